@@ -1,0 +1,226 @@
+"""One thin command per workflow step; a step's room is imported only when that step runs.
+
+Settings arrive as JSON text (or the path of a JSON file), exactly as the workflow prints them, so that any
+line of `snakemake --printshellcmds` can be run by hand.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cerebro.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one step; a user's mistake prints one sentence and returns 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.step(options)
+    except UserError as error:
+        print(f"cerebro {options.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from cerebro.config import Simulation
+    from cerebro.simulation.population import simulate
+
+    simulate(
+        Simulation.model_validate(options.settings), marker=options.output, workers=options.threads
+    )
+
+
+def _inventory(options: argparse.Namespace) -> None:
+    from cerebro.config import Dataset
+    from cerebro.recordings.inventory import build_inventory
+
+    datasets = {
+        name: Dataset.model_validate(part) for name, part in options.settings["datasets"].items()
+    }
+    build_inventory(
+        datasets,
+        raw=options.raw,
+        excluded_subjects=options.settings["excluded_subjects"],
+        output=options.output,
+    )
+
+
+def _shard(options: argparse.Namespace) -> None:
+    from cerebro.config import Preprocessing
+    from cerebro.shards.build import build_shard
+
+    build_shard(
+        Preprocessing.model_validate(options.settings),
+        inventory=options.inventory,
+        group=options.group,
+        output=options.output,
+        table=options.table,
+    )
+
+
+def _windows(options: argparse.Namespace) -> None:
+    from cerebro.config import Splits, Windows
+    from cerebro.shards.windows import build_index
+
+    build_index(
+        Windows.model_validate(options.settings["windows"]),
+        Splits.model_validate(options.settings["splits"]),
+        inventory=options.inventory,
+        shards=options.shards,
+        output=options.output,
+        summary=options.summary,
+    )
+
+
+def _check_windows(options: argparse.Namespace) -> None:
+    from cerebro.data.selection import check_windows
+
+    check_windows(options.settings, index=options.index, output=options.output)
+
+
+def _track(options: argparse.Namespace) -> None:
+    from cerebro.tracking import create_store
+
+    create_store(name=options.name, output=options.output)
+
+
+def _phase(options: argparse.Namespace) -> None:
+    from cerebro.config import Compute
+    from cerebro.phases.run import run_phase
+
+    run_phase(
+        options.node,
+        options.settings,
+        index=options.index,
+        store=options.tracking,
+        parents=dict(pair.split("=", 1) for pair in options.parents),
+        state=options.state,
+        output=options.output,
+        compute=Compute.model_validate(options.compute),
+    )
+
+
+def _probe(options: argparse.Namespace) -> None:
+    from cerebro.evaluation.probes import run_probes
+
+    run_probes(
+        options.node,
+        options.settings,
+        encoder=options.encoder,
+        index=options.index,
+        store=options.tracking,
+        output=options.output,
+    )
+
+
+def _package(options: argparse.Namespace) -> None:
+    from cerebro.submission.package import package
+
+    package(challenge_1=options.challenge_1, challenge_2=options.challenge_2, output=options.output)
+
+
+def _preflight(options: argparse.Namespace) -> None:
+    from cerebro.submission.preflight import preflight
+
+    preflight(options.zip, output=options.output)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from cerebro.config import Statistics
+    from cerebro.submission.scoring import score
+
+    score(
+        options.zip,
+        Statistics.model_validate(options.settings),
+        index=options.index,
+        store=options.tracking,
+        output=options.output,
+    )
+
+
+def _summary(options: argparse.Namespace) -> None:
+    from cerebro.report.summary import summarise
+
+    summarise(score=options.score, probes=options.probes, phases=options.phases, output=options.output)
+
+
+def _json(text: str) -> Any:
+    source = text if text.lstrip().startswith(("{", "[")) else Path(text).read_text()
+    return json.loads(source)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cerebro", description="One command per step of the workflow.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, step: Any, summary: str, *, settings: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(step=step)
+        added.add_argument("--output", type=Path, required=True, help="what the step writes")
+        if settings:
+            added.add_argument(
+                "--settings", type=_json, required=True, help="JSON text, or the path of a JSON file"
+            )
+        return added
+
+    simulate = command("simulate", _simulate, "write the embedded raw data: HBN-BIDS and TUH EDF")
+    simulate.add_argument("--threads", type=int, default=1, help="recordings written side by side")
+
+    inventory = command("inventory", _inventory, "one table of every recording found")
+    inventory.add_argument("--raw", type=Path, help="where the simulation wrote")
+
+    shard = command("shard", _shard, "preprocess one group of subjects into a shard")
+    shard.add_argument("--inventory", type=Path, required=True)
+    shard.add_argument("--group", required=True)
+    shard.add_argument("--table", type=Path, required=True, help="the shard's table of recordings")
+
+    windows = command("windows", _windows, "index the candidate windows with labels and splits")
+    windows.add_argument("--inventory", type=Path, required=True)
+    windows.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables")
+    windows.add_argument("--summary", type=Path, required=True, help="counts of windows, by reason")
+
+    check = command("check-windows", _check_windows, "refuse an index without windows that a phase needs")
+    check.add_argument("--index", type=Path, required=True)
+
+    track = command("track", _track, "create the MLflow store before parallel steps use it", settings=False)
+    track.add_argument("--name", required=True, help="the study, MLflow's experiment")
+
+    phase = command("phase", _phase, "train one phase, resuming what was interrupted")
+    phase.add_argument("--node", required=True, help="the phase's name")
+    phase.add_argument("--index", type=Path, required=True)
+    phase.add_argument("--tracking", type=Path, required=True)
+    phase.add_argument("--parents", nargs="*", default=[], metavar="KEY=FOLDER")
+    phase.add_argument("--state", type=Path, required=True, help="where checkpoints for resuming lie")
+    phase.add_argument("--compute", type=_json, default={}, help="devices and workers, JSON")
+
+    probe = command("probe", _probe, "fit linear probes on an encoder's frozen features")
+    probe.add_argument("--node", required=True, help="the phase's name, or random")
+    probe.add_argument("--encoder", type=Path, help="the phase's folder; none probes a random encoder")
+    probe.add_argument("--index", type=Path, required=True)
+    probe.add_argument("--tracking", type=Path, required=True)
+
+    package = command("package", _package, "zip the two finetuned phases for the challenge", settings=False)
+    package.add_argument("--challenge-1", type=Path, required=True)
+    package.add_argument("--challenge-2", type=Path, required=True)
+
+    preflight = command("preflight", _preflight, "load and run the zip as the scorer does", settings=False)
+    preflight.add_argument("--zip", type=Path, required=True)
+
+    score = command("score", _score, "score the zip on the held-out releases by the official rules")
+    score.add_argument("--zip", type=Path, required=True)
+    score.add_argument("--index", type=Path, required=True)
+    score.add_argument("--tracking", type=Path, required=True)
+
+    summary = command("summary", _summary, "print scores and probes beside their floors", settings=False)
+    summary.add_argument("--score", type=Path, required=True)
+    summary.add_argument("--probes", type=Path, nargs="*", default=[])
+    summary.add_argument("--phases", type=Path, nargs="*", default=[])
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

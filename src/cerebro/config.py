@@ -1,0 +1,447 @@
+"""The typed configuration: every key the pipeline reads, its unit and its default.
+
+The Snakefile validates the merged YAML with :func:`load_config` before anything is planned. Each workflow
+step then receives only the settings model that it reads, as JSON, so that an edit re-runs what it touches.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cerebro.errors import UserError
+
+Target = Literal["reaction_time", "externalizing"]
+AuxiliaryTask = Literal["age", "sex", "p_factor", "attention", "internalizing", "externalizing"]
+
+HBN_AUXILIARY_TASKS: dict[AuxiliaryTask, float] = {
+    "age": 1.0,
+    "sex": 0.5,
+    "p_factor": 1.0,
+    "attention": 0.5,
+    "internalizing": 0.5,
+    "externalizing": 0.5,
+}
+"""Weights of the six auxiliary tasks of Phase 1b."""
+
+EXCLUDED_SUBJECTS = (
+    "sub-NDARWV769JM7",
+    "sub-NDARME789TD2",
+    "sub-NDARUA442ZVF",
+    "sub-NDARJP304NK1",
+    "sub-NDARTY128YLU",
+    "sub-NDARDW550GU6",
+    "sub-NDARLD243KRE",
+    "sub-NDARUJ292JXV",
+    "sub-NDARBA381JGH",
+)
+"""The nine subjects that the challenge's start kit leaves out (`sub_rm` in its Challenge 1 notebook)."""
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown keys forbidden, field docstrings become descriptions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class SimulatedRelease(Settings):
+    """One simulated HBN release."""
+
+    subjects: int = Field(gt=0)
+    """Number of subjects."""
+    format: Literal["bdf", "set"] = "bdf"
+    """`bdf`: 100 Hz, 0.5 to 50 Hz, as the challenge ships it; `set`: 500 Hz EEGLAB, as OpenNeuro ships it."""
+
+
+class Simulation(Settings):
+    """The embedded raw data: how many subjects, which recordings, how long."""
+
+    seed: int = 0
+    """Seed of the whole population; subjects depend on it and on their own name only."""
+    releases: dict[str, SimulatedRelease]
+    """HBN releases by name (`R1`, `R5`, ...)."""
+    tuh_subjects: int = Field(default=12, ge=0)
+    """Number of TUH patients; 0 writes no TUH corpus."""
+    contrast_change_trials: int = Field(default=24, ge=3)
+    """Trials in the contrast change detection run (24 in the real one)."""
+    resting_cycles: int = Field(default=2, ge=1)
+    """Cycles of 20 s eyes open and 40 s eyes closed (5.5 in the real recording)."""
+    movies: tuple[Literal["DespicableMe", "DiaryOfAWimpyKid", "FunwithFractals", "ThePresent"], ...]
+    """Movies watched by every HBN subject."""
+    movie_seconds: float = Field(default=60.0, gt=4)
+    """Seconds of each movie that are recorded; shorter than the movie means a recording without its stop."""
+    tuh_seconds: float = Field(default=300.0, gt=4)
+    """Length of a TUH recording in seconds."""
+
+
+class Dataset(Settings):
+    """One archive of raw recordings."""
+
+    reader: Literal["hbn", "tuh"]
+    """Which reader of `cerebro.recordings` understands the folders."""
+    roots: tuple[Path, ...] = ()
+    """Folders to search; empty takes what the simulation wrote for this dataset."""
+    groups: int = Field(default=1, gt=0)
+    """Number of subject groups, one sharding job and one shard each; about one per 100 subjects."""
+    tasks: tuple[str, ...] = ()
+    """Tasks to keep, by BIDS name; empty keeps all."""
+
+
+class Preprocessing(Settings):
+    """From raw samples to shards."""
+
+    band: tuple[float, float] = (0.5, 50.0)
+    """Band-pass in Hz; recordings that the archive already band-passed are not filtered again."""
+    sfreq: float = Field(default=100.0, gt=0)
+    """Sampling rate of the shards in Hz."""
+
+
+class Windows(Settings):
+    """The window index: which windows are candidates and which are kept."""
+
+    seconds: float = Field(default=2.0, gt=0)
+    """Length of every window except the challenge's own, in seconds."""
+    stride_seconds: float = Field(default=2.0, gt=0)
+    """Distance between pretraining windows in seconds."""
+    movie_stride_seconds: float = Field(default=1.0, gt=0)
+    """Spacing of the grid of movie time shared by all subjects, in seconds."""
+    max_peak_to_peak: float = Field(default=800.0, gt=0)
+    """Windows whose median channel exceeds this peak-to-peak amplitude (µV) are dropped from training."""
+    max_bad_channels: float = Field(default=0.3, ge=0, le=1)
+    """Windows with a larger share of flat or outlying channels are dropped from training."""
+
+
+class Splits(Settings):
+    """Who trains, who selects, who is scored."""
+
+    test_releases: tuple[str, ...] = ("R5",)
+    """Releases that are only ever scored."""
+    validation_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the training subjects held out to select and stop."""
+    excluded_subjects: tuple[str, ...] = EXCLUDED_SUBJECTS
+    """Subjects left out altogether."""
+
+
+class EncoderSettings(Settings):
+    """Architecture of the encoder; read by phases that start from random weights."""
+
+    adapter: Literal["perceiver", "zero_pad"] = "perceiver"
+    """How a montage reaches the encoder's channels."""
+    layout: Literal["ten_twenty", "hbn_128"] = "ten_twenty"
+    """The encoder's own channels: 21 electrodes of the 10-20 system or the 128 of the HBN net."""
+    patch_seconds: float = Field(default=0.5, gt=0)
+    """Length of a patch (one token of one channel) in seconds."""
+    dim: int = Field(default=64, gt=0)
+    """Width of a token."""
+    depth: int = Field(default=4, gt=0)
+    """Number of transformer blocks."""
+    heads: int = Field(default=4, gt=0)
+    """Attention heads; must divide `dim`."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout inside the blocks during training."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "EncoderSettings":
+        if self.dim % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
+        return self
+
+
+class Phase(Settings):
+    """What every phase has: where it starts and how long it trains."""
+
+    init: str | None = None
+    """The phase whose encoder this one starts from; none starts from random weights."""
+    seed: int = 0
+    """Seed of initial weights, sampling and masks."""
+    epochs: int = Field(default=20, gt=0)
+    """Upper bound on epochs; validation and a checkpoint follow each one."""
+    steps_per_epoch: int = Field(default=25, gt=0)
+    """Optimiser steps in an epoch."""
+    batch_size: int = Field(default=64, gt=0)
+    """Windows in a batch (over all devices)."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """Peak learning rate of AdamW."""
+    weight_decay: float = Field(default=0.05, ge=0)
+    """Weight decay of AdamW on matrices."""
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rate rises linearly; a cosine follows."""
+    clip_norm: float = Field(default=3.0, gt=0)
+    """Gradient norm above which gradients are scaled down."""
+    patience: int = Field(default=1000, gt=0)
+    """Epochs without a better validation loss after which training stops."""
+
+
+class TokenizerPhase(Phase):
+    """Phase 1a: vector-quantised neural spectrum prediction."""
+
+    kind: Literal["tokenizer"]
+    """This kind of phase."""
+    codes: int = Field(default=256, ge=2)
+    """Size of the codebook."""
+    code_dim: int = Field(default=32, gt=0)
+    """Width of a code."""
+    ema_decay: float = Field(default=0.99, gt=0, lt=1)
+    """Decay of the moving averages that update the codes."""
+    commitment: float = Field(default=1.0, ge=0)
+    """Weight of the commitment loss."""
+    min_used_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of codes that must be in use on validation data at the end; less is a collapsed codebook."""
+
+
+class PretrainPhase(Phase):
+    """Phase 1b: masked EEG modelling on a mix of datasets, with auxiliary tasks."""
+
+    kind: Literal["pretrain"]
+    """This kind of phase."""
+    tokenizer: str
+    """The tokenizer phase whose codes are predicted."""
+    mask_share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of tokens masked; the complement is masked in the second pass."""
+    mix: dict[str, float]
+    """Share of windows from each dataset; must sum to 1."""
+    auxiliary: dict[AuxiliaryTask, float] = HBN_AUXILIARY_TASKS
+    """Weight of each auxiliary task; empty trains none."""
+    auxiliary_weight: float = Field(default=0.3, ge=0)
+    """Weight of all auxiliary tasks together beside the masked-code loss."""
+
+    @model_validator(mode="after")
+    def _mix_sums_to_one(self) -> "PretrainPhase":
+        if abs(sum(self.mix.values()) - 1) > 1e-6:
+            raise ValueError(f"mix must sum to 1, not {sum(self.mix.values()):g}")
+        return self
+
+
+class ContrastPhase(Phase):
+    """Phase 2: windows of the same movie moment in different subjects attract, other moments repel."""
+
+    kind: Literal["contrast"]
+    """This kind of phase."""
+    subjects_per_moment: int = Field(default=2, ge=2)
+    """Subjects whose windows of one movie moment stand in a batch."""
+    temperature: float = Field(default=0.07, gt=0)
+    """Temperature of InfoNCE."""
+    exclusion_seconds: float = Field(default=4.0, ge=0)
+    """Moments of one movie closer than this are never negatives of each other."""
+    projection_dim: int = Field(default=64, gt=0)
+    """Width of the projection in which similarity is measured."""
+
+
+class FinetunePhase(Phase):
+    """Phase 3: regression of one challenge's target."""
+
+    kind: Literal["finetune"]
+    """This kind of phase."""
+    target: Target
+    """`reaction_time` (Challenge 1) or `externalizing` (Challenge 2)."""
+    encoder_learning_rate: float = Field(default=1e-4, ge=0)
+    """Peak learning rate of the encoder; 0 freezes it."""
+    head_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout before the regression."""
+
+
+AnyPhase = Annotated[
+    TokenizerPhase | PretrainPhase | ContrastPhase | FinetunePhase, Field(discriminator="kind")
+]
+
+
+class Probes(Settings):
+    """Linear models on frozen features, after every phase and for a random encoder."""
+
+    targets: tuple[Literal["reaction_time", "externalizing", "age", "sex", "eyes"], ...] = (
+        "reaction_time",
+        "externalizing",
+        "age",
+        "sex",
+        "eyes",
+    )
+    """What is predicted."""
+    max_windows_per_subject: int = Field(default=60, gt=0)
+    """Windows of one subject used for one target, evenly spread."""
+    penalties: tuple[float, ...] = (1e-1, 1e0, 1e1, 1e2, 1e3, 1e4)
+    """Ridge penalties (and inverse logistic C) tried by cross-validation over training subjects."""
+
+
+class Submission(Settings):
+    """Which phases answer the two challenges."""
+
+    challenge_1: str
+    """A finetune phase with target `reaction_time`."""
+    challenge_2: str
+    """A finetune phase with target `externalizing`."""
+
+
+class Statistics(Settings):
+    """How sure each number is."""
+
+    resamples: int = Field(default=2000, ge=100)
+    """Bootstrap resamples of subjects behind each 95 % interval."""
+
+
+class Compute(Settings):
+    """Devices and workers: they cannot change what is computed, so no step re-runs when they change."""
+
+    accelerator: str = "auto"
+    """Lightning's accelerator: `auto`, `cpu`, `gpu`."""
+    devices: int | Literal["auto"] = "auto"
+    """Number of devices; more than one trains with DDP."""
+    precision: str = "32-true"
+    """Lightning's precision, for instance `bf16-mixed` on a GPU."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that load batches; 0 loads in the training process."""
+    threads: int = Field(default=2, gt=0)
+    """CPU threads of a training job."""
+
+
+class Config(Settings):
+    """The whole configuration."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    """Name of the study; everything is written to `results/<name>/`."""
+    simulation: Simulation | None = None
+    """The embedded raw data; null when all datasets have roots of their own."""
+    datasets: dict[str, Dataset] = Field(min_length=1)
+    """Archives by name."""
+    preprocessing: Preprocessing = Preprocessing()
+    """From raw samples to shards."""
+    windows: Windows = Windows()
+    """The window index."""
+    splits: Splits = Splits()
+    """Who trains, who selects, who is scored."""
+    encoder: EncoderSettings = EncoderSettings()
+    """Architecture of encoders that start from random weights."""
+    phases: dict[str, AnyPhase] = Field(min_length=1)
+    """The graph of trainings, by name."""
+    probes: Probes = Probes()
+    """Linear probes."""
+    submission: Submission
+    """Which phases answer the challenges."""
+    statistics: Statistics = Statistics()
+    """Intervals."""
+    compute: Compute = Compute()
+    """Devices and workers."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed(cls, data: Any) -> Any:
+        """A phase or dataset that an overlay sets to null is removed."""
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            key: {name: node for name, node in value.items() if node is not None}
+            if key in ("phases", "datasets") and isinstance(value, Mapping)
+            else value
+            for key, value in data.items()
+        }
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> "Config":
+        for name, dataset in self.datasets.items():
+            if not dataset.roots and self.simulation is None:
+                raise ValueError(f"datasets.{name}.roots is empty and there is no simulation to read instead")
+        for name, phase in self.phases.items():
+            if name in ("random", ""):
+                raise ValueError(f"phases.{name}: this name is reserved for the untrained encoder")
+            for key, parent in parents(phase).items():
+                if parent not in self.phases:
+                    raise ValueError(
+                        f"phases.{name}.{key}: there is no phase '{parent}'{_hint(parent, self.phases)}"
+                    )
+            if isinstance(phase, PretrainPhase):
+                if not isinstance(self.phases[phase.tokenizer], TokenizerPhase):
+                    raise ValueError(f"phases.{name}.tokenizer: '{phase.tokenizer}' is no tokenizer phase")
+                if unknown := set(phase.mix) - set(self.datasets):
+                    raise ValueError(f"phases.{name}.mix: there is no dataset '{sorted(unknown)[0]}'")
+        for name in self.phases:
+            lineage(self.phases, name)
+        for key, target in (("challenge_1", "reaction_time"), ("challenge_2", "externalizing")):
+            name = getattr(self.submission, key)
+            phase_or_none = self.phases.get(name)
+            if not isinstance(phase_or_none, FinetunePhase) or phase_or_none.target != target:
+                raise ValueError(f"submission.{key}: '{name}' is no finetune phase with target {target}")
+        return self
+
+
+def parents(phase: Phase) -> dict[str, str]:
+    """The phases that must be finished first, by the key that names them."""
+    keys = ("init", "tokenizer") if isinstance(phase, PretrainPhase) else ("init",)
+    return {key: getattr(phase, key) for key in keys if getattr(phase, key) is not None}
+
+
+def lineage(phases: Mapping[str, Phase], name: str) -> list[str]:
+    """The chain of encoders behind a phase, oldest first, itself last; a cycle raises ``ValueError``."""
+    chain: list[str] = []
+
+    def visit(node: str, path: tuple[str, ...]) -> None:
+        if node in path:
+            raise ValueError(f"phases: {' -> '.join((*path[path.index(node) :], node))} is a cycle")
+        for parent in parents(phases[node]).values():
+            visit(parent, (*path, node))
+
+    visit(name, ())
+    current: str | None = name
+    while current is not None:
+        chain.insert(0, current)
+        current = phases[current].init
+    return chain
+
+
+def _hint(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
+
+
+def load_config(content: Mapping[str, Any]) -> Config:
+    """Validate merged YAML.
+
+    Raises
+    ------
+    UserError
+        One line per fault: the key, what is wrong with it, and the nearest valid key.
+    """
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        faults = [_describe(fault) for fault in error.errors()]
+        raise UserError("; ".join(dict.fromkeys(faults))) from None
+
+
+def _describe(fault: Any) -> str:
+    where = list(fault["loc"])
+    if where[:1] == ["phases"]:
+        del where[2:3]  # pydantic inserts the union's tag after the phase's name
+    key = ".".join(str(part) for part in where)
+    if fault["type"] == "extra_forbidden":
+        return f"configuration: unknown key '{key}'{_hint(str(where[-1]), _known_keys(fault['loc']))}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"configuration: {key}: {message}" if key else f"configuration: {message}"
+
+
+def _known_keys(loc: tuple[Any, ...]) -> list[str]:
+    """The valid keys beside an unknown one, found by walking the JSON schema along its location."""
+    schema = Config.model_json_schema()
+    node: dict[str, Any] = schema
+    for part in loc[:-1]:
+        node = _resolve(schema, node)
+        if "discriminator" in node:
+            node = _resolve(schema, {"$ref": node["discriminator"]["mapping"][part]})
+            continue
+        properties = node.get("properties", {})
+        node = properties[part] if part in properties else node.get("additionalProperties", {})
+    return list(_resolve(schema, node).get("properties", {}))
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    for option in node.get("anyOf", []):
+        if "$ref" in option:
+            node = option
+    reference = node.get("$ref")
+    return schema["$defs"][reference.rsplit("/", 1)[-1]] if reference else node
+
+
+def config_schema() -> str:
+    """The JSON schema of the configuration, as committed in ``workflow/schemas/config.schema.json``."""
+    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
