@@ -1,0 +1,1 @@
+"""Loss functions in pure torch."""

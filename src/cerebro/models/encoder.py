@@ -1,0 +1,155 @@
+"""The encoder: windows of any montage in, one token per layout channel and patch of time out.
+
+After LaBraM (Jiang et al. 2024, ICLR) in its sound form: every token is normalised on its own, so masked
+content and absent channels cannot reach visible tokens through shared statistics; masks are applied before
+anything mixes tokens; amplitude is an input of its own instead of an accident of the unit.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cerebro.models.channel_adapter import ADAPTERS
+from cerebro.models.front_end import FrontEnd
+from cerebro.models.positions import FourierEmbedding
+from cerebro.models.transformer import TransformerBlock
+
+
+class PatchEmbedding(nn.Module):
+    """Embed each patch from its normalised waveform, its amplitude spectrum, its level and its offset.
+
+    Waveform and spectrum side by side follow CBraMod (Wang et al. 2025, ICLR); the per-token normalisation
+    is ours. Statistics never cross a token's border.
+    """
+
+    def __init__(self, patch_samples: int, dim: int) -> None:
+        super().__init__()
+        self.patch_samples = patch_samples
+        n_bins = patch_samples // 2 + 1
+        self.layers = nn.Sequential(nn.Linear(patch_samples + n_bins + 2, dim), nn.GELU(), nn.Linear(dim, dim))
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Embed patches of shape (..., patch_samples) as (..., dim)."""
+        mean = patches.mean(dim=-1, keepdim=True)
+        level = patches.std(dim=-1, keepdim=True) + 1e-3
+        waveform = (patches - mean) / level
+        amplitude = torch.fft.rfft(waveform.float(), norm="ortho").abs()
+        features = (waveform, (amplitude + 0.1).log(), level.log(), mean)
+        return self.layers(torch.cat(features, dim=-1))
+
+
+class Encoder(nn.Module):
+    """Transformer over patches of channels, whatever montage the window was recorded with.
+
+    Parameters
+    ----------
+    layout : Tensor, shape (n_layout, 3)
+        Positions of the encoder's own channels on the unit sphere.
+    adapter : {'perceiver', 'zero_pad'}
+        What maps a montage onto the layout.
+    patch_samples : int
+        Samples of one channel in a token.
+    sfreq : float
+        Sampling rate in Hz that windows must have.
+    dim, depth, heads, dropout
+        Width, blocks, attention heads and dropout of the transformer.
+    """
+
+    def __init__(
+        self,
+        *,
+        layout: Tensor,
+        adapter: str,
+        patch_samples: int,
+        sfreq: float,
+        dim: int,
+        depth: int,
+        heads: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.architecture: dict[str, Any] = {
+            "layout": layout.tolist(),
+            "adapter": adapter,
+            "patch_samples": patch_samples,
+            "sfreq": sfreq,
+            "dim": dim,
+            "depth": depth,
+            "heads": heads,
+            "dropout": dropout,
+        }
+        self.dim = dim
+        self.patch_samples = patch_samples
+        self.sfreq = sfreq
+        self.front_end = FrontEnd()
+        self.adapter = ADAPTERS[adapter](layout)
+        self.patch_embedding = PatchEmbedding(patch_samples, dim)
+        self.mask_token = nn.Parameter(torch.zeros(dim))
+        # One cycle across the head; ten cycles a second resolve neighbouring patches of 0.25 s.
+        self.position_embedding = FourierEmbedding(3, dim, bandwidth=0.5)
+        self.time_embedding = FourierEmbedding(1, dim, bandwidth=0.5)
+        self.blocks = nn.ModuleList(TransformerBlock(dim, heads, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim)
+
+    def n_patches(self, n_times: int) -> int:
+        """Whole patches in a window of ``n_times`` samples; fewer than one raises ``ValueError``."""
+        if n_times < self.patch_samples:
+            raise ValueError(f"a window of {n_times} samples is shorter than a patch ({self.patch_samples})")
+        return n_times // self.patch_samples
+
+    def forward(self, signal: Tensor, positions: Tensor, masked: Tensor | None = None) -> Tensor:
+        """Encode windows.
+
+        Parameters
+        ----------
+        signal : Tensor, shape (batch, n_chans, n_times)
+            µV; absent channels are zero. Samples beyond the last whole patch are ignored.
+        positions : Tensor, shape (batch, n_chans, 3)
+            Electrodes on the unit sphere.
+        masked : Tensor of bool, shape (batch, n_tokens), optional
+            Tokens replaced by the mask token before attention.
+
+        Returns
+        -------
+        Tensor, shape (batch, n_tokens, dim)
+            ``n_tokens = n_layout * n_patches``, channel by channel.
+        """
+        return self.encode(signal, positions, masked)[0]
+
+    def features(self, signal: Tensor, positions: Tensor) -> Tensor:
+        """Mean of the present tokens of each window, shape (batch, dim)."""
+        tokens, present = self.encode(signal, positions)
+        weight = present.to(tokens.dtype).unsqueeze(-1)
+        return (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+
+    def encode(
+        self, signal: Tensor, positions: Tensor, masked: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens, as :meth:`forward`, and which of them stand for a present channel, (batch, n_tokens)."""
+        referenced, present = self.front_end(signal)
+        adapted, present = self.adapter(referenced, positions, present)
+        n_patches = self.n_patches(signal.shape[-1])
+        patches = adapted[..., : n_patches * self.patch_samples].unflatten(-1, (n_patches, -1))
+        tokens = self.patch_embedding(patches).flatten(1, 2)
+        present = present.repeat_interleave(n_patches, dim=1)
+        if masked is not None:
+            tokens = torch.where(masked.unsqueeze(-1), self.mask_token.to(tokens.dtype), tokens)
+        tokens = tokens + self._where_and_when(n_patches)
+        # A window without any channel would make attention undefined: then its tokens see each other.
+        attended = present | ~present.any(dim=1, keepdim=True)
+        for block in self.blocks:
+            tokens = block(tokens, attended)
+        return self.norm(tokens), present
+
+    def _where_and_when(self, n_patches: int) -> Tensor:
+        layout = self.adapter.layout
+        seconds = torch.arange(n_patches, device=layout.device) * (self.patch_samples / self.sfreq)
+        where = self.position_embedding(layout).unsqueeze(1)
+        when = self.time_embedding(seconds.unsqueeze(-1)).unsqueeze(0)
+        return (where + when).flatten(0, 1)
+
+
+def build_encoder(architecture: dict[str, Any]) -> Encoder:
+    """Build an encoder with random weights from its ``architecture``, plain values as kept in ``card.json``."""
+    return Encoder(**{**architecture, "layout": torch.tensor(architecture["layout"])})

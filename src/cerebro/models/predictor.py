@@ -1,0 +1,73 @@
+"""What a challenge submission runs: an encoder, a regression head and the target's scale."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from cerebro.models.encoder import Encoder, build_encoder
+from cerebro.models.heads import RegressionHead
+
+
+class Predictor(nn.Module):
+    """Predict one target in its own unit.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    mean, deviation : float
+        Mean and standard deviation of the target over training windows.
+    low, high : float
+        Bounds of a plausible answer; predictions are clipped to them outside training.
+    dropout : float
+        Dropout of the head.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        mean: float,
+        deviation: float,
+        low: float,
+        high: float,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.architecture: dict[str, Any] = {
+            "encoder": encoder.architecture,
+            "mean": mean,
+            "deviation": deviation,
+            "low": low,
+            "high": high,
+            "dropout": dropout,
+        }
+        self.encoder = encoder
+        self.head = RegressionHead(encoder.dim, dropout)
+        self.mean, self.deviation, self.low, self.high = mean, deviation, low, high
+
+    def standardised(self, signal: Tensor, positions: Tensor) -> Tensor:
+        """Prediction in training standard deviations from the training mean, shape (batch, 1)."""
+        return self.head(*self.encoder.encode(signal, positions))
+
+    def forward(self, signal: Tensor, positions: Tensor) -> Tensor:
+        """Predict from windows.
+
+        Parameters
+        ----------
+        signal : Tensor, shape (batch, n_chans, n_times)
+            µV.
+        positions : Tensor, shape (batch, n_chans, 3)
+
+        Returns
+        -------
+        Tensor, shape (batch, 1)
+            In the target's unit (seconds for reaction times).
+        """
+        value = self.mean + self.deviation * self.standardised(signal, positions)
+        return value.clamp(self.low, self.high)
+
+
+def build_predictor(architecture: dict[str, Any]) -> Predictor:
+    """Build a predictor with random weights from its ``architecture``, as kept in ``card.json``."""
+    encoder = build_encoder(architecture["encoder"])
+    return Predictor(encoder, **{k: v for k, v in architecture.items() if k != "encoder"})

@@ -1,0 +1,103 @@
+"""Vector quantisation with a codebook that learns by moving averages and revives its dead codes."""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DEAD_BELOW = 0.05
+"""A code whose average number of assignments per batch falls below this share of an even spread is dead
+and is moved onto a random vector of the batch, as in Jukebox (Dhariwal et al. 2020)."""
+
+
+class VectorQuantizer(nn.Module):
+    """Nearest code on the unit sphere, codes updated by exponential moving averages.
+
+    Parameters
+    ----------
+    n_codes, dim : int
+        Size of the codebook and width of a code.
+    decay : float
+        Decay of the moving averages.
+
+    References
+    ----------
+    van den Oord et al. (2017), Neural discrete representation learning, NeurIPS; unit-norm codes after
+    Yu et al. (2022), Vector-quantized image modeling with improved VQGAN, as LaBraM uses them.
+    """
+
+    codes: Tensor
+    usage: Tensor
+    started: Tensor
+
+    def __init__(self, n_codes: int, dim: int, decay: float = 0.99) -> None:
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("codes", F.normalize(torch.randn(n_codes, dim), dim=-1))
+        self.register_buffer("usage", torch.ones(n_codes))
+        self.register_buffer("started", torch.tensor(False))
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Quantise vectors.
+
+        Parameters
+        ----------
+        vectors : Tensor, shape (n, dim)
+
+        Returns
+        -------
+        quantised : Tensor, shape (n, dim)
+            Codes with the gradient passed straight through to ``vectors``.
+        index : Tensor of int64, shape (n,)
+        commitment : Tensor, scalar
+            Mean squared distance of the normalised vectors to their codes.
+        """
+        vectors = F.normalize(vectors.float(), dim=-1)
+        if self.training and not self.started:
+            self._start(vectors.detach())
+        index = self.nearest(vectors)
+        if self.training:
+            self._update(vectors.detach(), index)
+        code = self.codes[index]
+        commitment = F.mse_loss(vectors, code) * vectors.shape[-1]
+        return vectors + (code - vectors).detach(), index, commitment
+
+    def nearest(self, vectors: Tensor) -> Tensor:
+        """Index of the most similar code, shape (n,), for unit vectors of shape (n, dim)."""
+        return (vectors @ self.codes.T).argmax(dim=-1)
+
+    @torch.no_grad()
+    def _start(self, vectors: Tensor) -> None:
+        """Codes begin as vectors of the first batch, so that none begins out of reach."""
+        self.codes.copy_(self._draw(vectors, len(self.codes)))
+        self.started.fill_(True)
+
+    @torch.no_grad()
+    def _update(self, vectors: Tensor, index: Tensor) -> None:
+        counts = torch.bincount(index, minlength=len(self.codes)).to(vectors.dtype)
+        sums = torch.zeros_like(self.codes).index_add_(0, index, vectors)
+        if dist.is_available() and dist.is_initialized():
+            dist.all_reduce(counts)
+            dist.all_reduce(sums)
+        self.usage.mul_(self.decay).add_(counts, alpha=1 - self.decay)
+        means = F.normalize(sums, dim=-1)
+        used = (counts > 0).unsqueeze(-1)
+        moved = F.normalize(self.decay * self.codes + (1 - self.decay) * means, dim=-1)
+        self.codes.copy_(torch.where(used, moved, self.codes))
+        dead = self.usage < DEAD_BELOW * counts.sum() / len(self.codes)
+        if dead.any():
+            self.codes[dead] = self._draw(vectors, int(dead.sum()))
+            self.usage[dead] = counts.sum() / len(self.codes)
+
+    def _draw(self, vectors: Tensor, n: int) -> Tensor:
+        """Random vectors of the batch, the same on every rank."""
+        chosen = vectors[torch.randint(len(vectors), (n,), device=vectors.device)]
+        if dist.is_available() and dist.is_initialized():
+            dist.broadcast(chosen, src=0)
+        return chosen
+
+
+def perplexity(counts: Tensor) -> Tensor:
+    """Exponential of the entropy (nats) of code counts, shape (n_codes,): the effective number of codes."""
+    share = counts / counts.sum().clamp(min=1)
+    return torch.special.entr(share).sum().exp()

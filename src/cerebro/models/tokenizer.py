@@ -1,0 +1,100 @@
+"""The neural tokenizer of Phase 1a: an encoder whose tokens pass through a codebook to predict spectra."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cerebro.models.channel_adapter import ZeroPadChannelAdapter
+from cerebro.models.encoder import Encoder, build_encoder
+from cerebro.models.quantizer import VectorQuantizer
+from cerebro.models.transformer import TransformerBlock
+
+
+class NeuralTokenizer(nn.Module):
+    """Encode, quantise, and predict every patch's amplitude and phase spectrum from its code.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    n_codes, code_dim : int
+        Size of the codebook and width of a code.
+    decay : float
+        Decay of the codebook's moving averages.
+
+    References
+    ----------
+    Jiang et al. (2024), Large brain model for learning generic representations (LaBraM), ICLR: vector
+    quantised neural spectrum prediction.
+    """
+
+    def __init__(self, encoder: Encoder, *, n_codes: int, code_dim: int, decay: float = 0.99) -> None:
+        super().__init__()
+        self.architecture: dict[str, Any] = {
+            "encoder": encoder.architecture,
+            "n_codes": n_codes,
+            "code_dim": code_dim,
+            "decay": decay,
+        }
+        self.encoder = encoder
+        self.measured = ZeroPadChannelAdapter(encoder.adapter.layout)
+        self.to_code = nn.Sequential(
+            nn.Linear(encoder.dim, encoder.dim), nn.Tanh(), nn.Linear(encoder.dim, code_dim)
+        )
+        self.quantizer = VectorQuantizer(n_codes, code_dim, decay)
+        self.from_code = nn.Linear(code_dim, encoder.dim)
+        self.decoder = TransformerBlock(encoder.dim, encoder.architecture["heads"])
+        n_bins = encoder.patch_samples // 2 + 1
+        self.spectrum = nn.Linear(encoder.dim, 3 * n_bins)
+
+    def forward(self, signal: Tensor, positions: Tensor) -> dict[str, Tensor]:
+        """Predict the spectra of a batch.
+
+        Returns
+        -------
+        dict
+            ``prediction`` (batch, n_tokens, 3, n_bins): log amplitude, sine and cosine of phase;
+            ``patches`` (batch, n_tokens, patch_samples): what the nearest electrodes really measured, in
+            units of the front end; ``present`` (batch, n_tokens): where there was such an electrode;
+            ``codes`` (batch, n_tokens); ``commitment`` (scalar).
+        """
+        tokens, attended = self.encoder.encode(signal, positions)
+        vectors = self.to_code(tokens).flatten(0, 1)
+        patches, present = self.targets(signal, positions)
+        quantised = torch.zeros_like(vectors, dtype=torch.float32)
+        codes = torch.zeros(len(vectors), dtype=torch.long, device=vectors.device)
+        real = present.flatten()  # only tokens with a measured target move the codebook
+        quantised[real], codes[real], commitment = self.quantizer(vectors[real])
+        decoded = self.decoder(self.from_code(quantised).view_as(tokens), attended)
+        return {
+            "prediction": self.spectrum(decoded).unflatten(-1, (3, -1)),
+            "patches": patches,
+            "present": present,
+            "codes": codes.view(tokens.shape[:2]),
+            "commitment": commitment,
+        }
+
+    def targets(self, signal: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Patches that the electrodes nearest to the layout measured, and where there was one near enough.
+
+        Taken before the learned adapter: a target that the adapter could change would reward a blur.
+        """
+        referenced, present = self.encoder.front_end(signal)
+        measured, found = self.measured(referenced, positions, present)
+        n_patches = self.encoder.n_patches(signal.shape[-1])
+        used = measured[..., : n_patches * self.encoder.patch_samples]
+        return used.unflatten(-1, (n_patches, -1)).flatten(1, 2), found.repeat_interleave(n_patches, dim=1)
+
+    @torch.no_grad()
+    def tokenize(self, signal: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (batch, n_tokens) of every token and which have a measured electrode behind them."""
+        vectors = F.normalize(self.to_code(self.encoder(signal, positions)).float(), dim=-1)
+        codes = self.quantizer.nearest(vectors.flatten(0, 1)).view(vectors.shape[:2])
+        return codes, self.targets(signal, positions)[1]
+
+
+def build_tokenizer(architecture: dict[str, Any]) -> NeuralTokenizer:
+    """Build a tokenizer with random weights from its ``architecture``, as kept in ``card.json``."""
+    encoder = build_encoder(architecture["encoder"])
+    return NeuralTokenizer(encoder, **{k: v for k, v in architecture.items() if k != "encoder"})
