@@ -86,7 +86,8 @@ class Encoder(nn.Module):
         self.adapter = ADAPTERS[adapter](layout)
         self.patch_embedding = PatchEmbedding(patch_samples, dim)
         self.mask_token = nn.Parameter(torch.zeros(dim))
-        # One cycle across the head; ten cycles a second resolve neighbouring patches of 0.25 s.
+        # Frequencies of about half a cycle per head radius and per second: neighbouring electrodes and
+        # neighbouring patches are similar but distinct.
         self.position_embedding = FourierEmbedding(3, dim, bandwidth=0.5)
         self.time_embedding = FourierEmbedding(1, dim, bandwidth=0.5)
         self.blocks = nn.ModuleList(TransformerBlock(dim, heads, dropout) for _ in range(depth))

@@ -1,0 +1,51 @@
+"""Auxiliary tasks: several labels at once, each of which may be missing for any window."""
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BINARY_TASKS = ("sex",)
+"""Tasks learned as a logit; all others are regressions of standardised values."""
+
+
+class AuxiliaryTaskLoss(nn.Module):
+    """Weighted sum of the tasks' losses over the windows that have the label.
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+        Weight of each task.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+
+    def forward(self, predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Compare predictions with labels.
+
+        Parameters
+        ----------
+        predictions, labels : mapping of str to Tensor, shape (batch,)
+            Labels are standardised (regressions) or 0 and 1 (binary); NaN where missing.
+
+        Returns
+        -------
+        dict
+            ``loss``, the weighted sum, and each task's own mean loss under its name. A task without any
+            label in the batch contributes zero, with finite gradients.
+        """
+        losses = {task: self._task_loss(task, predictions[task], labels[task]) for task in self.weights}
+        total = sum(weight * losses[task] for task, weight in self.weights.items())
+        return {"loss": total, **losses}
+
+    @staticmethod
+    def _task_loss(task: str, prediction: Tensor, label: Tensor) -> Tensor:
+        known = ~label.isnan()
+        label = label.nan_to_num()  # before the loss: NaN times zero is still NaN in the gradient
+        if task in BINARY_TASKS:
+            loss = F.binary_cross_entropy_with_logits(prediction.float(), label, reduction="none")
+        else:
+            loss = F.mse_loss(prediction.float(), label, reduction="none")
+        return (loss * known).sum() / known.sum().clamp(min=1)
