@@ -29,18 +29,14 @@ def _simulate(options: argparse.Namespace) -> None:
     from cerebro.config import Simulation
     from cerebro.simulation.population import simulate
 
-    simulate(
-        Simulation.model_validate(options.settings), marker=options.output, workers=options.threads
-    )
+    simulate(Simulation.model_validate(options.settings), marker=options.output, workers=options.threads)
 
 
 def _inventory(options: argparse.Namespace) -> None:
     from cerebro.config import Dataset
     from cerebro.recordings.inventory import build_inventory
 
-    datasets = {
-        name: Dataset.model_validate(part) for name, part in options.settings["datasets"].items()
-    }
+    datasets = {name: Dataset.model_validate(part) for name, part in options.settings["datasets"].items()}
     build_inventory(
         datasets,
         raw=options.raw,

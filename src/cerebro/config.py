@@ -173,6 +173,8 @@ class Phase(Settings):
     """Gradient norm above which gradients are scaled down."""
     patience: int = Field(default=1000, gt=0)
     """Epochs without a better validation loss after which training stops."""
+    max_validation_windows: int = Field(default=2048, gt=0)
+    """Validation windows looked at after each epoch, evenly spread over all."""
 
 
 class TokenizerPhase(Phase):

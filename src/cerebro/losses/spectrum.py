@@ -51,5 +51,6 @@ def spectrum_loss(prediction: Tensor, patches: Tensor, present: Tensor) -> dict[
     share = amplitude / amplitude.sum(dim=-1, keepdim=True).clamp(min=1e-6)
     return {
         "amplitude": (squared[..., 0, :].mean(dim=-1) * weight).sum() / n_present,
-        "phase": ((squared[..., 1, :] + squared[..., 2, :]) * share).sum(dim=-1).mul(weight).sum() / n_present,
+        "phase": ((squared[..., 1, :] + squared[..., 2, :]) * share).sum(dim=-1).mul(weight).sum()
+        / n_present,
     }

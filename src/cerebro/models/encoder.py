@@ -27,7 +27,9 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         self.patch_samples = patch_samples
         n_bins = patch_samples // 2 + 1
-        self.layers = nn.Sequential(nn.Linear(patch_samples + n_bins + 2, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.layers = nn.Sequential(
+            nn.Linear(patch_samples + n_bins + 2, dim), nn.GELU(), nn.Linear(dim, dim)
+        )
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches of shape (..., patch_samples) as (..., dim)."""

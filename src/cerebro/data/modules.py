@@ -1,0 +1,153 @@
+"""Lightning data modules: what each kind of phase trains on and is selected by."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pandas as pd
+from torch.utils.data import DataLoader
+
+from cerebro.config import Compute, ContrastPhase, Phase, PretrainPhase
+from cerebro.data.samplers import (
+    EpochSampler,
+    MixedSampler,
+    MomentSampler,
+    SequentialSampler,
+    ShuffledSampler,
+    spread,
+)
+from cerebro.data.windows import WindowDataset
+
+
+class MixedDataset(WindowDataset):
+    """Windows of several archives, drawn in configured shares (70/30 HBN/TUH by default).
+
+    All archives are shuffled together: training on one after another forgets the first.
+    """
+
+    def sampler(self, phase: PretrainPhase) -> MixedSampler:
+        """Sampler of this dataset's training batches."""
+        return MixedSampler(
+            self.table["dataset"],
+            phase.mix,
+            batch_size=phase.batch_size,
+            steps=phase.steps_per_epoch,
+            seed=phase.seed,
+        )
+
+
+class WindowDataModule(L.LightningDataModule):
+    """Training windows by a sampler of batches; validation windows once each, at most as many as configured.
+
+    Parameters
+    ----------
+    train, validation : DataFrame
+        Rows of the window index, as :func:`cerebro.data.selection.phase_windows` gives them.
+    shards : Path
+        Folder of the shards.
+    labels : sequence of str
+        Columns handed over with each batch.
+    """
+
+    dataset_class: type[WindowDataset] = WindowDataset
+
+    def __init__(
+        self,
+        train: pd.DataFrame,
+        validation: pd.DataFrame,
+        *,
+        shards: Path,
+        phase: Any,
+        compute: Compute,
+        labels: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.phase = phase
+        self.compute = compute
+        self.train = self.dataset_class(train, shards, labels)
+        self.validation = self.dataset_class(validation, shards, labels)
+
+    def train_sampler(self) -> EpochSampler:
+        """Sampler of training batches."""
+        phase: Phase = self.phase
+        return ShuffledSampler(
+            len(self.train), batch_size=phase.batch_size, steps=phase.steps_per_epoch, seed=phase.seed
+        )
+
+    def validation_sampler(self) -> EpochSampler:
+        """Sampler of validation batches: the same in every epoch."""
+        rows = spread(len(self.validation), self.phase.max_validation_windows)
+        return SequentialSampler(rows, batch_size=self.phase.batch_size)
+
+    def train_dataloader(self) -> DataLoader:
+        """Loader of training batches."""
+        return self._loader(self.train, self.train_sampler())
+
+    def val_dataloader(self) -> DataLoader:
+        """Loader of validation batches."""
+        return self._loader(self.validation, self.validation_sampler())
+
+    def _loader(self, dataset: WindowDataset, sampler: EpochSampler) -> DataLoader:
+        workers = self.compute.workers
+        return DataLoader(
+            dataset,
+            sampler=sampler,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=self.compute.accelerator != "cpu" and workers > 0,
+            persistent_workers=False,  # so that workers see the sampler's epoch
+        )
+
+
+class MixedDataModule(WindowDataModule):
+    """Phase 1b: training batches in the configured mix of archives."""
+
+    dataset_class = MixedDataset
+
+    def train_sampler(self) -> EpochSampler:
+        """Sampler of training batches."""
+        assert isinstance(self.train, MixedDataset)
+        return self.train.sampler(self.phase)
+
+
+class ContrastiveDataModule(WindowDataModule):
+    """Phase 2: batches of movie moments seen by several subjects.
+
+    The validation table holds the windows of all training releases: each of its moments pairs a held-out
+    subject with one other, so that a study with a single held-out subject can still select.
+    """
+
+    def train_sampler(self) -> EpochSampler:
+        """Sampler of training batches."""
+        phase: ContrastPhase = self.phase
+        return MomentSampler(
+            self.train.table,
+            batch_size=phase.batch_size,
+            subjects=phase.subjects_per_moment,
+            steps=phase.steps_per_epoch,
+            seed=phase.seed,
+        )
+
+    def validation_sampler(self) -> EpochSampler:
+        """Sampler of validation batches: the same in every epoch, every positive pair with a held-out member."""
+        phase: ContrastPhase = self.phase
+        table = self.validation.table
+        held_out = table["split"] == "validation"
+        steps = max(1, min(int(held_out.sum()), phase.max_validation_windows) // phase.batch_size)
+        sampler = MomentSampler(
+            table, batch_size=phase.batch_size, subjects=2, steps=steps, seed=0, held_out=held_out
+        )
+        return FixedEpoch(sampler)
+
+
+class FixedEpoch(EpochSampler):
+    """The first epoch of another sampler, again and again."""
+
+    def __init__(self, sampler: EpochSampler) -> None:
+        super().__init__(sampler.steps, sampler.seed, sampler.granularity)
+        self.sampler = sampler
+
+    def draw(self, step: int) -> list[int]:
+        """Rows of one batch."""
+        return self.sampler.draw(step)

@@ -1,0 +1,184 @@
+"""Samplers of whole batches that are functions of seed, epoch and step alone.
+
+Resuming at an epoch's start therefore continues with exactly the batches an uninterrupted run would have
+seen, whatever the number of worker processes. Under DDP every rank draws the same batch and keeps its share.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import torch.distributed as dist
+from torch.utils.data import Sampler
+
+from cerebro.errors import UserError
+
+
+class EpochSampler(Sampler[list[int]]):
+    """Base of the samplers: ``steps`` batches an epoch, each drawn by :meth:`draw` and shared among ranks.
+
+    Parameters
+    ----------
+    steps : int
+        Batches in an epoch.
+    seed : int
+    granularity : int
+        Rows that must stay together on one rank.
+    """
+
+    def __init__(self, steps: int, seed: int, granularity: int = 1) -> None:
+        self.steps = steps
+        self.seed = seed
+        self.granularity = granularity
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next pass; Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        for step in range(self.steps):
+            rows = self.draw(step)
+            units = [rows[i : i + self.granularity] for i in range(0, len(rows), self.granularity)]
+            if len(units) < world:
+                raise UserError(f"a batch of {len(rows)} windows cannot be shared by {world} devices")
+            yield [row for unit in units[rank::world] for row in unit]
+
+    def draw(self, step: int) -> list[int]:
+        """Rows of the batch of one step of the current epoch."""
+        raise NotImplementedError
+
+
+class ShuffledSampler(EpochSampler):
+    """Every window once before any comes again, in an order that is new on each pass.
+
+    Passes need not end with epochs: batch ``k`` of the whole training continues where ``k - 1`` ended.
+    """
+
+    def __init__(self, n_windows: int, *, batch_size: int, steps: int, seed: int) -> None:
+        super().__init__(steps, seed)
+        self.n_windows = n_windows
+        self.batch_size = batch_size
+
+    def draw(self, step: int) -> list[int]:
+        """Rows of the batch of one step of the current epoch."""
+        first = (self.epoch * self.steps + step) * self.batch_size
+        places = np.arange(first, first + self.batch_size)
+        passes = places // self.n_windows
+        orders = {number: self._order(number) for number in np.unique(passes)}
+        return [
+            int(orders[number][place % self.n_windows]) for number, place in zip(passes, places, strict=True)
+        ]
+
+    def _order(self, number: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, 1, int(number))).permutation(self.n_windows)
+
+
+class MixedSampler(EpochSampler):
+    """Windows of several datasets in fixed expected shares, uniformly within a dataset, with replacement.
+
+    Parameters
+    ----------
+    dataset : Series of str
+        Dataset of every window.
+    mix : mapping of str to float
+        Share of each dataset; sums to 1.
+    """
+
+    def __init__(
+        self, dataset: pd.Series, mix: Mapping[str, float], *, batch_size: int, steps: int, seed: int
+    ) -> None:
+        super().__init__(steps, seed)
+        self.batch_size = batch_size
+        self.shares = np.array([share for share in mix.values() if share > 0])
+        self.rows = [np.flatnonzero(dataset == name) for name, share in mix.items() if share > 0]
+        if missing := [name for name, share in mix.items() if share > 0 and not (dataset == name).any()]:
+            raise UserError(f"mix asks for windows of {missing}, of which there are none")
+
+    def draw(self, step: int) -> list[int]:
+        """Rows of the batch of one step of the current epoch."""
+        random = np.random.default_rng((self.seed, 2, self.epoch, step))
+        chosen = random.choice(len(self.rows), size=self.batch_size, p=self.shares)
+        return [int(random.choice(self.rows[dataset])) for dataset in chosen]
+
+
+class MomentSampler(EpochSampler):
+    """Batches of movie moments, each seen by several subjects.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Movie windows: columns ``movie``, ``movie_time``, ``subject``.
+    subjects : int
+        Subjects per moment.
+    held_out : Series of bool, optional
+        When given, the first subject of each moment is drawn from these windows only, the others from all.
+
+    Raises
+    ------
+    UserError
+        When fewer than two moments were watched by enough subjects: InfoNCE would have no negatives.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        *,
+        batch_size: int,
+        subjects: int,
+        steps: int,
+        seed: int,
+        held_out: pd.Series | None = None,
+    ) -> None:
+        super().__init__(steps, seed, granularity=subjects)
+        self.subjects = subjects
+        self.subject = table["subject"].to_numpy()
+        anchors = np.ones(len(table), bool) if held_out is None else held_out.to_numpy()
+        groups = table.groupby(["movie", table["movie_time"].round(3)]).indices.values()
+        self.moments = [
+            (rows[anchors[rows]], rows)
+            for rows in groups
+            if anchors[rows].any() and len(np.unique(self.subject[rows])) >= subjects
+        ]
+        self.per_batch = min(max(batch_size // subjects, 2), len(self.moments))
+        if len(self.moments) < 2:
+            raise UserError(
+                f"{len(self.moments)} movie moments were watched by {subjects} subjects, at least 2 are needed: "
+                "add subjects or movies"
+            )
+
+    def draw(self, step: int) -> list[int]:
+        """Rows of the batch of one step of the current epoch."""
+        random = np.random.default_rng((self.seed, 3, self.epoch, step))
+        chosen = random.choice(len(self.moments), size=self.per_batch, replace=False)
+        return [row for moment in chosen for row in self._viewers(*self.moments[moment], random)]
+
+    def _viewers(self, anchors: np.ndarray, rows: np.ndarray, random: np.random.Generator) -> list[int]:
+        first = int(random.choice(anchors))
+        others = rows[self.subject[rows] != self.subject[first]]
+        shuffled = random.permutation(others)
+        _, unique = np.unique(self.subject[shuffled], return_index=True)
+        return [first, *(int(row) for row in shuffled[np.sort(unique)][: self.subjects - 1])]
+
+
+class SequentialSampler(EpochSampler):
+    """All of the given rows once, in order, in batches of nearly equal size (so that ranks can share each)."""
+
+    def __init__(self, rows: np.ndarray, *, batch_size: int) -> None:
+        super().__init__(steps=-(-len(rows) // batch_size), seed=0)
+        self.batches = np.array_split(rows, self.steps)
+
+    def draw(self, step: int) -> list[int]:
+        """Rows of one batch."""
+        return [int(row) for row in self.batches[step]]
+
+
+def spread(n_windows: int, at_most: int) -> np.ndarray:
+    """Numbers of at most ``at_most`` windows, evenly spread over ``n_windows``."""
+    if n_windows <= at_most:
+        return np.arange(n_windows)
+    return np.linspace(0, n_windows - 1, at_most).round().astype(int)

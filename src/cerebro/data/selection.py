@@ -1,0 +1,117 @@
+"""Choosing rows of the window index; a choice that leaves nothing is an error that says why."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from cerebro.config import AnyPhase, ContrastPhase, FinetunePhase, PretrainPhase, TokenizerPhase
+from cerebro.errors import UserError
+from cerebro.files import write_json
+
+
+def read_index(path: Path) -> pd.DataFrame:
+    """Read the window index."""
+    if not Path(path).exists():
+        raise UserError(f"{path} does not exist; build it with: snakemake --cores 8 {path}")
+    return pd.read_parquet(path)
+
+
+def shards_folder(index: Path) -> Path:
+    """Folder of the shards that an index at ``<study>/windows/index.parquet`` points into."""
+    return Path(index).parent.parent / "shards"
+
+
+def select_windows(
+    index: pd.DataFrame,
+    *,
+    kind: str,
+    splits: Sequence[str],
+    purpose: str,
+    datasets: Collection[str] | None = None,
+    label: str | None = None,
+) -> pd.DataFrame:
+    """Kept windows of one kind in the given splits, row order preserved, with a fresh row number.
+
+    Parameters
+    ----------
+    index : DataFrame
+        The window index.
+    kind : str
+        ``fixed``, ``movie``, ``eyes``, ``trial`` or ``crop``.
+    splits : sequence of str
+        ``train``, ``validation``, ``test``.
+    purpose : str
+        What the windows are for, to name it in the error.
+    datasets : collection of str, optional
+        Datasets to take; all if not given.
+    label : str, optional
+        Column that must not be missing.
+
+    Raises
+    ------
+    UserError
+        When no window is left: how many rows each filter left.
+    """
+    filters = [(f"of kind '{kind}'", index["kind"] == kind)]
+    if datasets is not None:
+        filters.append((f"in datasets {sorted(datasets)}", index["dataset"].isin(list(datasets))))
+    filters.append((f"in split {' or '.join(splits)}", index["split"].isin(list(splits))))
+    filters.append(("that quality kept", index["keep"]))
+    if label is not None:
+        filters.append((f"with a {label}", index[label].notna()))
+    chosen = pd.Series(True, index=index.index)
+    trail = f"{len(index)} windows in the index"
+    for name, mask in filters:
+        chosen &= mask
+        trail += f", {int(chosen.sum())} {name}"
+    if not chosen.any():
+        raise UserError(f"no window is left for {purpose}: {trail}")
+    return index[chosen].reset_index(drop=True)
+
+
+def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> None:
+    """Refuse an index that lacks windows some phase needs, before hours of training reach that phase.
+
+    Parameters
+    ----------
+    settings : dict
+        ``{"phases": {name: phase settings}}``.
+    index, output : Path
+        The window index; a JSON file of the number of windows each phase will train and select on.
+
+    Raises
+    ------
+    UserError
+        Naming the phase, and the filter that removed its windows.
+    """
+    table = read_index(index)
+    phases: dict[str, AnyPhase] = TypeAdapter(dict[str, AnyPhase]).validate_python(settings["phases"])
+    counts = {
+        name: {split: len(phase_windows(table, name, phase, split)) for split in ("train", "validation")}
+        for name, phase in phases.items()
+    }
+    write_json(output, counts)
+
+
+def phase_windows(index: pd.DataFrame, name: str, phase: AnyPhase, split: str) -> pd.DataFrame:
+    """The windows that a phase trains (``train``) or selects (``validation``) on."""
+    purpose = f"phase '{name}' ({split})"
+    match phase:
+        case TokenizerPhase():
+            return select_windows(index, kind="fixed", splits=[split], purpose=purpose)
+        case PretrainPhase():
+            parts = [
+                select_windows(index, kind="fixed", splits=[split], datasets=[dataset], purpose=purpose)
+                for dataset, share in phase.mix.items()
+                if share > 0
+            ]
+            return pd.concat(parts, ignore_index=True)
+        case ContrastPhase():
+            return select_windows(index, kind="movie", splits=[split], purpose=purpose)
+        case FinetunePhase(target=target):
+            kind = "trial" if target == "reaction_time" else "crop"
+            return select_windows(index, kind=kind, splits=[split], label=target, purpose=purpose)
+    raise TypeError(f"unknown kind of phase: {phase}")

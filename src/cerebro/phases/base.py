@@ -1,0 +1,82 @@
+"""What every training has: the optimiser, its schedule, and metrics logged under fixed names."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from cerebro.config import Phase
+
+
+class PhaseModule(L.LightningModule):
+    """Base of the four kinds of training.
+
+    Parameters
+    ----------
+    model : Module
+        Has an ``encoder``; its weights are the phase's output.
+    phase : Phase
+        The settings.
+    """
+
+    model: nn.Module
+
+    def __init__(self, model: nn.Module, phase: Phase) -> None:
+        super().__init__()
+        self.model = model
+        self.phase = phase
+
+    def card(self) -> dict[str, Any]:
+        """What the card needs beyond the encoder to rebuild the model; plain values."""
+        return {}
+
+    def parameter_groups(self) -> Iterable[tuple[Iterable[tuple[str, nn.Parameter]], float]]:
+        """Named parameters and their peak learning rate."""
+        yield self.model.named_parameters(), self.phase.learning_rate
+
+    def configure_optimizers(self) -> Any:
+        """AdamW (betas .9 and .98 as LaBraM) with linear warm-up and cosine decay to zero.
+
+        Vectors (biases, norms, gains, the mask token) are not decayed.
+        """
+        groups = []
+        for parameters, rate in self.parameter_groups():
+            trained = [parameter for _, parameter in parameters if parameter.requires_grad]
+            for decayed in (True, False):
+                chosen = [parameter for parameter in trained if (parameter.ndim > 1) == decayed]
+                if chosen:
+                    decay = self.phase.weight_decay if decayed else 0.0
+                    groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+        total = self.phase.epochs * self.phase.steps_per_epoch
+        warmup = max(1, round(self.phase.warmup_share * total))
+
+        def scale(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def record(self, stage: str, values: Mapping[str, Tensor | float], batch_size: int) -> None:
+        """Log values as epoch means under ``<stage>/<name>``."""
+        named = {f"{stage}/{name}": value for name, value in values.items()}
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)
+
+    def training_step(self, batch: dict[str, Tensor], step: int) -> Tensor:
+        """Loss of one training batch."""
+        values = self.evaluate(batch)
+        self.record("train", values, len(batch["row"]))
+        return values["loss"]
+
+    def validation_step(self, batch: dict[str, Tensor], step: int) -> None:
+        """Metrics of one validation batch."""
+        self.record("val", self.evaluate(batch), len(batch["row"]))
+
+    def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """All metrics of a batch; ``loss`` is minimised in training and selects in validation."""
+        raise NotImplementedError

@@ -1,0 +1,100 @@
+"""One training as the workflow hands it over: its settings, its parents, its data."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import TypeAdapter
+from safetensors.torch import load_file
+
+from cerebro.config import AnyPhase, Compute, EncoderSettings
+from cerebro.data.card import random_encoder, read_card
+from cerebro.data.selection import phase_windows, read_index, shards_folder
+from cerebro.errors import UserError
+from cerebro.files import digest_file, digest_text
+from cerebro.models.encoder import Encoder, build_encoder
+from cerebro.phases.transition import transfer
+
+
+@dataclass(kw_only=True)
+class PhaseJob:
+    """A phase to train.
+
+    Parameters
+    ----------
+    node : str
+        The phase's name.
+    phase : AnyPhase
+        Its settings.
+    architecture : EncoderSettings, optional
+        For phases without ``init``.
+    lineage : list of str
+        The chain of phases behind the encoder, this one last.
+    index : Path
+        The window index.
+    parents : dict of str to Path
+        Output folders of earlier phases, by the key that names them (``init``, ``tokenizer``).
+    compute : Compute
+        Devices and workers.
+    """
+
+    node: str
+    phase: AnyPhase
+    architecture: EncoderSettings | None
+    lineage: list[str]
+    index: Path
+    parents: dict[str, Path]
+    compute: Compute
+    transition: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, node: str, settings: dict[str, Any], **rest: Any) -> "PhaseJob":
+        """Read the JSON settings ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``."""
+        encoder = settings.get("encoder")
+        return cls(
+            node=node,
+            phase=TypeAdapter(AnyPhase).validate_python(settings["phase"]),
+            architecture=None if encoder is None else EncoderSettings.model_validate(encoder),
+            lineage=settings["lineage"],
+            **rest,
+        )
+
+    @property
+    def shards(self) -> Path:
+        """Folder of the shards."""
+        return shards_folder(self.index)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The window index."""
+        return read_index(self.index)
+
+    def windows(self, split: str) -> pd.DataFrame:
+        """Windows that this phase trains or selects on."""
+        return phase_windows(self.table, self.node, self.phase, split)
+
+    def parent(self, key: str) -> Path:
+        """Output folder of the phase that ``key`` names."""
+        if key not in self.parents:
+            raise UserError(f"phase '{self.node}' needs --parents {key}=FOLDER")
+        return self.parents[key]
+
+    def encoder(self) -> Encoder:
+        """The encoder to train: the parent's, all of its weights carried over, or a random one."""
+        if self.phase.init is None:
+            if self.architecture is None:
+                raise UserError(
+                    f"phase '{self.node}' starts from random weights: its settings need an encoder"
+                )
+            return random_encoder(self.architecture, self.phase.seed)
+        folder = self.parent("init")
+        encoder = build_encoder(read_card(folder)["encoder"])
+        self.transition = transfer(load_file(folder / "encoder.safetensors"), encoder, source=str(folder))
+        return encoder
+
+    def fingerprint(self, settings: dict[str, Any]) -> str:
+        """Digest of all that determines the result; a checkpoint of another fingerprint is never resumed."""
+        inputs = [digest_file(folder / "encoder.safetensors") for _, folder in sorted(self.parents.items())]
+        return digest_text(repr((settings, digest_file(self.index), inputs)))

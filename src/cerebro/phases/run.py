@@ -1,0 +1,156 @@
+"""Train one phase from its settings to its output folder, resuming what an earlier attempt left."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from cerebro import __version__
+from cerebro.config import Compute
+from cerebro.data.card import read_card, write_phase_output
+from cerebro.data.modules import WindowDataModule
+from cerebro.errors import UserError
+from cerebro.files import atomic_path, write_json
+from cerebro.phases import contrast, finetune, pretrain, tokenizer
+from cerebro.phases.base import PhaseModule
+from cerebro.phases.job import PhaseJob
+from cerebro.phases.recorder import Recorder
+from cerebro.tracking import Run, start_run
+
+KINDS: dict[str, Callable[[PhaseJob], tuple[Any, WindowDataModule]]] = {
+    "tokenizer": tokenizer.build,
+    "pretrain": pretrain.build,
+    "contrast": contrast.build,
+    "finetune": finetune.build,
+}
+"""How each kind of phase builds its module and its data; a new kind is one more line."""
+
+
+def run_phase(
+    node: str,
+    settings: dict[str, Any],
+    *,
+    index: Path,
+    store: Path,
+    parents: dict[str, str],
+    state: Path,
+    output: Path,
+    compute: Compute,
+) -> None:
+    """Train a phase and write ``encoder.safetensors``, ``head.safetensors``, cards, metrics and history.
+
+    Parameters
+    ----------
+    node : str
+        The phase's name.
+    settings : dict
+        ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``.
+    index, store : Path
+        The window index, and the tracking store's ``tracking.json``.
+    parents : dict of str to str
+        Output folders of earlier phases by key (``init``, ``tokenizer``).
+    state : Path
+        Folder for checkpoints; a subfolder per fingerprint, removed when the phase is finished.
+    output : Path
+        Folder of the phase's output.
+    compute : Compute
+        Devices and workers; not part of the fingerprint.
+
+    Raises
+    ------
+    UserError
+        Where no optimiser step was made, a codebook collapsed, windows are missing or weights do not fit.
+    """
+    job = PhaseJob.parse(
+        node, settings, index=index, parents={k: Path(v) for k, v in parents.items()}, compute=compute
+    )
+    L.seed_everything(job.phase.seed, workers=True, verbose=False)
+    torch.set_num_threads(max(1, compute.threads))
+    module, data = KINDS[job.phase.kind](job)
+    attempt = Path(state) / job.fingerprint(settings)
+    attempt.mkdir(parents=True, exist_ok=True)
+    tags = {"cerebro.node": node, "cerebro.lineage": " > ".join(job.lineage)}
+    tags |= {f"cerebro.parent.{key}": read_card(Path(v))["mlflow_run_id"] for key, v in parents.items()}
+    with start_run(
+        store,
+        name=node,
+        kind=job.phase.kind,
+        tags=tags,
+        params=job.phase.model_dump(),
+        resume=attempt / "run_id",
+    ) as run:
+        metrics = _train(module, data, job, attempt, run)
+        output = Path(output)
+        write_phase_output(output, module.model, _card(job, module, settings, run))
+        write_json(output / "metrics.json", metrics)
+        with atomic_path(output / "history.csv") as temporary:
+            shutil.copyfile(attempt / "history.csv", temporary)
+        for name in ("card.json", "metrics.json", "history.csv"):
+            run.log_artifact(output / name)
+    shutil.rmtree(attempt)
+
+
+def _train(
+    module: PhaseModule, data: WindowDataModule, job: PhaseJob, attempt: Path, run: Run
+) -> dict[str, float]:
+    """Fit, go back to the best weights (those before training included) and return their metrics."""
+    recorder = Recorder(attempt / "history.csv", run)
+    best = ModelCheckpoint(
+        attempt, filename="best", monitor="val/loss", save_last=True, enable_version_counter=False
+    )
+    trainer = L.Trainer(
+        accelerator=job.compute.accelerator,
+        devices=job.compute.devices,
+        precision=job.compute.precision,  # type: ignore[arg-type]
+        max_epochs=job.phase.epochs,
+        gradient_clip_val=job.phase.clip_norm,
+        callbacks=[best, EarlyStopping("val/loss", patience=job.phase.patience), recorder],
+        default_root_dir=attempt,
+        logger=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # our samplers share batches among ranks themselves
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    last, initial = attempt / "last.ckpt", attempt / "initial.ckpt"
+    resumed = last.exists()
+    if resumed:
+        print(f"{job.node}: resuming from {last}", flush=True)
+    else:
+        (attempt / "history.csv").unlink(missing_ok=True)
+        trainer.validate(module, datamodule=data, verbose=False)
+        recorder.record(trainer, 0)
+        trainer.save_checkpoint(initial)
+    trainer.fit(module, datamodule=data, ckpt_path=last if resumed else None, weights_only=True)
+    if trainer.global_step == 0:
+        raise UserError(f"phase '{job.node}' ended without an optimiser step: no training batch was drawn")
+    history = pd.read_csv(attempt / "history.csv")
+    chosen = history.loc[history["val/loss"].idxmin()]
+    source = initial if chosen["epoch"] == 0 else Path(best.best_model_path)
+    module.load_state_dict(torch.load(source, weights_only=True, map_location="cpu")["state_dict"])
+    trainer.validate(module, datamodule=data, verbose=False)
+    metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+    if isinstance(module, tokenizer.TokenizerModule):
+        module.refuse_collapse(metrics)
+    return {"best_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics}
+
+
+def _card(job: PhaseJob, module: PhaseModule, settings: dict[str, Any], run: Run) -> dict[str, Any]:
+    return {
+        "node": job.node,
+        "kind": job.phase.kind,
+        "lineage": job.lineage,
+        "settings": settings,
+        "fingerprint": job.fingerprint(settings),
+        "transition": {key: len(names) for key, names in job.transition.items()},
+        "parents": {key: str(folder) for key, folder in job.parents.items()},
+        "mlflow_run_id": run.id,
+        "cerebro": __version__,
+        "torch": torch.__version__,
+        **module.card(),
+    }

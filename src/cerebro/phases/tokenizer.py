@@ -1,0 +1,73 @@
+"""Phase 1a: a codebook of EEG patches, learned by predicting each patch's spectrum from its code."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cerebro.config import TokenizerPhase
+from cerebro.data.modules import WindowDataModule
+from cerebro.errors import UserError
+from cerebro.losses.spectrum import spectrum_loss
+from cerebro.models.quantizer import perplexity
+from cerebro.models.tokenizer import NeuralTokenizer
+from cerebro.phases.base import PhaseModule
+from cerebro.phases.job import PhaseJob
+
+
+class TokenizerModule(PhaseModule):
+    """Vector-quantised neural spectrum prediction (LaBraM, Jiang et al. 2024), in well-posed form."""
+
+    model: NeuralTokenizer
+    phase: TokenizerPhase
+
+    def __init__(self, model: NeuralTokenizer, phase: TokenizerPhase) -> None:
+        super().__init__(model, phase)
+        self.register_buffer("counts", torch.zeros(phase.codes, dtype=torch.long), persistent=False)
+
+    def card(self) -> dict[str, Any]:
+        """The tokenizer's architecture."""
+        return {"tokenizer": self.model.architecture}
+
+    def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Spectral errors, the commitment loss and their sum."""
+        output = self.model(batch["signal"], batch["positions"])
+        losses = spectrum_loss(output["prediction"], output["patches"], output["present"])
+        if not self.training:
+            self.counts += torch.bincount(output["codes"][output["present"]], minlength=len(self.counts))
+        loss = losses["amplitude"] + losses["phase"] + self.phase.commitment * output["commitment"]
+        return {"loss": loss, **losses, "commitment": output["commitment"]}
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the code counts of the last epoch."""
+        self.counts.zero_()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log how much of the codebook validation data use."""
+        counts = self.all_gather(self.counts)
+        counts = counts.view(-1, len(self.counts)).sum(dim=0)
+        used = (counts > 0).float().mean()
+        self.log("val/used_share", used, sync_dist=False)
+        self.log("val/perplexity", perplexity(counts.float()), sync_dist=False)
+
+    def refuse_collapse(self, metrics: dict[str, float]) -> None:
+        """Raise ``UserError`` when the trained codebook uses too few codes on validation data."""
+        if metrics["val/used_share"] < self.phase.min_used_share:
+            raise UserError(
+                f"the codebook collapsed: {metrics['val/used_share']:.1%} of {self.phase.codes} codes are used "
+                f"on validation windows, min_used_share is {self.phase.min_used_share:.1%}; "
+                "use fewer codes, more data or a higher learning rate"
+            )
+
+
+def build(job: PhaseJob) -> tuple[TokenizerModule, WindowDataModule]:
+    """Module and data of a tokenizer phase."""
+    phase = job.phase
+    assert isinstance(phase, TokenizerPhase)
+    tokenizer = NeuralTokenizer(
+        job.encoder(), n_codes=phase.codes, code_dim=phase.code_dim, decay=phase.ema_decay
+    )
+    data = WindowDataModule(
+        job.windows("train"), job.windows("validation"), shards=job.shards, phase=phase, compute=job.compute
+    )
+    return TokenizerModule(tokenizer, phase), data
