@@ -147,7 +147,7 @@ class MomentSampler(EpochSampler):
         self.per_batch = min(max(batch_size // subjects, 2), len(self.moments))
         if len(self.moments) < 2:
             raise UserError(
-                f"{len(self.moments)} movie moments were watched by {subjects} subjects, at least 2 are needed: "
+                f"{len(self.moments)} movie moments were watched by {subjects} subjects, 2 are needed: "
                 "add subjects or movies"
             )
 
@@ -166,7 +166,7 @@ class MomentSampler(EpochSampler):
 
 
 class SequentialSampler(EpochSampler):
-    """All of the given rows once, in order, in batches of nearly equal size (so that ranks can share each)."""
+    """All of the given rows once, in order, in batches of nearly equal size, so that ranks can share each."""
 
     def __init__(self, rows: np.ndarray, *, batch_size: int) -> None:
         super().__init__(steps=-(-len(rows) // batch_size), seed=0)

@@ -1,1 +1,1 @@
-"""Networks in pure torch (2.2 or later): no file or configuration access, so that a submission can ship them."""
+"""Networks in pure torch (2.2 or later), without file or configuration access: a submission ships them."""

@@ -154,5 +154,5 @@ class Encoder(nn.Module):
 
 
 def build_encoder(architecture: dict[str, Any]) -> Encoder:
-    """Build an encoder with random weights from its ``architecture``, plain values as kept in ``card.json``."""
+    """Build an encoder with random weights from its ``architecture``, as kept in ``card.json``."""
     return Encoder(**{**architecture, "layout": torch.tensor(architecture["layout"])})

@@ -33,7 +33,7 @@ class TransformerBlock(nn.Module):
         )
 
     def forward(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
-        """Transform tokens (batch, n_tokens, dim); tokens where ``present`` is False are never attended to."""
+        """Transform tokens (batch, n_tokens, dim); those where ``present`` is False are never attended to."""
         batch, n_tokens, dim = tokens.shape
         packed = self.query_key_value(self.attention_norm(tokens))
         query, key, value = packed.view(batch, n_tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)

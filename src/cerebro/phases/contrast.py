@@ -39,7 +39,7 @@ class ContrastModule(PhaseModule):
         self.loss = MovieISCLoss(phase.temperature, phase.exclusion_seconds)
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """InfoNCE, how often the most similar allowed window is of the same moment, and that rate by chance."""
+        """InfoNCE; how often the most similar window is of the same moment, and how often by chance."""
         features = self.model.encoder.features(batch["signal"], batch["positions"])
         embeddings = self._gathered(self.model.projection(features))
         movie, time, subject = (self._gathered(batch[key]) for key in ("movie", "movie_time", "subject"))

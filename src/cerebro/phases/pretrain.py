@@ -1,4 +1,4 @@
-"""Phase 1b: masked EEG modelling on a mix of archives, with auxiliary heads for what is known of the subject."""
+"""Phase 1b: masked EEG modelling on a mix of archives, with auxiliary heads for the subject's labels."""
 
 from collections import defaultdict
 from typing import Any

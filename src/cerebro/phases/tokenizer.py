@@ -54,8 +54,8 @@ class TokenizerModule(PhaseModule):
         """Raise ``UserError`` when the trained codebook uses too few codes on validation data."""
         if metrics["val/used_share"] < self.phase.min_used_share:
             raise UserError(
-                f"the codebook collapsed: {metrics['val/used_share']:.1%} of {self.phase.codes} codes are used "
-                f"on validation windows, min_used_share is {self.phase.min_used_share:.1%}; "
+                f"the codebook collapsed: validation windows use {metrics['val/used_share']:.1%} of its "
+                f"{self.phase.codes} codes, min_used_share is {self.phase.min_used_share:.1%}; "
                 "use fewer codes, more data or a higher learning rate"
             )
 
