@@ -4,9 +4,8 @@
 import os
 import sys
 
-sys.path.insert(0, f"{workflow.basedir}/src")
-
-from snakemake.exceptions import WorkflowError
+SOURCE = f"{workflow.basedir}/src"
+sys.path.insert(0, SOURCE)
 
 from cerebro.config import load_config
 from cerebro.errors import UserError
@@ -20,14 +19,16 @@ configfile: f"{workflow.basedir}/config/base.yaml"
 try:
     PLAN = Plan(load_config(config))
 except UserError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"cerebro: {error}")
 
 R = PLAN.results
-COMPUTE = PLAN.compute_settings()
 
-shell.prefix(
-    "set -euo pipefail; "
-    f"export PYTHONPATH={workflow.basedir}/src MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true; "
+# Every job inherits these. What CEREBRO_COMPUTE holds (devices, workers) never re-runs a step.
+os.environ.update(
+    CEREBRO_COMPUTE=PLAN.compute_settings(),
+    PYTHONPATH=SOURCE,
+    MLFLOW_DISABLE_TELEMETRY="true",
+    DO_NOT_TRACK="true",
 )
 
 
@@ -45,13 +46,13 @@ localrules:
 
 rule submission:
     default_target: True
-    message:
-        "{R} is complete"
     input:
         f"{R}/submission/submission.zip",
         f"{R}/submission/preflight.json",
         f"{R}/submission/score.json",
         f"{R}/summary.md",
+    message:
+        "{R} is complete"
 
 
 include: "workflow/rules/data.smk"

@@ -72,6 +72,10 @@ class Plan:
             }
         )
 
+    def raw_option(self) -> list[str]:
+        """The part of the command line that names the simulated archives."""
+        return ["--raw", f"{self.results}/raw"] if self.simulated else []
+
     def found(self) -> str:
         """Digest of every file below the configured roots, so that the inventory notices what came or went."""
         return digest_text(repr(sorted(self._listings.items())))
@@ -135,8 +139,11 @@ class Plan:
         return [] if encoder == RANDOM else ["--encoder", self.phase_folder(encoder)]
 
     def answers(self) -> dict[str, str]:
-        """Folders of the phases that answer the challenges, by challenge."""
-        return {key: self.phase_folder(name) for key, name in self.config.submission.model_dump().items()}
+        """Cards of the phases that answer the challenges, by challenge."""
+        return {
+            key: f"{self.phase_folder(name)}/card.json"
+            for key, name in self.config.submission.model_dump().items()
+        }
 
     def probe_settings(self, encoder: str) -> str:
         """What ``probe`` reads; the architecture only for the untrained encoder."""

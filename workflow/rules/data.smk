@@ -2,131 +2,131 @@
 
 
 rule simulate:
-    message:
-        "Writing the simulated archives"
     output:
         f"{R}/raw/simulation.json",
-    params:
-        settings=PLAN.simulation_settings(),
-        code=code_digest("cerebro.simulation.population"),
     log:
         f"{R}/logs/simulate.log",
     benchmark:
         f"{R}/benchmarks/simulate.tsv"
+    conda:
+        "../../envs/prepare.yaml"
     threads: 2
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../../envs/prepare.yaml"
+    params:
+        settings=PLAN.simulation_settings(),
+        code=code_digest("cerebro.simulation.population"),
+    message:
+        "Writing the simulated archives"
     shell:
         "python -m cerebro.cli simulate --settings {params.settings:q} --threads {threads}"
         " --output {output:q} &> {log:q}"
 
 
 rule inventory:
-    message:
-        "Finding every recording"
     input:
         PLAN.markers(),
     output:
         f"{R}/inventory/recordings.parquet",
-    params:
-        settings=PLAN.inventory_settings(),
-        found=lambda wildcards: PLAN.found(),
-        code=code_digest("cerebro.recordings.inventory"),
-        raw=f"{R}/raw",
     log:
         f"{R}/logs/inventory.log",
     benchmark:
         f"{R}/benchmarks/inventory.tsv"
+    conda:
+        "../../envs/prepare.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
-    conda:
-        "../../envs/prepare.yaml"
+    params:
+        settings=PLAN.inventory_settings(),
+        found=lambda wildcards: PLAN.found(),
+        code=code_digest("cerebro.recordings.inventory"),
+        raw=PLAN.raw_option(),
+    message:
+        "Finding every recording"
     shell:
-        "python -m cerebro.cli inventory --settings {params.settings:q} --raw {params.raw:q}"
+        "python -m cerebro.cli inventory --settings {params.settings:q} {params.raw:q}"
         " --output {output:q} &> {log:q}"
 
 
 # The inventory is ancient here: a shard follows the files of its own subjects, which `members` digests.
 rule shard:
-    message:
-        "Preprocessing {wildcards.group}"
     input:
         markers=lambda wildcards: PLAN.markers(wildcards.group),
         inventory=ancient(rules.inventory.output[0]),
     output:
         signals=f"{R}/shards/{{group}}.npy",
         table=f"{R}/shards/{{group}}.parquet",
-    params:
-        settings=PLAN.shard_settings(),
-        members=lambda wildcards: PLAN.members(wildcards.group),
-        code=code_digest("cerebro.shards.build", "cerebro.recordings.inventory"),
     log:
         f"{R}/logs/shards/{{group}}.log",
     benchmark:
         f"{R}/benchmarks/shards/{{group}}.tsv"
+    conda:
+        "../../envs/prepare.yaml"
     threads: 1
     resources:
         mem_mb=2500,
         runtime=240,
-    conda:
-        "../../envs/prepare.yaml"
+    params:
+        settings=PLAN.shard_settings(),
+        members=lambda wildcards: PLAN.members(wildcards.group),
+        code=code_digest("cerebro.shards.build", "cerebro.recordings.inventory"),
+    message:
+        "Preprocessing {wildcards.group}"
     shell:
         "python -m cerebro.cli shard --settings {params.settings:q} --inventory {input.inventory:q}"
         " --group {wildcards.group:q} --table {output.table:q} --output {output.signals:q} &> {log:q}"
 
 
 rule windows:
-    message:
-        "Indexing windows, labels and splits"
     input:
         inventory=rules.inventory.output[0],
         tables=expand(rules.shard.output.table, group=PLAN.groups),
     output:
         index=f"{R}/windows/index.parquet",
         summary=f"{R}/windows/summary.json",
-    params:
-        settings=PLAN.windows_settings(),
-        code=code_digest("cerebro.shards.windows"),
     log:
         f"{R}/logs/windows.log",
     benchmark:
         f"{R}/benchmarks/windows.tsv"
+    conda:
+        "../../envs/prepare.yaml"
     threads: 1
     resources:
         mem_mb=2500,
         runtime=120,
-    conda:
-        "../../envs/prepare.yaml"
+    params:
+        settings=PLAN.windows_settings(),
+        code=code_digest("cerebro.shards.windows"),
+    message:
+        "Indexing windows, labels and splits"
     shell:
         "python -m cerebro.cli windows --settings {params.settings:q} --inventory {input.inventory:q}"
         " --shards {input.tables:q} --summary {output.summary:q} --output {output.index:q} &> {log:q}"
 
 
 rule check_windows:
-    message:
-        "Checking that every phase has windows"
     input:
         index=rules.windows.output.index,
     output:
         f"{R}/windows/check.json",
-    params:
-        settings=PLAN.needed_windows(),
-        code=code_digest("cerebro.data.selection"),
     log:
         f"{R}/logs/check_windows.log",
     benchmark:
         f"{R}/benchmarks/check_windows.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        settings=PLAN.needed_windows(),
+        code=code_digest("cerebro.data.selection"),
+    message:
+        "Checking that every phase has windows"
     shell:
         "python -m cerebro.cli check-windows --settings {params.settings:q} --index {input.index:q}"
         " --output {output:q} &> {log:q}"

@@ -2,22 +2,22 @@
 
 
 rule track:
-    message:
-        "Creating the MLflow store"
     output:
         f"{R}/tracking.json",
-    params:
-        name=PLAN.config.name,
     log:
         f"{R}/logs/track.log",
     benchmark:
         f"{R}/benchmarks/track.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        name=PLAN.config.name,
+    message:
+        "Creating the MLflow store"
     shell:
         "python -m cerebro.cli track --name {params.name:q} --output {output:q} &> {log:q}"
 
@@ -26,8 +26,6 @@ rule track:
 # ancient: neither changes what is trained. Checkpoints for resuming lie under state/, undeclared, since
 # Snakemake deletes the outputs of a failed job.
 rule phase:
-    message:
-        "Training {wildcards.phase} (progress: {log})"
     input:
         parents=lambda wildcards: expand(
             "{folder}/{file}",
@@ -46,26 +44,29 @@ rule phase:
             metrics="metrics.json",
             history="history.csv",
         ),
+    log:
+        f"{R}/logs/phases/{{phase}}.log",
+    benchmark:
+        f"{R}/benchmarks/phases/{{phase}}.tsv"
+    priority: 1
+    conda:
+        "../../envs/train.yaml"
+    threads: PLAN.config.compute.threads
+    resources:
+        mem_mb=3000,
+        runtime=1440,
+        gpu=PLAN.gpus,
     params:
         settings=lambda wildcards: PLAN.phase_settings(wildcards.phase),
         code=lambda wildcards: PLAN.phase_code(wildcards.phase),
         parents=lambda wildcards: [
             f"{key}={folder}" for key, folder in PLAN.phase_parents(wildcards.phase).items()
         ],
-        folder=f"{R}/phases/{{phase}}",
+        folder=subpath(output.card, parent=True),
         state=f"{R}/state/{{phase}}",
-    log:
-        f"{R}/logs/phases/{{phase}}.log",
-    benchmark:
-        f"{R}/benchmarks/phases/{{phase}}.tsv"
-    threads: PLAN.config.compute.threads
-    resources:
-        mem_mb=3000,
-        runtime=1440,
-        gpu=PLAN.gpus,
-    conda:
-        "../../envs/train.yaml"
+    message:
+        "Training {wildcards.phase} (progress: {log})"
     shell:
         "python -m cerebro.cli phase --node {wildcards.phase:q} --settings {params.settings:q}"
         " --index {input.index:q} --tracking {input.tracking:q} --parents {params.parents:q}"
-        " --state {params.state:q} --compute {COMPUTE:q} --output {params.folder:q} &> {log:q}"
+        ' --state {params.state:q} --compute "$CEREBRO_COMPUTE" --output {params.folder:q} &> {log:q}'

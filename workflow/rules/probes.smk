@@ -2,8 +2,6 @@
 
 
 rule probe:
-    message:
-        "Probing {wildcards.encoder}"
     input:
         encoder=lambda wildcards: PLAN.encoder_files(wildcards.encoder),
         index=rules.windows.output.index,
@@ -11,21 +9,23 @@ rule probe:
         tracking=ancient(rules.track.output[0]),
     output:
         f"{R}/probes/{{encoder}}.json",
-    params:
-        settings=lambda wildcards: PLAN.probe_settings(wildcards.encoder),
-        code=code_digest("cerebro.evaluation.probes"),
-        encoder=lambda wildcards: PLAN.encoder_option(wildcards.encoder),
     log:
         f"{R}/logs/probes/{{encoder}}.log",
     benchmark:
         f"{R}/benchmarks/probes/{{encoder}}.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
         gpu=PLAN.gpus,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        settings=lambda wildcards: PLAN.probe_settings(wildcards.encoder),
+        code=code_digest("cerebro.evaluation.probes"),
+        encoder=lambda wildcards: PLAN.encoder_option(wildcards.encoder),
+    message:
+        "Probing {wildcards.encoder}"
     shell:
         "python -m cerebro.cli probe --node {wildcards.encoder:q} {params.encoder:q}"
         " --settings {params.settings:q} --index {input.index:q} --tracking {input.tracking:q}"

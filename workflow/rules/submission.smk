@@ -1,64 +1,56 @@
 # The challenge submission: packaged, tried as the scorer would, scored, summed up.
 
-ANSWERS = PLAN.answers()
-
 
 rule package:
-    message:
-        "Packaging the submission"
     input:
-        expand(
-            "{folder}/{file}",
-            folder=ANSWERS.values(),
-            file=["encoder.safetensors", "card.json"],
-        ),
+        **PLAN.answers(),
     output:
         f"{R}/submission/submission.zip",
-    params:
-        challenge_1=ANSWERS["challenge_1"],
-        challenge_2=ANSWERS["challenge_2"],
-        code=code_digest("cerebro.submission.package"),
     log:
         f"{R}/logs/package.log",
     benchmark:
         f"{R}/benchmarks/package.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        challenge_1=subpath(input.challenge_1, parent=True),
+        challenge_2=subpath(input.challenge_2, parent=True),
+        code=code_digest("cerebro.submission.package"),
+    message:
+        "Packaging the submission"
     shell:
         "python -m cerebro.cli package --challenge-1 {params.challenge_1:q}"
         " --challenge-2 {params.challenge_2:q} --output {output:q} &> {log:q}"
 
 
 rule preflight:
-    message:
-        "Trying the submission without this package on its path"
     input:
         rules.package.output[0],
     output:
         f"{R}/submission/preflight.json",
-    params:
-        code=code_digest("cerebro.submission.preflight"),
     log:
         f"{R}/logs/preflight.log",
     benchmark:
         f"{R}/benchmarks/preflight.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        code=code_digest("cerebro.submission.preflight"),
+    message:
+        "Trying the submission without this package on its path"
     shell:
         "python -m cerebro.cli preflight --zip {input:q} --output {output:q} &> {log:q}"
 
 
 rule score:
-    message:
-        "Scoring by the challenge's rules on the held-out releases"
     input:
         zip=rules.package.output[0],
         preflight=rules.preflight.output[0],
@@ -68,47 +60,49 @@ rule score:
     output:
         score=f"{R}/submission/score.json",
         predictions=f"{R}/submission/predictions.parquet",
-    params:
-        settings=PLAN.score_settings(),
-        code=code_digest("cerebro.submission.scoring"),
     log:
         f"{R}/logs/score.log",
     benchmark:
         f"{R}/benchmarks/score.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
         gpu=PLAN.gpus,
-    conda:
-        "../../envs/train.yaml"
+    params:
+        settings=PLAN.score_settings(),
+        code=code_digest("cerebro.submission.scoring"),
+    message:
+        "Scoring by the challenge's rules on the held-out releases"
     shell:
         "python -m cerebro.cli score --zip {input.zip:q} --settings {params.settings:q}"
         " --index {input.index:q} --tracking {input.tracking:q} --output {output.score:q} &> {log:q}"
 
 
 rule summary:
-    message:
-        "Scores and probes beside their floors"
     input:
         score=rules.score.output.score,
         probes=expand(rules.probe.output[0], encoder=PLAN.encoders),
         metrics=expand(rules.phase.output.metrics, phase=PLAN.phases),
     output:
         f"{R}/summary.md",
-    params:
-        phases=[PLAN.phase_folder(phase) for phase in PLAN.phases],
-        code=code_digest("cerebro.report.summary"),
     log:
         f"{R}/logs/summary.log",
     benchmark:
         f"{R}/benchmarks/summary.tsv"
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        phases=[PLAN.phase_folder(phase) for phase in PLAN.phases],
+        code=code_digest("cerebro.report.summary"),
+    message:
+        "Scores and probes beside their floors"
     shell:
         "python -m cerebro.cli summary --score {input.score:q} --probes {input.probes:q}"
         " --phases {params.phases:q} --output {output:q} 2>&1 | tee {log:q}"
