@@ -130,7 +130,7 @@ class ContrastiveDataModule(WindowDataModule):
         )
 
     def validation_sampler(self) -> EpochSampler:
-        """Sampler of validation batches, the same in every epoch: each positive pair has a held-out subject."""
+        """Sampler of validation batches, one epoch's again and again; each pair has a held-out subject."""
         phase: ContrastPhase = self.phase
         table = self.validation.table
         held_out = table["split"] == "validation"

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cerebro.errors import UserError
-from cerebro.shards.store import open_shard, read_window
+from cerebro.shards.store import open_shard, read_table, read_window
 
 Batch = dict[str, Tensor]
 
@@ -46,8 +46,9 @@ class WindowDataset(Dataset):
         self.table = table
         self.labels = {name: _as_tensor(table[name]) for name in labels}
         self.n_times = int(table["length"].iloc[0])
-        self._shards = [open_shard(Path(shards) / f"{name}.npy") for name in table["shard"].unique()]
-        self._shard = pd.factorize(table["shard"])[0]
+        self._shard, names = pd.factorize(table["shard"])
+        self._signals = [open_shard(Path(shards) / f"{name}.npy") for name in names]
+        self._positions = [read_table(Path(shards) / f"{name}.parquet").positions for name in names]
         self._start = table["start"].to_numpy()
 
     def __len__(self) -> int:
@@ -64,14 +65,14 @@ class WindowDataset(Dataset):
             front end takes for absent.
         """
         chosen = np.asarray(rows)
-        shards = [self._shards[i] for i in self._shard[chosen]]
-        n_chans = max(shard.positions.shape[0] for shard in shards)
+        shards = self._shard[chosen]
+        n_chans = max(len(self._positions[shard]) for shard in shards)
         signal = np.zeros((len(chosen), n_chans, self.n_times), np.float32)
         positions = np.zeros((len(chosen), n_chans, 3), np.float32)
         for i, (shard, start) in enumerate(zip(shards, self._start[chosen], strict=True)):
-            present = shard.positions.shape[0]
-            signal[i, :present] = read_window(shard, int(start), self.n_times)
-            positions[i, :present] = shard.positions
+            present = len(self._positions[shard])
+            signal[i, :present] = read_window(self._signals[shard], int(start), self.n_times)
+            positions[i, :present] = self._positions[shard]
         batch = {
             "signal": torch.from_numpy(signal),
             "positions": torch.from_numpy(positions),

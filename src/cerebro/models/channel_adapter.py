@@ -80,7 +80,7 @@ class PerceiverChannelAdapter(nn.Module):
         n_heads = len(self.WIDTHS)
         self.register_buffer("layout", layout.float())
         self.keys = FourierEmbedding(3, n_heads * dim, bandwidth=0.5)
-        self.queries = nn.Parameter(torch.zeros(n_heads, len(layout), dim))
+        self.queries = nn.Parameter(0.02 * torch.randn(n_heads, len(layout), dim))
         self.log_width = nn.Parameter(torch.tensor(self.WIDTHS).log())
         gains = torch.zeros(n_heads, len(layout))
         gains[0] = 1

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 DEAD_BELOW = 0.05
 """A code whose average number of assignments per batch falls below this share of an even spread is dead
-and is moved onto a random vector of the batch, as in Jukebox (Dhariwal et al. 2020)."""
+and is moved onto a vector of the batch, as in Jukebox (Dhariwal et al. 2020)."""
 
 
 class VectorQuantizer(nn.Module):
@@ -68,8 +68,11 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def _start(self, vectors: Tensor) -> None:
-        """Codes begin as vectors of the first batch, so that none begins out of reach."""
-        self.codes.copy_(self._draw(vectors, len(self.codes)))
+        """Codes begin as vectors of the first batch, far from each other (k-means++)."""
+        nearest = torch.full((len(vectors),), 4.0, device=vectors.device)
+        for i in range(len(self.codes)):
+            self.codes[i] = self._draw(vectors, 1, nearest)[0]
+            nearest = torch.minimum(nearest, 2 - 2 * vectors @ self.codes[i])
         self.started.fill_(True)
 
     @torch.no_grad()
@@ -86,12 +89,13 @@ class VectorQuantizer(nn.Module):
         self.codes.copy_(torch.where(used, moved, self.codes))
         dead = self.usage < DEAD_BELOW * counts.sum() / len(self.codes)
         if dead.any():
-            self.codes[dead] = self._draw(vectors, int(dead.sum()))
+            distance = 2 - 2 * (vectors @ self.codes.T).amax(dim=1)
+            self.codes[dead] = self._draw(vectors, int(dead.sum()), distance)
             self.usage[dead] = counts.sum() / len(self.codes)
 
-    def _draw(self, vectors: Tensor, n: int) -> Tensor:
-        """Random vectors of the batch, the same on every rank."""
-        chosen = vectors[torch.randint(len(vectors), (n,), device=vectors.device)]
+    def _draw(self, vectors: Tensor, n: int, squared_distance: Tensor) -> Tensor:
+        """Vectors of the batch, likelier the farther from any code; the same on every rank."""
+        chosen = vectors[torch.multinomial(squared_distance.clamp(min=1e-6), n, replacement=True)]
         if dist.is_available() and dist.is_initialized():
             dist.broadcast(chosen, src=0)
         return chosen

@@ -155,12 +155,11 @@ class MEMPretrainModule(PhaseModule):
         return generator.manual_seed(int(batch["row"][0]))
 
     def _standardised(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {
-            task: batch[task] if task in BINARY_TASKS else (batch[task] - mean) / deviation
-            for task, (mean, deviation) in (
-                (task, self.scales.get(task, (0, 1))) for task in self.phase.auxiliary
-            )
-        }
+        labels = {}
+        for task in self.phase.auxiliary:
+            mean, deviation = self.scales.get(task, (0.0, 1.0))
+            labels[task] = (batch[task] - mean) / deviation
+        return labels
 
     def _keep(self, batch: dict[str, Tensor], predictions: dict[str, Tensor]) -> None:
         self.seen["subject"].append(batch["subject"].cpu().numpy())

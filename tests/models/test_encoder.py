@@ -1,0 +1,105 @@
+import pytest
+import torch
+
+from cerebro.models.encoder import Encoder, build_encoder
+
+
+@pytest.fixture
+def positions() -> torch.Tensor:
+    random = torch.randn(1, 12, 3, generator=torch.Generator().manual_seed(3))
+    return torch.nn.functional.normalize(random, dim=-1)
+
+
+@pytest.fixture
+def encoder(positions) -> Encoder:
+    torch.manual_seed(0)
+    layout = positions[0, :5]
+    built = Encoder(
+        layout=layout, adapter="zero_pad", patch_samples=50, sfreq=100, dim=16, depth=2, heads=2
+    ).eval()
+    torch.nn.init.normal_(built.mask_token)
+    return built
+
+
+@pytest.fixture
+def window() -> torch.Tensor:
+    return 20 * torch.randn(1, 12, 200, generator=torch.Generator().manual_seed(4))
+
+
+def test_changing_only_masked_samples_changes_no_token(encoder, window, positions):
+    """LaBraM's GroupNorm over the whole plane lets masked samples move visible tokens."""
+    masked = torch.zeros(1, 20, dtype=torch.bool)
+    masked[0, 2 * 4 + 1] = True  # layout channel 2 (electrode 2), second patch
+    other = window.clone()
+    # A change without a net effect on the average reference, small enough to be no outlier.
+    change = 10 * torch.randn(50, generator=torch.Generator().manual_seed(5))
+    other[0, 2, 50:100] += change
+    other[0, 11, 50:100] -= change  # far from the layout
+    before, after = encoder(window, positions, masked), encoder(other, positions, masked)
+    torch.testing.assert_close(before, after, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(encoder(window, positions), encoder(other, positions), atol=1e-3)
+
+
+def test_adding_absent_channels_changes_no_token(encoder, window, positions):
+    """Zero-padded channels change every token of LaBraM through the shared statistics."""
+    padded = torch.cat((window, torch.zeros(1, 7, 200)), dim=1)
+    more = torch.cat((positions, torch.zeros(1, 7, 3)), dim=1)
+    torch.testing.assert_close(encoder(window, positions), encoder(padded, more))
+
+
+def test_amplitude_is_seen_but_does_not_swamp_the_waveform(encoder, window, positions):
+    """In volts, LaBraM's tokens are all alike; here the scale is one input and the shape stays visible."""
+    soft, loud = encoder(window, positions), encoder(10 * window, positions)
+    assert not torch.allclose(soft, loud, atol=1e-2)
+    spread = loud.flatten(0, 1).std(dim=0).mean()
+    assert spread > 0.2
+
+
+def test_tokens_of_an_absent_layout_channel_are_never_attended_to(encoder, window, positions):
+    silent = window.clone()
+    silent[0, 4] = 0  # the electrode of layout channel 4 is flat
+    tokens, present = encoder.encode(silent, positions)
+    assert not present[0, 16:].any()
+    assert present[0, :16].all()
+    elsewhere = positions.clone()
+    elsewhere[0, 4] = -positions[0, 0]
+    torch.testing.assert_close(tokens[0, :16], encoder(silent, elsewhere)[0, :16])
+
+
+@pytest.mark.parametrize(("n_chans", "n_times"), [(12, 200), (8, 400), (12, 120)])
+def test_channel_count_and_window_length_may_differ_from_batch_to_batch(
+    encoder, window, positions, n_chans, n_times
+):
+    signal = window.repeat(1, 1, 2)[:, :n_chans, :n_times]
+    tokens = encoder(signal, positions[:, :n_chans])
+    assert tokens.shape == (1, 5 * (n_times // 50), 16)
+    assert tokens.isfinite().all()
+    assert encoder.features(signal, positions[:, :n_chans]).shape == (1, 16)
+
+
+def test_position_and_time_tell_identical_patches_apart(encoder, positions):
+    one = 20 * torch.sin(torch.arange(50) / 5).repeat(4)
+    signal = torch.zeros(1, 12, 200)
+    signal[0, 0], signal[0, 1] = one, one
+    signal[0, 2:] = -one * 2 / 10
+    tokens = encoder(signal, positions)[0]
+    assert (tokens[0] - tokens[1]).abs().max() > 1e-3  # same channel, next patch
+    assert (tokens[0] - tokens[4]).abs().max() > 1e-3  # next channel, same patch
+
+
+def test_a_window_without_any_channel_gives_finite_features_and_gradients(encoder, positions):
+    features = encoder.features(torch.zeros(2, 12, 200), positions.expand(2, -1, -1))
+    assert features.isfinite().all()
+    encoder(torch.zeros(1, 12, 200), positions).sum().backward()
+    assert all(p.grad.isfinite().all() for p in encoder.parameters() if p.grad is not None)
+
+
+def test_a_window_shorter_than_a_patch_is_refused(encoder, window, positions):
+    with pytest.raises(ValueError, match="shorter than a patch"):
+        encoder(window[..., :49], positions)
+
+
+def test_architecture_rebuilds_the_encoder(encoder, window, positions):
+    twin = build_encoder(encoder.architecture).eval()
+    twin.load_state_dict(encoder.state_dict())
+    assert torch.equal(twin(window, positions), encoder(window, positions))
