@@ -1,0 +1,1 @@
+"""What lies on disk: HBN-BIDS, TUH, their events, montages, participants, and the inventory of all of it."""

@@ -1,0 +1,28 @@
+"""Walk archive folders in a fixed order, through symbolic links, each folder once."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+
+def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
+    """Yield every file below ``roots`` in sorted order; hidden folders and BIDS derivatives are left out.
+
+    Dangling links are yielded as well, so that readers can say what has not been downloaded.
+    """
+    seen: set[str] = set()
+    for root in roots:
+        for folder, folders, files in os.walk(root, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".") and name not in ("derivatives", "sourcedata", "code", "stimuli")
+            )
+            for name in sorted(files):
+                if not name.startswith("."):
+                    yield Path(folder) / name

@@ -1,0 +1,172 @@
+"""The window index: every candidate window of every shard, its labels, quality and split."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.progress import track
+
+from cerebro.config import Splits, Windows
+from cerebro.errors import UserError
+from cerebro.files import atomic_path, write_json
+from cerebro.shards.candidates import candidates
+from cerebro.shards.counts import Counts
+from cerebro.shards.quality import window_quality
+from cerebro.shards.splits import assign_splits
+from cerebro.shards.store import ShardTable, open_shard, read_table
+
+SCHEMA = pa.schema(
+    {
+        "window": pa.int64(),
+        "kind": pa.string(),
+        "dataset": pa.string(),
+        "release": pa.string(),
+        "subject": pa.string(),
+        "task": pa.string(),
+        "run": pa.string(),
+        "recording": pa.string(),
+        "shard": pa.string(),
+        "start": pa.int64(),
+        "length": pa.int32(),
+        "onset": pa.float64(),
+        "split": pa.string(),
+        "movie": pa.string(),
+        "movie_time": pa.float64(),
+        "eyes": pa.string(),
+        "reaction_time": pa.float64(),
+        "age": pa.float64(),
+        "sex": pa.float64(),
+        "p_factor": pa.float64(),
+        "attention": pa.float64(),
+        "internalizing": pa.float64(),
+        "externalizing": pa.float64(),
+        "peak_to_peak": pa.float64(),
+        "bad_channels": pa.float64(),
+        "keep": pa.bool_(),
+        "reason": pa.string(),
+    }
+)
+"""Columns of the index: start is a row of the shard, onset the same moment in s of the recording."""
+
+_SCORED = ("trial", "crop")
+_LABELS = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
+
+
+def build_index(
+    windows: Windows,
+    splits: Splits,
+    *,
+    inventory: Path,
+    shards: Sequence[Path],
+    output: Path,
+    summary: Path,
+) -> None:
+    """Write the window index and its counts.
+
+    Parameters
+    ----------
+    windows
+        Lengths, strides and quality thresholds.
+    splits
+        Test releases, validation share, excluded subjects.
+    inventory
+        The inventory of all recordings, which carries the labels.
+    shards
+        Tables of the shards; the signals lie beside them under the same name.
+    output
+        The parquet index to write, with the columns of :data:`SCHEMA`.
+    summary
+        The JSON of counts to write; recordings and windows are counted under different names.
+
+    Raises
+    ------
+    UserError
+        If the shards don't hold the inventory's recordings, or no window at all is kept.
+    """
+    known = _usable(pd.read_parquet(inventory), splits)
+    split_of = assign_splits(known, splits)
+    rows = {row["recording"]: row for row in known.to_dict(orient="records")}
+    counts = Counts()
+    seen: set[str] = set()
+    with atomic_path(output) as temporary:
+        with pq.ParquetWriter(temporary, SCHEMA) as writer:
+            for path in track(shards, description="windows", transient=True, disable=not sys.stdout.isatty()):
+                shard = read_table(path)
+                frames = _index_shard(shard, path, rows, split_of, windows, counts)
+                seen.update(shard.recordings["recording"])
+                if frames:
+                    frame = pd.concat(frames, ignore_index=True)
+                    frame["window"] = np.arange(counts.candidates, counts.candidates + len(frame))
+                    counts.add(frame)
+                    writer.write_table(pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False))
+        if missing := set(rows) - seen:
+            raise UserError(
+                f"{len(missing)} recordings of {inventory} are in none of the given shards, for instance "
+                f"{min(missing)}; build the shards again"
+            )
+        if not counts.kept:
+            raise UserError(f"no window is kept: {counts.explain()}; see windows.* and datasets.*.tasks")
+    write_json(summary, counts.as_json())
+    print(counts.line())
+
+
+def _usable(inventory: pd.DataFrame, splits: Splits) -> pd.DataFrame:
+    excluded = {subject.removeprefix("sub-") for subject in splits.excluded_subjects}
+    named = inventory["subject"].str.removeprefix("sub-").isin(excluded)
+    return inventory[(inventory["status"] == "ok") & ~named]
+
+
+def _index_shard(
+    shard: ShardTable,
+    path: Path,
+    rows: Mapping[str, Mapping[str, Any]],
+    split_of: Mapping[str, str],
+    windows: Windows,
+    counts: Counts,
+) -> list[pd.DataFrame]:
+    signals = open_shard(path.with_suffix(".npy"))
+    column = {name: index for index, name in enumerate(shard.channels)}
+    frames = []
+    for entry in shard.recordings.to_dict(orient="records"):
+        row = rows.get(entry["recording"])
+        if row is None:
+            continue
+        split = split_of[row["subject"]]
+        if entry["length"] == 0:
+            counts.recordings[row["dataset"], split, "quarantined"] += 1
+            continue
+        counts.recordings[row["dataset"], split, "indexed"] += 1
+        frame = candidates(
+            row, n_times=entry["length"], sfreq=shard.sfreq, windows=windows, notes=counts.notes
+        )
+        present = [column[name] for name in json.loads(entry["channels"])]
+        samples = signals[entry["offset"] : entry["offset"] + entry["length"]][:, present]
+        frame = _judge(frame, samples, split, windows)
+        for name in ("dataset", "release", "subject", "task", "run", "recording", *_LABELS):
+            frame[name] = row[name]
+        frame["split"], frame["shard"] = split, path.stem
+        frame["onset"] = frame["start"] / shard.sfreq
+        frame["start"] += entry["offset"]
+        frames.append(frame)
+    return frames
+
+
+def _judge(frame: pd.DataFrame, samples: np.ndarray, split: str, windows: Windows) -> pd.DataFrame:
+    """Add quality, and the reason why a window is not kept; scored windows of the test set are all kept."""
+    peak_to_peak, bad = np.zeros(len(frame)), np.zeros(len(frame))
+    for length in frame["length"].unique():
+        same = (frame["length"] == length).to_numpy()
+        starts = frame.loc[same, "start"].to_numpy()
+        peak_to_peak[same], bad[same] = window_quality(samples, starts, length=int(length))
+    reason = frame["reason"].to_numpy(dtype=object)
+    reason[(reason == "") & (peak_to_peak > windows.max_peak_to_peak)] = "max_peak_to_peak"
+    reason[(reason == "") & (bad > windows.max_bad_channels)] = "max_bad_channels"
+    if split == "test":
+        reason[frame["kind"].isin(_SCORED).to_numpy()] = ""
+    return frame.assign(peak_to_peak=peak_to_peak, bad_channels=bad, keep=reason == "", reason=reason)
