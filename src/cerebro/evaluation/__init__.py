@@ -1,0 +1,1 @@
+"""Metrics with subject-bootstrap intervals, floors without EEG, and linear probes on frozen features."""
