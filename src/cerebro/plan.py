@@ -77,7 +77,7 @@ class Plan:
         return ["--raw", f"{self.results}/raw"] if self.simulated else []
 
     def found(self) -> str:
-        """Digest of every file below the configured roots, so that the inventory notices what came or went."""
+        """Digest of every file below the configured roots: the inventory notices what came and went."""
         return digest_text(repr(sorted(self._listings.items())))
 
     def members(self, group: str) -> str:
@@ -113,7 +113,7 @@ class Plan:
     def phase_settings(self, phase: str) -> str:
         """What ``phase`` reads; the encoder's architecture only where it starts from random weights."""
         node = self.config.phases[phase]
-        settings = {"phase": node, "lineage": lineage(self.config.phases, phase)}
+        settings: dict[str, Any] = {"phase": node, "lineage": lineage(self.config.phases, phase)}
         if node.init is None:
             settings["encoder"] = self.config.encoder
         return _json(settings)
@@ -147,7 +147,7 @@ class Plan:
 
     def probe_settings(self, encoder: str) -> str:
         """What ``probe`` reads; the architecture only for the untrained encoder."""
-        settings = {"probes": self.config.probes, "statistics": self.config.statistics, "seed": 0}
+        settings: dict[str, Any] = {"probes": self.config.probes, "statistics": self.config.statistics, "seed": 0}
         if encoder == RANDOM:
             settings["encoder"] = self.config.encoder
         return _json(settings)
