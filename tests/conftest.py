@@ -1,0 +1,99 @@
+"""A study of synthetic shards and an index, small enough to train on within a second."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from cerebro.shards.store import ShardWriter, quantise, write_table
+
+LENGTH, PER_SUBJECT = 200, 12
+HBN = ("E9", "E11", "E22", "E24", "E36", "E45", "E52", "E62", "E70", "E92", "E104", "E124", "Cz")
+TUH = ("Fp1", "Fp2", "C3", "C4", "O1", "O2", "Cz")
+SUBJECTS = {"train": 4, "validation": 2, "test": 2}
+
+
+@dataclass(frozen=True)
+class Study:
+    """Paths of a study and its index."""
+
+    root: Path
+    table: pd.DataFrame
+
+    @property
+    def index(self) -> Path:
+        return self.root / "windows" / "index.parquet"
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+
+def _write_shard(folder: Path, name: str, channels: tuple[str, ...], signal: np.ndarray) -> None:
+    with ShardWriter(folder / f"{name}.npy", n_chans=len(channels)) as writer:
+        writer.append(quantise(signal)[0])
+    write_table(folder / f"{name}.parquet", pa.table({"recording": [name]}), channels=channels, sfreq=100.0)
+
+
+def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.Generator) -> list[dict]:
+    age = float(random.uniform(6, 20))
+    labels = {"age": age, "sex": float(subject % 2)} | {
+        name: float(random.normal()) if dataset == "hbn" else np.nan
+        for name in ("p_factor", "attention", "internalizing", "externalizing")
+    }
+    rows = []
+    for window in range(PER_SUBJECT):
+        common = {
+            "dataset": dataset,
+            "release": ("R5" if split == "test" else "R1") if dataset == "hbn" else "",
+            "subject": f"{dataset}-{subject}",
+            "shard": f"{dataset}-0",
+            "start": start + window * LENGTH,
+            "length": LENGTH,
+            "onset": 2.0 * window,
+            "split": split,
+            "movie": "",
+            "movie_time": np.nan,
+            "eyes": "",
+            "reaction_time": np.nan,
+            "keep": True,
+            "reason": "",
+            **labels,
+        }
+        rows.append({"kind": "fixed", **common})
+        if dataset == "hbn":
+            movie = {"movie": "ThePresent", "movie_time": 6.0 * window}
+            rows.append({"kind": "movie", **common, **movie})
+            rows.append({"kind": "trial", **common, "reaction_time": float(random.uniform(1.0, 2.2))})
+            rows.append({"kind": "crop", **common})
+            rows.append({"kind": "eyes", **common, "eyes": "open" if window % 2 else "closed"})
+    return rows
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Two archives of noise with an alpha rhythm: eight HBN subjects, three TUH patients."""
+    root = tmp_path_factory.mktemp("study")
+    (root / "shards").mkdir()
+    random = np.random.default_rng(0)
+    rows: list[dict] = []
+    for dataset, channels, plan in (
+        ("hbn", HBN, SUBJECTS),
+        ("tuh", TUH, {"train": 2, "validation": 1}),
+    ):
+        splits = [split for split, n in plan.items() for _ in range(n)]
+        n_times = len(splits) * PER_SUBJECT * LENGTH
+        signal = 15 * random.standard_normal((n_times, len(channels)))
+        signal += 10 * np.sin(2 * np.pi * 10 * np.arange(n_times) / 100)[:, None]
+        signal[:, -1] = 0 if dataset == "hbn" else signal[:, -1]
+        _write_shard(root / "shards", f"{dataset}-0", channels, signal)
+        for subject, split in enumerate(splits):
+            rows += _rows(dataset, subject, split, subject * PER_SUBJECT * LENGTH, random)
+    table = pd.DataFrame(rows)
+    table.insert(0, "window", np.arange(len(table)))
+    (root / "windows").mkdir()
+    table.to_parquet(root / "windows" / "index.parquet")
+    return Study(root, table)
