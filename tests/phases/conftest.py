@@ -1,0 +1,65 @@
+"""Runs phases of the synthetic study as the workflow would."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cerebro.config import Compute
+from cerebro.phases.run import run_phase
+from cerebro.tracking import create_store
+
+ENCODER = {"dim": 16, "depth": 1, "heads": 2}
+SHORT = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 12, "learning_rate": 1e-3}
+PHASES: dict[str, dict[str, Any]] = {
+    "tokenizer": {"kind": "tokenizer", "codes": 16, "code_dim": 8, **SHORT},
+    "pretrain": {
+        "kind": "pretrain",
+        "tokenizer": "tokenizer",
+        "mix": {"hbn": 0.7, "tuh": 0.3},
+        **SHORT,
+    },
+    "contrast": {"kind": "contrast", "init": "pretrain", **SHORT},
+    "reaction_time": {"kind": "finetune", "init": "contrast", "target": "reaction_time", **SHORT},
+    "externalizing": {"kind": "finetune", "init": "contrast", "target": "externalizing", **SHORT},
+}
+LINEAGE = ["pretrain", "contrast"]
+
+
+@pytest.fixture(scope="session")
+def store(study) -> Path:
+    path = study.root / "tracking.json"
+    create_store(name="test", output=path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def train(study, store) -> Callable[..., Path]:
+    """Train a phase into its own folder, settings changed by keywords; returns the folder."""
+
+    def run(node: str, output: str | None = None, state: Path | None = None, **changes: Any) -> Path:
+        phase = {**PHASES[node], **changes}
+        parents = {
+            key: str(study.root / "phases" / phase[key]) for key in ("init", "tokenizer") if phase.get(key)
+        }
+        folder = study.root / "phases" / (output or node)
+        run_phase(
+            node,
+            {"phase": phase, "encoder": None if phase.get("init") else ENCODER, "lineage": [*LINEAGE, node]},
+            index=study.index,
+            store=store,
+            parents=parents,
+            state=state or study.root / "state" / (output or node),
+            output=folder,
+            compute=Compute(accelerator="cpu", threads=1),
+        )
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(train) -> dict[str, Path]:
+    """All five phases, trained one after the other."""
+    return {node: train(node) for node in PHASES}

@@ -1,0 +1,163 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import mlflow
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cerebro.data.card import load_encoder, load_predictor, load_tokenizer, read_card
+from cerebro.errors import UserError
+from cerebro.files import read_json
+
+
+def test_every_phase_writes_its_contract(trained):
+    for node, folder in trained.items():
+        assert {path.name for path in folder.iterdir()} == {
+            "encoder.safetensors",
+            "head.safetensors",
+            "card.json",
+            "metrics.json",
+            "history.csv",
+        }
+        card = read_card(folder)
+        assert card["node"] == node
+        assert card["lineage"][-1] == node
+        assert load_encoder(folder).architecture == card["encoder"]
+        history = pd.read_csv(folder / "history.csv")
+        assert history["epoch"].tolist() == [0, 1, 2]
+        assert history["step"].tolist() == [0, 3, 6]
+        best = history["val/loss"].min()
+        assert read_json(folder / "metrics.json")["val/loss"] == pytest.approx(best, rel=1e-4)
+
+
+def test_a_phase_starts_from_its_parents_encoder(trained):
+    card = read_card(trained["contrast"])
+    n_tensors = len(load_file(trained["pretrain"] / "encoder.safetensors"))
+    assert card["transition"] == {"matched": n_tensors, "missing": 0, "unexpected": 0, "reshaped": 0}
+
+
+def test_state_is_gone_when_a_phase_is_finished_so_that_a_forced_rerun_trains_again(study, trained, train):
+    assert not list((study.root / "state" / "contrast").iterdir())
+    before = load_file(trained["contrast"] / "encoder.safetensors")
+    again = train("contrast", "contrast_again")
+    assert pd.read_csv(again / "history.csv")["step"].iloc[-1] == 6
+    after = load_file(again / "encoder.safetensors")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_another_seed_gives_other_weights(trained, train):
+    one = load_file(trained["contrast"] / "encoder.safetensors")
+    other = load_file(train("contrast", "contrast_seed", seed=1) / "encoder.safetensors")
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_frozen_encoder_stays_bit_equal(trained, train):
+    folder = train("reaction_time", "frozen", encoder_learning_rate=0)
+    before = load_file(trained["contrast"] / "encoder.safetensors")
+    after = load_file(folder / "encoder.safetensors")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    moved = load_file(train("reaction_time", "moving", learning_rate=1e-2) / "encoder.safetensors")
+    history = pd.read_csv(folder.parent / "moving" / "history.csv")
+    if history["val/loss"].idxmin() > 0:
+        assert any(not torch.equal(before[key], moved[key]) for key in before)
+
+
+def test_the_predictor_answers_in_seconds_and_never_scores_worse_than_its_start(study, trained):
+    predictor = load_predictor(trained["reaction_time"])
+    history = pd.read_csv(trained["reaction_time"] / "history.csv")
+    metrics = read_json(trained["reaction_time"] / "metrics.json")
+    assert metrics["val/loss"] <= history["val/loss"].iloc[0] + 1e-6
+    truth = study.table.query("kind == 'trial' and split == 'train'")["reaction_time"]
+    assert predictor.mean == pytest.approx(truth.mean())
+    assert predictor.deviation == pytest.approx(truth.std(ddof=0))
+
+
+def test_auxiliary_scales_are_training_statistics_kept_in_the_card(study, trained):
+    scales = read_card(trained["pretrain"])["auxiliary"]["scales"]
+    ages = study.table[study.table["split"] == "train"].groupby("subject")["age"].first()
+    assert scales["age"] == pytest.approx([ages.mean(), ages.std(ddof=0)])
+    assert "val/age/mae" in read_json(trained["pretrain"] / "metrics.json")
+
+
+def test_every_phase_is_an_mlflow_run_that_names_its_parents(study, trained, store):
+    client = mlflow.MlflowClient(f"sqlite:///{study.root / 'mlflow.db'}")
+    runs = {node: client.get_run(read_card(folder)["mlflow_run_id"]) for node, folder in trained.items()}
+    for node, run in runs.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["cerebro.node"] == node
+        assert "val/loss" in run.data.metrics
+    parent = runs["contrast"].data.tags["cerebro.parent.init"]
+    assert parent == runs["pretrain"].info.run_id
+
+
+def test_a_collapsed_codebook_is_an_error(train):
+    with pytest.raises(UserError, match="codebook collapsed"):
+        train("tokenizer", "collapsed", codes=512, min_used_share=1.0)
+
+
+def test_a_finished_tokenizer_loads(trained):
+    assert load_tokenizer(trained["tokenizer"]).architecture["n_codes"] == 16
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from cerebro.config import Compute
+from cerebro.phases import recorder
+from cerebro.phases.run import run_phase
+
+job = json.loads(sys.argv[1])
+if job["die_after"]:
+    record = recorder.Recorder.record
+    def die(self, trainer, epoch):
+        record(self, trainer, epoch)
+        if epoch == job["die_after"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+    recorder.Recorder.record = die
+run_phase(job["node"], job["settings"], index=Path(job["index"]), store=Path(job["store"]),
+          parents=job["parents"], state=Path(job["state"]), output=Path(job["output"]),
+          compute=Compute(accelerator="cpu", threads=1))
+"""
+
+
+def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(study, trained, store, tmp_path):
+    """SIGKILL in the third epoch; the second start continues from the last checkpoint, not from the start."""
+    settings = read_card(trained["pretrain"])["settings"]
+    settings["phase"] = {**settings["phase"], "epochs": 4}
+
+    def start(state: str, die_after: int) -> subprocess.CompletedProcess[str]:
+        job = {
+            "node": "pretrain",
+            "settings": settings,
+            "index": str(study.index),
+            "store": str(store),
+            "parents": {"tokenizer": str(trained["tokenizer"])},
+            "state": str(tmp_path / state),
+            "output": str(tmp_path / f"{state}_output"),
+            "die_after": die_after,
+        }
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(KILLED), json.dumps(job)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    assert start("killed", die_after=3).returncode == -signal.SIGKILL
+    second = start("killed", die_after=0)
+    assert second.returncode == 0, second.stderr
+    assert "resuming" in second.stdout
+    assert "epoch    1" not in second.stdout
+    assert start("whole", die_after=0).returncode == 0
+    histories = [pd.read_csv(tmp_path / f"{name}_output" / "history.csv") for name in ("killed", "whole")]
+    pd.testing.assert_frame_equal(*histories, rtol=1e-5)
+    weights = [load_file(tmp_path / f"{name}_output" / "encoder.safetensors") for name in ("killed", "whole")]
+    for key in weights[0]:
+        torch.testing.assert_close(weights[0][key], weights[1][key])
