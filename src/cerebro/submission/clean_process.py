@@ -1,0 +1,144 @@
+"""Run a submission's zip in a process that has no `cerebro`: only torch, numpy and what the zip holds."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cerebro.errors import UserError
+from cerebro.submission import sandbox
+
+LAST_LINES = 5
+"""Lines of its standard error that are shown when the process dies."""
+
+
+class SubmissionError(Exception):
+    """The submission raised an error; the message is its own."""
+
+
+class CleanProcess:
+    """An unpacked submission and the process that runs it, for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    zip : Path
+        The submission.
+
+    Raises
+    ------
+    UserError
+        When ``zip`` is no zip file.
+    """
+
+    def __init__(self, zip: Path) -> None:
+        if not zipfile.is_zipfile(zip):
+            raise UserError(f"{zip} is no zip file")
+        self.zip = zip
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="submission-")
+        root = Path(self._folder.name)
+        # Two folders: the scorer's working directory is not where it unpacks a submission.
+        unpacked, working = root / "unpacked", root / "working"
+        working.mkdir()
+        with zipfile.ZipFile(self.zip) as archive:
+            archive.extractall(unpacked)
+        self._errors = (root / "stderr").open("w+b")
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", sandbox.__file__, str(unpacked)],
+            cwd=working,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream("stdin").close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._stream("stdout").close()
+        self._errors.close()
+        self._folder.cleanup()
+
+    def construct(self, *, sfreq: float) -> None:
+        """Construct the submission and both models, anew at each call.
+
+        Raises
+        ------
+        SubmissionError
+            When the submission does, or its process dies.
+        """
+        self._ask({"command": "construct", "sfreq": sfreq})
+
+    def predict(
+        self, challenge: int, windows: NDArray[np.float32], *, batch_size: int
+    ) -> NDArray[np.float32]:
+        """Call the model of a challenge, in evaluation mode.
+
+        Parameters
+        ----------
+        challenge : int
+            1 or 2.
+        windows : array, shape (n, n_chans, n_times)
+            Volts.
+        batch_size : int
+            Windows per call of ``forward``.
+
+        Returns
+        -------
+        array
+            What ``forward`` returned, joined along the first axis: (n, 1) from a sound submission.
+
+        Raises
+        ------
+        SubmissionError
+            When the submission does, or its process dies.
+        """
+        request = {
+            "command": "predict",
+            "challenge": challenge,
+            "shape": windows.shape,
+            "batch_size": batch_size,
+        }
+        return self._ask(request, np.ascontiguousarray(windows, np.float32).tobytes())
+
+    def _ask(self, request: dict[str, Any], content: bytes = b"") -> NDArray[np.float32]:
+        requests, replies = self._stream("stdin"), self._stream("stdout")
+        try:
+            requests.write(json.dumps(request).encode() + b"\n" + content)
+            requests.flush()
+            line = replies.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            raise SubmissionError(f"its process ended: {self._last_words()}")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise SubmissionError(reply["error"])
+        shape = reply.get("shape", [0])
+        received = replies.read(4 * int(np.prod(shape)))
+        return np.frombuffer(received, np.float32).reshape(shape)
+
+    def _stream(self, name: str) -> IO[bytes]:
+        stream = getattr(self._process, name)
+        assert stream is not None
+        return stream
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return " / ".join(lines[-LAST_LINES:]) or f"exit code {self._process.returncode}"

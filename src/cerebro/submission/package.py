@@ -1,0 +1,83 @@
+"""Write the submission's zip: flat, with only what scoring needs, the same bytes for the same phases."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cerebro.data.card import load_predictor, read_card
+from cerebro.errors import UserError
+from cerebro.files import atomic_path
+from cerebro.models.predictor import Predictor
+from cerebro.recordings.montages import positions
+from cerebro.submission.flatten import flatten_sources
+from cerebro.submission.windows import CHANNELS
+
+if TYPE_CHECKING:
+    # Shipped, never imported here; named so that the digest of this step's code covers it.
+    import cerebro.submission.template.submission  # noqa: F401
+
+ENTRY = Path(__file__).with_name("template") / "submission.py"
+TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+"""Of every file in the zip (the earliest the format knows): a repackaged submission is byte-identical."""
+TARGETS = {1: "reaction_time", 2: "externalizing"}
+"""What each challenge asks for."""
+
+
+def package(*, challenge_1: Path, challenge_2: Path, output: Path) -> None:
+    """Package two finetuned phases.
+
+    Parameters
+    ----------
+    challenge_1, challenge_2 : Path
+        Folders of the finetune phases that answer the challenges.
+    output : Path
+        The zip: ``submission.py``, the modules that it needs, ``weights_challenge_1.pt`` and ``_2.pt``.
+
+    Raises
+    ------
+    UserError
+        When a phase is no finetune phase with the challenge's target, or a module cannot be shipped.
+    """
+    files = {name: source.encode() for name, source in flatten_sources(ENTRY).items()}
+    for challenge, folder in ((1, challenge_1), (2, challenge_2)):
+        target = read_card(folder).get("target")
+        if target != TARGETS[challenge]:
+            raise UserError(
+                f"challenge {challenge} asks for {TARGETS[challenge]}, but {folder} was trained for {target}"
+            )
+        predictor = load_predictor(folder)
+        if answers_constant(predictor):
+            print(
+                f"challenge {challenge}: no epoch of {folder} improved on the training mean, so the "
+                "submission answers the training mean",
+                flush=True,
+            )
+        files[f"weights_challenge_{challenge}.pt"] = _weights(predictor)
+    with atomic_path(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, TIMESTAMP)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3  # Unix, whatever machine packages
+            archive.writestr(entry, files[name])
+
+
+def answers_constant(predictor: Predictor) -> bool:
+    """Whether the last layer ignores its input: the head as it starts, before any epoch improved on it."""
+    return not bool(predictor.head.regression.weight.any())
+
+
+def _weights(predictor: Predictor) -> bytes:
+    """Plain values and tensors only, loadable with ``weights_only=True``."""
+    content: dict[str, Any] = {
+        "predictor": predictor.architecture,
+        "positions": torch.from_numpy(positions(CHANNELS)).float(),
+        "state": {name: value.contiguous() for name, value in predictor.state_dict().items()},
+        "constant": answers_constant(predictor),
+    }
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()

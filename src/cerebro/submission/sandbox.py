@@ -1,0 +1,127 @@
+"""The other side of :mod:`cerebro.submission.clean_process`: runs a submission as the scorer's machine would.
+
+Started as ``python -I sandbox.py FOLDER`` in a process of its own that can import the standard library,
+torch, numpy and the submission's own files, and nothing else. Speaks over standard input and output: one line
+of JSON per request and reply, arrays as raw float32 behind it. What the submission prints goes to the
+standard error.
+"""
+
+import importlib
+import importlib.abc
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO
+
+AVAILABLE = frozenset(
+    # What the scorer has, and what torch itself imports, mostly on demand.
+    "torch torchgen functorch triton nvidia cuda numpy typing_extensions sympy mpmath networkx jinja2 "
+    "markupsafe fsspec filelock setuptools pkg_resources".split()
+)
+
+
+class OnlyAvailable(importlib.abc.MetaPathFinder):
+    """Makes every other installed package look absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> None:
+        """Refuse what the scorer does not have; leave the rest to the usual finders."""
+        top = fullname.partition(".")[0]
+        own = (self.folder / f"{top}.py").is_file()
+        if not (own or top in AVAILABLE or top in sys.stdlib_module_names):
+            raise ModuleNotFoundError(f"No module named '{top}' where submissions are scored", name=top)
+
+
+class Candidate:
+    """A submission: constructed anew at each request, then asked for predictions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.models: dict[int, Any] = {}
+
+    def construct(self, sfreq: float) -> None:
+        """Construct ``Submission`` and its two models, as the scorer does for each challenge."""
+        import torch
+
+        _insist_on_weights_only(torch)
+        submission = importlib.import_module("submission")
+        if not hasattr(submission, "Submission"):
+            raise AttributeError("submission.py defines no class Submission")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        for challenge in (1, 2):
+            instance = submission.Submission(sfreq, device)
+            model = getattr(instance, f"get_model_challenge_{challenge}")()
+            model.eval()
+            self.models[challenge] = (model, device)
+
+    def predict(self, challenge: int, windows: Any, batch_size: int) -> Any:
+        """Call ``forward`` batch by batch; returns what it returned, joined along the first axis."""
+        import torch
+
+        model, device = self.models[challenge]
+        outputs = []
+        with torch.inference_mode():
+            for first in range(0, len(windows), batch_size):
+                X = torch.from_numpy(windows[first : first + batch_size]).to(device)  # noqa: N806
+                outputs.append(model.forward(X).detach().float().cpu())
+        return torch.cat(outputs).numpy()
+
+
+def _insist_on_weights_only(torch: ModuleType) -> None:
+    """Refuse a ``torch.load`` that would run code out of a weight file."""
+    if getattr(torch.load, "insists", False):
+        return
+    load = torch.load
+
+    def checked(*arguments: Any, **options: Any) -> Any:
+        if options.get("weights_only") is not True:
+            raise ValueError("torch.load was called without weights_only=True")
+        return load(*arguments, **options)
+
+    checked.insists = True  # type: ignore[attr-defined]
+    torch.load = checked  # type: ignore[attr-defined]
+
+
+def _answer(candidate: Candidate, request: dict[str, Any], requests: BinaryIO) -> Any:
+    if request["command"] == "construct":
+        return candidate.construct(request["sfreq"])
+    import numpy as np
+
+    shape = request["shape"]
+    content = bytearray(requests.read(4 * int(np.prod(shape))))
+    windows = np.frombuffer(content, np.float32).reshape(shape)
+    return candidate.predict(request["challenge"], windows, request["batch_size"])
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    folder = Path(sys.argv[1])
+    requests = os.fdopen(0, "rb", closefd=False)
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.meta_path.insert(0, OnlyAvailable(folder))
+    sys.path.insert(0, str(folder))
+    candidate = Candidate(folder)
+    while line := requests.readline():
+        array = None
+        try:
+            array = _answer(candidate, json.loads(line), requests)
+            reply = {} if array is None else {"shape": list(array.shape)}
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            reply = {
+                "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
+            }
+        replies.write(json.dumps(reply).encode() + b"\n")
+        if array is not None:
+            replies.write(array.astype("float32").tobytes())
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()

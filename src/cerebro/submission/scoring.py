@@ -1,0 +1,230 @@
+"""Score a submission on the held-out releases by the challenge's rules, beside what needs no EEG.
+
+The rules (EEG Foundation Challenge 2025, arXiv:2506.19141, and its scorer): Challenge 1 takes every usable
+trial, Challenge 2 every crop of a subject with a label; each is scored by RMSE over the population standard
+deviation of the truth, over windows; the overall score is 0.3 and 0.7 of them. No window is dropped for its
+quality.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cerebro.config import Statistics
+from cerebro.data.selection import read_index, select_windows, shards_folder
+from cerebro.errors import UserError
+from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
+from cerebro.evaluation.floors import age_and_sex, training_mean
+from cerebro.evaluation.linear import TooFewSubjects
+from cerebro.evaluation.metrics import Values, nrmse
+from cerebro.files import atomic_path, digest_file, write_json
+from cerebro.submission.clean_process import CleanProcess, SubmissionError
+from cerebro.submission.windows import SFREQ, scored_windows
+from cerebro.tracking import start_run
+
+CHALLENGES = {1: ("trial", "reaction_time"), 2: ("crop", "externalizing")}
+"""Kind of window and label of each challenge."""
+SHARES = {1: 0.3, 2: 0.7}
+"""Weights of the challenges in the overall score."""
+BATCH_SIZE = 64
+N_COMPARED = 8
+"""Windows on which answers at batch size 1 (the scorer's) and at ``BATCH_SIZE`` are compared."""
+SAME = 1e-5
+"""Largest difference at which batches stand in for single windows: below what four digits of a score show."""
+
+
+def score(zip: Path, settings: Statistics, *, index: Path, store: Path, output: Path) -> None:
+    """Run the zip on all test windows and write its scores.
+
+    Parameters
+    ----------
+    zip : Path
+        The submission.
+    settings : Statistics
+        Number of resamples behind the intervals.
+    index, store : Path
+        The window index, and the tracking store's ``tracking.json``.
+    output : Path
+        JSON with ``challenge_1``, ``challenge_2``, ``overall``; ``predictions.parquet`` is written beside
+        it, one row per window. Scores are null, with a ``reason``, where the truth has no spread.
+
+    Raises
+    ------
+    UserError
+        When the index has no test windows, or the submission fails on one.
+    """
+    table = read_index(index)
+    rows = {challenge: _rows(table, challenge, splits=["test"], what="scoring") for challenge in CHALLENGES}
+    with CleanProcess(zip) as process:
+        answers, batch_sizes = {}, {}
+        try:
+            process.construct(sfreq=SFREQ)
+            for challenge, part in rows.items():
+                answers[challenge], batch_sizes[challenge] = _answers(
+                    process, challenge, part, shards=shards_folder(index)
+                )
+        except SubmissionError as error:
+            raise UserError(f"{zip} cannot be scored: {error}") from None
+    predictions = {
+        challenge: _with_floors(table, challenge, part, answers[challenge])
+        for challenge, part in rows.items()
+    }
+    content = evaluate(predictions, resamples=settings.resamples)
+    for challenge, size in batch_sizes.items():
+        content[f"challenge_{challenge}"]["batch_size"] = size
+    content["submission"] = digest_file(zip)
+    for key, part in content.items():
+        if isinstance(part, dict) and "reason" in part:
+            print(f"{key} has no score: {part['reason']}", flush=True)
+    output = Path(output)
+    with start_run(
+        store,
+        name="score",
+        kind="score",
+        tags={"cerebro.submission": content["submission"]},
+        params={"resamples": settings.resamples},
+    ) as run:
+        with atomic_path(output.with_name("predictions.parquet")) as temporary:
+            pd.concat(predictions.values(), ignore_index=True).to_parquet(temporary, index=False)
+        write_json(output, content)
+        run.log_metrics(tracked_metrics(content))
+        run.log_artifact(output)
+
+
+def evaluate(predictions: dict[int, pd.DataFrame], *, resamples: int) -> dict[str, Any]:
+    """Score predictions and floors with intervals over the same resampled subjects.
+
+    Parameters
+    ----------
+    predictions : dict of int to DataFrame
+        By challenge: ``subject``, ``truth``, ``prediction`` and one column ``floor:<name>`` per floor.
+    resamples : int
+
+    Returns
+    -------
+    dict
+        ``challenge_1`` and ``challenge_2``: ``nrmse``, ``floors`` (each with ``difference``: submission
+        minus floor on the same subjects, negative where the submission is better) and counts; ``overall``:
+        the same of the weighted sum.
+    """
+    everyone = pd.concat([part["subject"] for part in predictions.values()])
+    bootstrap = SubjectBootstrap(everyone, resamples=resamples)
+    values = {challenge: _nrmse(part, bootstrap) for challenge, part in predictions.items()}
+    content: dict[str, Any] = {}
+    for challenge, part in predictions.items():
+        content[f"challenge_{challenge}"] = {
+            **_summarised(values[challenge]),
+            "n_windows": len(part),
+            "n_subjects": int(part["subject"].nunique()),
+        }
+        if not np.isfinite(values[challenge]["prediction"][0]):
+            subjects = part["subject"].nunique()
+            content[f"challenge_{challenge}"]["reason"] = (
+                f"the truth has no spread in {len(part)} windows of {subjects} test "
+                f"subject{'s' * (subjects != 1)}, so NRMSE is undefined"
+            )
+    shared = [name for name in values[1] if name in values[2]]
+    overall = {
+        name: tuple(sum(SHARES[c] * values[c][name][i] for c in SHARES) for i in (0, 1)) for name in shared
+    }
+    content["overall"] = _summarised(overall)
+    if not np.isfinite(overall["prediction"][0]):
+        content["overall"]["reason"] = "a challenge has no score"
+    return content
+
+
+def tracked_metrics(content: dict[str, Any]) -> dict[str, float]:
+    """Scores as MLflow names them: ``c1/nrmse``, ``c1/nrmse_low``, ``c1/floor/age_sex``, ..., ``overall``."""
+    named = {}
+    for key, prefix, main in (
+        ("challenge_1", "c1/", "c1/nrmse"),
+        ("challenge_2", "c2/", "c2/nrmse"),
+        ("overall", "overall/", "overall"),
+    ):
+        score = content[key]["nrmse"]
+        named |= {main: score["value"], f"{main}_low": score["low"], f"{main}_high": score["high"]}
+        named |= {f"{prefix}floor/{name}": floor["value"] for name, floor in content[key]["floors"].items()}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _rows(table: pd.DataFrame, challenge: int, *, splits: list[str], what: str) -> pd.DataFrame:
+    kind, label = CHALLENGES[challenge]
+    return select_windows(
+        table, kind=kind, splits=splits, label=label, purpose=f"{what} challenge {challenge}"
+    )
+
+
+def _answers(
+    process: CleanProcess, challenge: int, rows: pd.DataFrame, *, shards: Path
+) -> tuple[NDArray[np.float32], int]:
+    """Predictions in the order of ``rows``, and the batch size: 1 unless batches give the same answers."""
+    size = 0
+    parts = []
+    for windows in scored_windows(rows, shards=shards):
+        if not size:
+            size = _batch_size(process, challenge, windows[:N_COMPARED])
+        answer = process.predict(challenge, windows, batch_size=size)
+        if answer.shape != (len(windows), 1) or not np.isfinite(answer).all():
+            raise SubmissionError(
+                f"challenge {challenge}: {len(windows)} windows gave shape {answer.shape}, or values that "
+                "are not finite"
+            )
+        parts.append(answer[:, 0])
+    return np.concatenate(parts), size
+
+
+def _batch_size(process: CleanProcess, challenge: int, windows: NDArray[np.float32]) -> int:
+    single = process.predict(challenge, windows, batch_size=1)
+    batch = process.predict(challenge, windows, batch_size=BATCH_SIZE)
+    same = single.shape == batch.shape and float(np.abs(single - batch).max()) <= SAME
+    return BATCH_SIZE if same else 1
+
+
+def _with_floors(
+    table: pd.DataFrame, challenge: int, rows: pd.DataFrame, answers: NDArray[np.float32]
+) -> pd.DataFrame:
+    """Predictions beside the floors, which are fitted on everyone outside the test split."""
+    label = CHALLENGES[challenge][1]
+    training = _rows(table, challenge, splits=["train", "validation"], what="the floors of")
+    columns = ["window", "subject", "task", "run", "recording", "onset"]
+    predictions = rows[[name for name in columns if name in rows]].assign(
+        challenge=challenge,
+        truth=rows[label].astype(float),
+        prediction=answers.astype(float),
+    )
+    predictions["floor:training_mean"] = training_mean(training, rows, label)
+    try:
+        predictions["floor:age_sex"] = age_and_sex(training, rows, label)
+    except TooFewSubjects as error:
+        print(f"challenge {challenge} has no floor of age and sex: {error}", flush=True)
+    return predictions
+
+
+def _nrmse(part: pd.DataFrame, bootstrap: SubjectBootstrap) -> dict[str, tuple[Values, Values]]:
+    """NRMSE on all windows and in every resample, of the prediction and of each floor."""
+    columns = ["prediction", *(name for name in part if name.startswith("floor:"))]
+    truth, subjects = part["truth"].to_numpy(), part["subject"].to_numpy(dtype=str)
+    return {
+        name: (
+            nrmse(truth, part[name]),
+            bootstrap.distribution(nrmse, truth, part[name], subjects=subjects),
+        )
+        for name in columns
+        if part[name].notna().all()
+    }
+
+
+def _summarised(values: dict[str, Any]) -> dict[str, Any]:
+    value, distribution = values["prediction"]
+    floors = {
+        name.removeprefix("floor:"): {
+            **Interval.of(*floor).as_json(),
+            "difference": Interval.of(value - floor[0], distribution - floor[1]).as_json(),
+        }
+        for name, floor in values.items()
+        if name != "prediction"
+    }
+    return {"nrmse": Interval.of(value, distribution).as_json(), "floors": floors}
