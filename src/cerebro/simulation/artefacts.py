@@ -99,7 +99,7 @@ def break_channels(
         if fault == "flat":
             data[index] = 0
         elif fault == "noisy":
-            data[index] += 60 * rng.standard_normal(n_times, dtype=np.float32)
+            data[index] += effects.NOISY_UV * rng.standard_normal(n_times, dtype=np.float32)
         else:
             times = np.arange(round(2 * sfreq)) / sfreq
             pop = np.exp(-times / 0.5).astype(np.float32)

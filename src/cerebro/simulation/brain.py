@@ -1,4 +1,4 @@
-"""What the sources do in a recording: ongoing activity, and what the task, the film and the eyes add to it."""
+"""What the sources do in a recording: ongoing activity, and what task, film and eyes add to it."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -104,7 +104,7 @@ def _add_sensorimotor(
         bandwidth=effects.BETA_BANDWIDTH_HZ,
     )
     grown = min(subject.age, effects.ADULT_AGE) - 10
-    rebound = effects.REBOUND * max(1 + effects.REBOUND_PER_YEAR * grown, 0)
+    rebound = effects.REBOUND_AT_10 * (1 + effects.REBOUND_PER_YEAR * grown)
     presses = [
         (event.onset, event.value.split("_")[0])
         for event in timeline.events
@@ -132,7 +132,7 @@ def _add_flicker(out: Signal, timeline: Timeline, sfreq: float) -> None:
         rise, whole = effects.CONTRAST_RISE_SECONDS, effects.TARGET_SECONDS
         shape = np.interp(times, trial.target + np.array([0, rise, whole]), [0, 0.5, 0], left=0, right=0)
         change += shape if trial.side == "left" else -shape
-    left, right = effects.SSVEP_HZ
+    left, right = effects.SSVEP_LEFT_HZ, effects.SSVEP_RIGHT_HZ
     waves = (0.5 + change) * np.sin(2 * np.pi * left * times)
     waves += (0.5 - change) * np.sin(2 * np.pi * right * times)
     out[_ROW["visual"]] += (effects.SSVEP_UV * on * waves).astype(np.float32)
@@ -163,12 +163,12 @@ def _add_decisions(
 def _add_film(out: Signal, subject: Subject, timeline: Timeline, sfreq: float, seed: int) -> None:
     """What the film drives in everyone, at the moments at which this subject saw them."""
     times = np.arange(out.shape[1]) / sfreq
-    film_time = times - timeline.movie_onset - subject.movie_delay
+    film_time = times - timeline.movie_onset - subject.film_delay
     watched = (times >= timeline.movie_onset) & (film_time >= 0) & (times < timeline.watching[1])
     courses = film_courses(seed, timeline.movie)(film_time[watched])
     for row, name in enumerate(_FILM):
         share = 1.0 if name == "visual" else 0.7
-        out[_ROW[name], watched] += (share * subject.movie_uv * courses[row]).astype(np.float32)
+        out[_ROW[name], watched] += (share * subject.film_uv * courses[row]).astype(np.float32)
 
 
 @lru_cache
@@ -183,10 +183,10 @@ def film_courses(seed: int, name: str) -> Callable[[NDArray[np.float64]], NDArra
     """
     rng = subject_rng(seed, name, "film")
     n_times = round((MOVIES[name][1] + 2) * _FILM_RATE)
-    waves = aperiodic(rng, count=len(_FILM), n_times=n_times, sfreq=_FILM_RATE, exponent=1.0)
-    spectrum = np.fft.rfft(waves, axis=1)
+    noise = aperiodic(rng, count=len(_FILM), n_times=n_times, sfreq=_FILM_RATE, exponent=1.0)
+    spectrum = np.fft.rfft(noise, axis=1)
     frequencies = np.fft.rfftfreq(n_times, 1 / _FILM_RATE)
-    low, high = effects.MOVIE_BAND_HZ
+    low, high = effects.FILM_BAND_HZ
     spectrum[:, (frequencies < low) | (frequencies > high)] = 0
     waves = np.fft.irfft(spectrum, n_times, axis=1)
     scenes = np.exp(0.4 * rng.standard_normal(int(n_times / _FILM_RATE / 8) + 2))

@@ -39,7 +39,7 @@ def write_set(
     sfreq: float,
     events: Sequence[Event],
 ) -> None:
-    """Write ``data`` (n_channels, n_times) in µV as EEGLAB's ``.set`` with the signals inside, single precision.
+    """Write ``data`` (n_channels, n_times) in µV as an EEGLAB ``.set``, signals inside, single precision.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""HBN-EEG releases on disk: BIDS folders, recordings, and sidecars with the columns and codes of the real ones."""
+"""HBN-EEG releases on disk: BIDS folders, recordings, sidecars with the real columns and codes."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -126,7 +126,7 @@ def write_participant(root: Path, *, release: str, index: int, settings: Simulat
 
 
 def write_release(root: Path, *, release: str, settings: Simulation) -> None:
-    """Write what a release has beside its participants' folders: their table, and the dataset's description."""
+    """Write a release's table of participants and the dataset's description."""
     folder = root / release_folder(release, settings.releases[release])
     recorded = {*settings.movies, "RestingState", f"{_CONTRAST_CHANGE}_1"}
     rows = [

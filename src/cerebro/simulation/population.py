@@ -1,9 +1,9 @@
-"""The workflow's entry: write both archives, participant by participant, side by side on several processes."""
+"""The entry of the workflow step: write both archives, several participants at a time."""
 
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import partial
@@ -98,7 +98,7 @@ def _clear(folder: Path, marker: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _run(jobs: list[Callable[[], dict[str, Any]]], workers: int) -> list[dict[str, Any]]:
+def _run(jobs: Sequence[Callable[[], dict[str, Any]]], workers: int) -> list[dict[str, Any]]:
     if workers == 1:
         return [job() for job in jobs]
     with (

@@ -25,7 +25,7 @@ class Amplifier:
     """Electrodes whose mean is subtracted from all."""
     sfreq: float
     band_limited: bool
-    """Whether the archive band-passed the recording from 0.5 Hz (and so removed drift and, by its rate, hum)."""
+    """Whether the archive removed what lies below 0.5 Hz; at 100 Hz there is no hum either."""
     faulty_channels: float
     """Mean number of channels that fail."""
 

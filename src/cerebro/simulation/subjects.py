@@ -43,8 +43,8 @@ class Subject:
     beta_uv: float
     cpp_uv: float
     """Peak of the centro-parietal positivity."""
-    movie_uv: float
-    movie_delay: float
+    film_uv: float
+    film_delay: float
     """Seconds by which film-driven activity lags the average child's."""
     head_radius: float
     """Metres."""
@@ -102,7 +102,8 @@ def draw_child(seed: int, name: str) -> Subject:
     partial = (correlation[2:, 2:] - np.outer(on_age, on_age)) / np.sqrt(
         np.outer(1 - on_age**2, 1 - on_age**2)
     )
-    alpha_hz = float(np.interp(age, *zip(*effects.ALPHA_HZ_BY_AGE, strict=True)))
+    ages, frequencies = np.array(effects.ALPHA_HZ_BY_AGE).T
+    alpha_hz = float(np.interp(age, ages, frequencies))
     alpha_hz += effects.ALPHA_HZ_MALE * (male - effects.MALE_SHARE)
     alpha_hz += effects.ALPHA_HZ_SD * _correlated_score(
         rng, scores=at_constant_age, correlation=partial, wanted=np.array(effects.ALPHA_HZ_FACTORS)
@@ -127,16 +128,18 @@ def draw_child(seed: int, name: str) -> Subject:
         alpha_hz=alpha_hz,
         speed=related(age=effects.SPEED_AGE, externalizing=effects.SPEED_EXTERNALIZING),
         cpp_score=related(externalizing=effects.CPP_EXTERNALIZING),
-        movie_score=related(attention=effects.MOVIE_ATTENTION),
+        film_score=related(attention=effects.FILM_ATTENTION),
     )
 
 
 def draw_patient(seed: int, name: str) -> Subject:
     """Draw a TUH patient: mostly adults, some with a slow background."""
     rng = subject_rng(seed, name, "latents")
-    age = float(np.clip(rng.normal(50, 19), 16, 89))
+    age = float(
+        np.clip(rng.normal(effects.PATIENT_AGE_MEAN, effects.PATIENT_AGE_SD), *effects.PATIENT_AGE_RANGE)
+    )
     alpha_hz = effects.ALPHA_HZ_BY_AGE[-1][1] + effects.ALPHA_HZ_SD * rng.standard_normal()
-    alpha_hz -= effects.ALPHA_HZ_ADULT_DECLINE * max(age - 40, 0)
+    alpha_hz += effects.ALPHA_HZ_PER_YEAR_ABOVE_40 * max(age - 40, 0)
     if rng.random() < effects.CLINICAL_SLOWING:
         alpha_hz += effects.CLINICAL_SLOWING_HZ
     return _complete(
@@ -149,7 +152,7 @@ def draw_patient(seed: int, name: str) -> Subject:
         alpha_hz=float(alpha_hz),
         speed=0.0,
         cpp_score=0.0,
-        movie_score=0.0,
+        film_score=0.0,
     )
 
 
@@ -187,7 +190,7 @@ def _correlated_score(
     correlation: NDArray[np.float64],
     wanted: NDArray[np.float64],
 ) -> float:
-    """Draw a standard score that correlates as ``wanted`` (k,) with ``scores`` (k,), themselves correlated."""
+    """Draw a standard score with ``wanted`` (k,) correlations to ``scores`` (k,), themselves correlated."""
     weights = np.linalg.solve(correlation, wanted)
     return float(weights @ scores + np.sqrt(1 - weights @ wanted) * rng.standard_normal())
 
@@ -203,7 +206,7 @@ def _complete(
     alpha_hz: float,
     speed: float,
     cpp_score: float,
-    movie_score: float,
+    film_score: float,
 ) -> Subject:
     grown = min(age, effects.ADULT_AGE) - 10  # years of development since 10
     if age < effects.ADULT_AGE:
@@ -211,7 +214,7 @@ def _complete(
     else:
         exponent = effects.EXPONENT_ADULT + effects.EXPONENT_ADULT_PER_YEAR * (age - effects.ADULT_AGE)
     growth = 1 - np.exp(-max(age - 5, 0) / effects.HEAD_GROWTH_YEARS)
-    adult_radius = effects.HEAD_RADIUS_ADULT[0 if male else 1]
+    adult_radius = effects.HEAD_RADIUS_MALE if male else effects.HEAD_RADIUS_FEMALE
     radius = effects.HEAD_RADIUS_AT_5 + growth * (adult_radius - effects.HEAD_RADIUS_AT_5)
     return Subject(
         name=name,
@@ -227,15 +230,15 @@ def _complete(
         background_uv=effects.BACKGROUND_UV_AT_10
         * np.exp(effects.BACKGROUND_LOG_PER_YEAR * grown)
         * _spread(rng, effects.BACKGROUND_LOG_SD),
-        beta_uv=effects.BETA_UV * (1 if male else effects.BETA_FEMALE) * _spread(rng, 0.2),
+        beta_uv=effects.BETA_UV * (1 if male else effects.BETA_FEMALE) * _spread(rng, effects.BETA_LOG_SD),
         cpp_uv=(effects.CPP_UV_AT_10 + effects.CPP_UV_PER_YEAR * grown)
         * float(np.exp(effects.CPP_LOG_SD_SUBJECT * cpp_score)),
-        movie_uv=effects.MOVIE_UV_AT_10
-        * np.exp(effects.MOVIE_LOG_PER_YEAR * grown + effects.MOVIE_LOG_SD * movie_score)
-        * (1 if male else effects.MOVIE_FEMALE),
-        movie_delay=effects.MOVIE_LATENCY_PER_YEAR * grown + effects.MOVIE_LATENCY_SD * rng.standard_normal(),
+        film_uv=effects.FILM_UV_AT_10
+        * np.exp(effects.FILM_LOG_PER_YEAR * grown + effects.FILM_LOG_SD * film_score)
+        * (1 if male else effects.FILM_FEMALE),
+        film_delay=effects.FILM_DELAY_PER_YEAR * grown + effects.FILM_DELAY_SD * rng.standard_normal(),
         head_radius=radius + effects.HEAD_RADIUS_SD * rng.standard_normal(),
-        blinks_per_minute=effects.BLINKS_PER_MINUTE * _spread(rng, 0.4),
+        blinks_per_minute=effects.BLINKS_PER_MINUTE * _spread(rng, effects.BLINKS_LOG_SD),
     )
 
 

@@ -179,7 +179,7 @@ def _reaction_times(subject: Subject, trials: int, rng: np.random.Generator) -> 
 def _answer(target: float, side: str, time: float, wrong: bool, rng: np.random.Generator) -> Trial:
     pressed = {"left": "right", "right": "left"}[side] if wrong else side
     if rng.random() < effects.MISS_SHARE:
-        late = rng.random() < 0.5
+        late = rng.random() < effects.LATE_SHARE
         press = _tick(target + effects.TARGET_SECONDS + rng.uniform(0.02, 0.6)) if late else np.nan
         return Trial(target, side, np.nan, press, pressed if late else "", "sad_face")
     press = _tick(target + time)
