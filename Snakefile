@@ -3,12 +3,14 @@
 
 import os
 import sys
+from pathlib import Path
 
 SOURCE = f"{workflow.basedir}/src"
 sys.path.insert(0, SOURCE)
 
 from cerebro.config import load_config
 from cerebro.errors import UserError
+from cerebro.instance import record_instance
 from cerebro.plan import Plan
 from cerebro.provenance import code_digest
 
@@ -30,6 +32,10 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",
 )
+
+
+onstart:
+    record_instance(Path.cwd())
 
 
 wildcard_constraints:

@@ -147,7 +147,11 @@ class Plan:
 
     def probe_settings(self, encoder: str) -> str:
         """What ``probe`` reads; the architecture only for the untrained encoder."""
-        settings: dict[str, Any] = {"probes": self.config.probes, "statistics": self.config.statistics, "seed": 0}
+        settings: dict[str, Any] = {
+            "probes": self.config.probes,
+            "statistics": self.config.statistics,
+            "seed": 0,
+        }
         if encoder == RANDOM:
             settings["encoder"] = self.config.encoder
         return _json(settings)

@@ -6,14 +6,16 @@ Comments, docstrings and formatting are not part of the digest.
 """
 
 import ast
-import hashlib
 import re
 import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from cerebro.files import digest_text
+
 PACKAGE = Path(__file__).parent
+LOCK = PACKAGE.parents[1] / "requirements.lock"
 
 UNSEEN = frozenset({"cerebro", *(f"cerebro.{name}" for name in ("config", "errors", "files", "tracking"))})
 """Modules that do not count: settings reach a step as ``params`` of their own, and the others cannot change
@@ -27,9 +29,7 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
 @cache
-def code_digest(
-    *modules: str, without: tuple[str, ...] = (), lock: Path = PACKAGE.parents[1] / "requirements.lock"
-) -> str:
+def code_digest(*modules: str, without: tuple[str, ...] = ()) -> str:
     """Digest of modules, of what they import from this package, and of the packages' pinned versions.
 
     Imports are followed to the end, those inside functions included; the syntax trees are hashed.
@@ -40,8 +40,6 @@ def code_digest(
         Entry points by dotted name, such as ``cerebro.shards.build``.
     without
         Modules not to follow, such as the other choices of a table of choices.
-    lock
-        The lock file with one ``name==version`` a line.
 
     Returns
     -------
@@ -53,17 +51,22 @@ def code_digest(
     ValueError
         An imported package is not pinned in the lock file, or a module does not exist.
     """
-    pins = read_pins(lock.read_text())
-    parts = []
-    for name in sorted(_reach(modules, UNSEEN.union(without))):
-        tree, external = _syntax(name)
-        parts.append(f"{name} {tree}")
-        for package in external:
-            distribution = DISTRIBUTIONS.get(package, package.replace("_", "-").lower())
-            if distribution not in pins:
-                raise ValueError(f"{name} imports {package}, which {lock} does not pin")
-            parts.append(f"{distribution}=={pins[distribution]}")
-    return hashlib.sha256("\n".join(sorted(set(parts))).encode()).hexdigest()[:16]
+    unseen = UNSEEN.union(without)
+    pins = read_pins(LOCK.read_text())
+    if unpinned := required_packages(*modules, unseen=unseen) - pins.keys():
+        raise ValueError(f"{', '.join(sorted(unpinned))} imported but not pinned in {LOCK}")
+    parts = [f"{name} {_syntax(name)}" for name in sorted(_reach(modules, unseen))]
+    parts += [f"{name}=={pins[name]}" for name in sorted(required_packages(*modules, unseen=unseen))]
+    return digest_text("\n".join(parts))
+
+
+def required_packages(*modules: str, unseen: frozenset[str] = frozenset()) -> set[str]:
+    """Distributions that modules, and what they import from this package, import directly."""
+    names = {
+        imported.split(".")[0] for module in _reach(modules, unseen) for imported in imports(_source(module))
+    }
+    foreign = names - {PACKAGE.name} - UNSEEN_PACKAGES - sys.stdlib_module_names
+    return {DISTRIBUTIONS.get(name, name.replace("_", "-").lower()) for name in foreign}
 
 
 def read_pins(text: str) -> dict[str, str]:
@@ -85,18 +88,16 @@ def imports(source: str) -> set[str]:
 
 
 def _reach(modules: Iterable[str], unseen: frozenset[str]) -> set[str]:
-    missing = [name for name in modules if _file(name) is None]
-    if missing:
-        raise ValueError(f"there is no module {missing[0]}")
+    """Modules of this package that the given ones import, and they themselves."""
     reached: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        file = _file(name)
-        if name in reached or name in unseen or file is None:
+        if name in reached or name in unseen:
             continue
+        source = _source(name)
         reached.add(name)
-        waiting.extend(imports(file.read_text()))
+        waiting.extend(imported for imported in imports(source) if _file(imported) is not None)
     return reached
 
 
@@ -110,16 +111,20 @@ def _file(module: str) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _syntax(module: str) -> tuple[str, set[str]]:
+def _source(module: str) -> str:
     file = _file(module)
-    assert file is not None
-    source = file.read_text()
-    tree = ast.parse(source)
+    if file is None:
+        raise ValueError(f"there is no module {module}")
+    return file.read_text()
+
+
+def _syntax(module: str) -> str:
+    """The syntax tree without docstrings, as text."""
+    tree = ast.parse(_source(module))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [part for part in node.body if not _is_text(part)]
-    tops = {name.split(".")[0] for name in imports(source)}
-    return ast.dump(tree), tops - {PACKAGE.name} - UNSEEN_PACKAGES - sys.stdlib_module_names
+    return ast.dump(tree)
 
 
 def _is_text(statement: ast.stmt) -> bool:

@@ -1,0 +1,72 @@
+# Two commands: `make submission` and `make test`. Both create .venv from requirements.lock where it is missing.
+#   make submission CONFIG=config/smoke.yaml CORES=2
+
+PYTHON ?= python3.11
+VENV ?= .venv
+CORES ?= all
+CONFIG ?=
+NAME ?= demo
+ARGS ?=
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+SNAKEMAKE = snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
+READY = $(VENV)/.ready
+
+.PHONY: submission smoke test lint ui clean environment schema lock
+
+submission: $(READY)
+	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
+	@if python -m cerebro.instance; then \
+	  echo "Removing the lock of a Snakemake that was killed."; $(SNAKEMAKE) --unlock; fi
+	$(SNAKEMAKE) submission
+
+smoke:
+	$(MAKE) submission CONFIG=config/smoke.yaml
+
+test: $(READY)
+	python -m pytest $(ARGS)
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	mypy
+
+ui: $(READY)
+	@test -f results/$(NAME)/mlflow.db || { echo "make: there is no study results/$(NAME); set NAME=" >&2; exit 1; }
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(abspath results/$(NAME))/mlflow.db
+
+# Only what the pipeline wrote for this study: anything else in its folder stays.
+MADE = raw inventory shards windows phases probes submission state logs benchmarks mlartifacts \
+  summary.md tracking.json mlflow.db mlflow.db-shm mlflow.db-wal
+clean:
+	rm -rf $(addprefix results/$(NAME)/,$(MADE))
+	@for folder in results/$(NAME) results; do rmdir "$$folder" 2>/dev/null || true; done
+
+environment: $(READY)
+
+# An environment that is already there (VENV=...) is taken as it is, unless the lock file is newer.
+$(READY): requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; set PYTHON=" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+schema: $(READY)
+	python -c 'from cerebro.config import config_schema; print(config_schema(), end="")' \
+	  > workflow/schemas/config.schema.json
+
+# Needs uv. Packages of NVIDIA's are for Linux alone.
+lock:
+	{ echo '# Exact versions of everything, transitive ones included; written by `make lock` from pyproject.toml.'; \
+	  uv pip compile --quiet --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --all-extras \
+	    --no-header --no-annotate --no-emit-index-url pyproject.toml \
+	  | sed -E "s/^((nvidia|cuda|triton)[^ ]*)$$/\1 ; sys_platform == 'linux'/"; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock

@@ -1,0 +1,82 @@
+"""The package's floors: a room imports only from rooms below it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import cerebro
+from cerebro.provenance import imports
+
+PACKAGE = Path(cerebro.__file__).parent
+FLOORS = {
+    "": 0,
+    "config": 0,
+    "errors": 0,
+    "files": 0,
+    "instance": 0,
+    "provenance": 0,
+    "tracking": 0,
+    "losses": 1,
+    "models": 1,
+    "recordings": 1,
+    "shards": 2,
+    "simulation": 2,
+    "data": 3,
+    "evaluation": 4,
+    "phases": 4,
+    "report": 5,
+    "submission": 5,
+    "cli": 6,
+    "plan": 6,
+}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def module_name(path: Path) -> str:
+    parts = ("cerebro", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.joinpath(*name.split(".")[1:])
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
+    here = room(module_name(path))
+    assert here in FLOORS, f"room '{here}' has no floor"
+    for name in imports(path.read_text()):
+        if name.split(".")[0] != "cerebro" or not is_module(name):
+            continue
+        there = room(name)
+        same_floor_zero = FLOORS[here] == FLOORS[there] == 0
+        assert there == here or FLOORS[there] < FLOORS[here] or same_floor_zero, (
+            f"{path.relative_to(PACKAGE)} (floor {FLOORS[here]}) imports {name} (floor {FLOORS[there]})"
+        )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_are_absolute_so_that_they_can_be_followed(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "models").glob("*.py")), ids=module_name)
+def test_models_need_nothing_but_torch_and_numpy(path: Path) -> None:
+    foreign = {name.split(".")[0] for name in imports(path.read_text())} - {"cerebro", "torch", "numpy"}
+    assert foreign <= {"collections", "dataclasses", "functools", "itertools", "math", "typing"}
+
+
+def test_the_command_line_starts_without_the_heavy_libraries() -> None:
+    """Steps import their room when they run: `cerebro --help` stays instant."""
+    tops = set()
+    for node in ast.parse((PACKAGE / "cli.py").read_text()).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            tops |= imports(ast.unparse(node))
+    assert not {name for name in tops if is_module(name) and FLOORS[room(name)] > 0}
