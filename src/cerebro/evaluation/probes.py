@@ -66,7 +66,7 @@ def run_probes(
         kind: _window_features(model, table, kind, probes=probes, shards=shards_folder(index))
         for kind in dict.fromkeys(TARGETS[name].windows for name in probes.targets)
     }
-    results = {
+    results: dict[str, dict[str, Any]] = {
         name: probe(TARGETS[name], *by_kind[TARGETS[name].windows], probes=probes, resamples=resamples)
         for name in probes.targets
     }

@@ -138,7 +138,7 @@ def evaluate(predictions: dict[int, pd.DataFrame], *, resamples: int) -> dict[st
 
 def tracked_metrics(content: dict[str, Any]) -> dict[str, float]:
     """Scores as MLflow names them: ``c1/nrmse``, ``c1/nrmse_low``, ``c1/floor/age_sex``, ..., ``overall``."""
-    named = {}
+    named: dict[str, float | None] = {}
     for key, prefix, main in (
         ("challenge_1", "c1/", "c1/nrmse"),
         ("challenge_2", "c2/", "c2/nrmse"),

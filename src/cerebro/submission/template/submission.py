@@ -44,7 +44,7 @@ class VoltsPredictor(nn.Module):
         self.predictor = predictor
         self.register_buffer("positions", positions)
 
-    def forward(self, X: Tensor) -> Tensor:  # noqa: N803 (the scorer's name)
+    def forward(self, X: Tensor) -> Tensor:
         """Predict from windows (batch, n_chans, n_times) in volts."""
         signal = X.to(self.positions.device, torch.float32) * MICROVOLTS_PER_VOLT
         return self.predictor(signal, self.positions.expand(len(signal), -1, -1))
@@ -61,7 +61,7 @@ class Submission:
         Where the models run.
     """
 
-    def __init__(self, SFREQ: float, DEVICE: "str | torch.device") -> None:  # noqa: N803 (the scorer's names)
+    def __init__(self, SFREQ: float, DEVICE: "str | torch.device") -> None:
         self.sfreq = float(SFREQ)
         self.device = torch.device(DEVICE)
 

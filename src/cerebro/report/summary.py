@@ -1,0 +1,192 @@
+"""The last step of a study: every score beside its floors, every encoder's probes, every phase's course."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cerebro.files import atomic_path, read_json
+from cerebro.report.tables import Table, as_markdown, print_tables
+
+CHALLENGES = {
+    "challenge_1": "Challenge 1\nreaction time",
+    "challenge_2": "Challenge 2\nexternalizing",
+    "overall": "Overall\n0.3 and 0.7",
+}
+FLOORS = {"training_mean": "training mean", "age_sex": "age and sex"}
+
+PROBED = (
+    ("age", "mae", "age\nMAE, years", False),
+    ("age", "r", "age\nr", True),
+    ("sex", "balanced_accuracy", "sex\nbal. acc.", True),
+    ("eyes", "balanced_accuracy", "eyes\nbal. acc.", True),
+    ("reaction_time", "nrmse", "react. time\nNRMSE", False),
+    ("externalizing", "nrmse", "externaliz.\nNRMSE", False),
+)
+"""Target, metric, heading, and whether more is better, of each column of the table of probes."""
+ABSENT = "-"
+
+
+def summarise(*, score: Path, probes: Sequence[Path], phases: Sequence[Path], output: Path) -> None:
+    """Print the tables of a study and write them as Markdown.
+
+    Parameters
+    ----------
+    score : Path
+        ``score.json``.
+    probes : sequence of Path
+        A JSON file per encoder.
+    phases : sequence of Path
+        Folders of the phases, in the order in which they are shown.
+    output : Path
+        The Markdown file.
+    """
+    tables = [score_table(read_json(score))]
+    if probes:
+        order = ["random", *(folder.name for folder in map(Path, phases))]
+        contents = {content["node"]: content for content in map(read_json, probes)}
+        known = [node for node in order if node in contents]
+        shown = [*known, *(node for node in contents if node not in known)]
+        tables.append(probe_table([contents[node] for node in shown]))
+    if phases:
+        tables.append(phase_table([Path(folder) for folder in phases]))
+    with atomic_path(output) as temporary:
+        temporary.write_text(as_markdown(tables))
+    print_tables(tables)
+
+
+def score_table(content: Mapping[str, Any]) -> Table:
+    """The submission beside its floors, from the content of ``score.json``."""
+    parts = [content[key] for key in CHALLENGES]
+    floors = [name for name in FLOORS if any(name in part["floors"] for part in parts)]
+
+    def row(name: str, *keys: str) -> list[str]:
+        return [name, *(_interval(_descend(part, keys)) for part in parts)]
+
+    rows = [row("submission", "nrmse")]
+    rows += [row(FLOORS[name], "floors", name) for name in floors]
+    rows += [
+        [
+            f"submission minus {FLOORS[name]}",
+            *(_difference(_descend(part, ("floors", name, "difference"))) for part in parts),
+        ]
+        for name in floors
+    ]
+    rows.append(["windows", *(str(part.get("n_windows", "")) for part in parts)])
+    rows.append(["subjects", *(str(part.get("n_subjects", "")) for part in parts)])
+    notes = ["95 % intervals over subjects; * the submission is better by more than its interval."]
+    for key, heading in CHALLENGES.items():
+        if "reason" in content[key]:
+            notes.append(f"{heading.partition(chr(10))[0]} has no score: {content[key]['reason']}.")
+    return Table(
+        "Score on the held-out releases: NRMSE, less is better",
+        ["", *CHALLENGES.values()],
+        rows,
+        notes,
+        separated=frozenset({0, len(floors), 2 * len(floors)}),
+    )
+
+
+def probe_table(contents: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per encoder and a last one without EEG, from the contents of the probes' files."""
+    asked = {target for content in contents for target in content["targets"]}
+    columns = [column for column in PROBED if column[0] in asked]
+    rows = [
+        [content["node"], *(_probe_cell(content["targets"], *column) for column in columns)]
+        for content in contents
+    ]
+    floor = ["no EEG"]
+    for target, metric, _, _ in columns:
+        found = [
+            content["targets"].get(target, {}).get("metrics", {}).get(metric, {}).get("floor")
+            for content in contents
+        ]
+        floor.append(_number(next((value for value in found if value is not None), None)))
+    rows.append(floor)
+    notes = [
+        "Ridge or logistic regression on frozen features, scored on the held-out releases; 95 % intervals "
+        "over subjects; * better than without EEG (training mean or majority) by more than the interval."
+    ]
+    for target in dict.fromkeys(column[0] for column in columns):
+        reasons = {
+            content["targets"][target]["not_measurable"]: content["node"]
+            for content in contents
+            if "not_measurable" in content["targets"].get(target, {})
+        }
+        notes += [f"{target} is not measurable: {reason}." for reason in reasons]
+    return Table(
+        "Linear probes",
+        ["encoder", *(heading for _, _, heading, _ in columns)],
+        rows,
+        notes,
+        separated=frozenset({len(contents) - 1}),
+    )
+
+
+def phase_table(folders: Sequence[Path]) -> Table:
+    """The course of each phase: validation loss before training and at the epoch that was kept."""
+    rows = []
+    never = []
+    for folder in folders:
+        card, metrics = read_json(folder / "card.json"), read_json(folder / "metrics.json")
+        with (folder / "history.csv").open(newline="") as stream:
+            history = [row for row in csv.DictReader(stream) if row.get("val/loss")]
+        last = max(int(float(row["epoch"])) for row in history)
+        best = int(metrics["best_epoch"])
+        before = next((float(row["val/loss"]) for row in history if float(row["epoch"]) == 0), None)
+        if best == 0:
+            never.append(folder.name)
+        lineage = card["lineage"][:-1]
+        rows.append(
+            [
+                folder.name,
+                card["kind"],
+                " > ".join(lineage) or ABSENT,
+                f"{best} of {last}",
+                _number(before),
+                _number(metrics["val/loss"]),
+            ]
+        )
+    notes = ["The kept epoch has the least validation loss on subjects held out of the training releases."]
+    if never:
+        notes.append(f"No epoch improved on the start, whose weights were kept: {', '.join(never)}.")
+    header = ["phase", "kind", "starts from", "epoch kept", "val. loss\nbefore", "val. loss\nkept"]
+    return Table("Phases", header, rows, notes)
+
+
+def _probe_cell(
+    targets: Mapping[str, Any], target: str, metric: str, heading: str, more_is_better: bool
+) -> str:
+    score = targets.get(target, {}).get("metrics", {}).get(metric)
+    if score is None:
+        return ABSENT
+    low, high, floor = score["low"], score["high"], score["floor"]
+    floor = 0.0 if metric == "r" else floor  # a constant has no correlation: none is 0
+    clear = None not in (low, high, floor) and (low > floor if more_is_better else high < floor)
+    return _interval(score, clear=clear)
+
+
+def _descend(part: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any] | None:
+    found: Any = part
+    for key in keys:
+        found = found.get(key) if found is not None else None
+    return found
+
+
+def _interval(score: Mapping[str, Any] | None, *, clear: bool = False) -> str:
+    """A value above its interval."""
+    if score is None or score["value"] is None:
+        return ABSENT
+    value = _number(score["value"]) + "*" * clear
+    if score["low"] is None:
+        return value
+    return f"{value}\n[{_number(score['low'])}, {_number(score['high'])}]"
+
+
+def _difference(score: Mapping[str, Any] | None) -> str:
+    clear = score is not None and score["high"] is not None and score["high"] < 0
+    return _interval(score, clear=clear)
+
+
+def _number(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.3f}"
