@@ -103,13 +103,8 @@ def contrast_change_trials(events: pd.DataFrame) -> pd.DataFrame:
             "response_onset": response,
             "rt_from_stimulus": response - stimulus,
             "rt_from_trialstart": response - starts,
-            "response_type": pd.Series(
-                [None if press is None else press["value"] for press in pressed], dtype=object
-            ),
-            "correct": pd.Series(
-                [None if press is None else verdict.get(press["feedback"]) for press in pressed],
-                dtype=object,
-            ),
+            "response_type": [None if press is None else press["value"] for press in pressed],
+            "correct": [None if press is None else verdict.get(press["feedback"]) for press in pressed],
         }
     )
 

@@ -77,7 +77,10 @@ def candidates(
         else:
             parts.append(kinds.crop_windows(n_times, sfreq=sfreq))
     blank = {"movie": "", "movie_time": np.nan, "eyes": "", "reaction_time": np.nan, "reason": ""}
-    return pd.concat([part.assign(**{**blank, **part}) for part in parts], ignore_index=True)
+    filled = [
+        part.assign(**{name: value for name, value in blank.items() if name not in part}) for part in parts
+    ]
+    return pd.concat(filled, ignore_index=True)
 
 
 def _events(row: Mapping[str, Any], notes: Counter[str]) -> pd.DataFrame | None:

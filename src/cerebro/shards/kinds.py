@@ -39,7 +39,7 @@ def eyes_windows(intervals: pd.DataFrame, *, n_times: int, sfreq: float, length:
     """
     starts, eyes = [], []
     for interval in intervals.itertuples():
-        first = _sample(interval.start + EYES_SETTLING_SECONDS, sfreq)
+        first = max(0, _sample(interval.start + EYES_SETTLING_SECONDS, sfreq))
         stop = min(_sample(interval.stop, sfreq), n_times)
         inside = np.arange(first, stop - length + 1, length)
         starts.append(inside)
@@ -60,7 +60,7 @@ def movie_windows(
         stop = min(_sample(interval.stop, sfreq), n_times)
         grid = np.arange(0, int((interval.stop - interval.start) / stride_seconds) + 1) * stride_seconds
         inside = np.array([_sample(interval.start + time, sfreq) for time in grid], dtype=np.int64)
-        whole = inside + length <= stop
+        whole = (inside >= 0) & (inside + length <= stop)
         starts.append(inside[whole])
         times.append(grid[whole])
         movies.extend([interval.movie] * int(whole.sum()))
@@ -80,7 +80,7 @@ def trial_windows(trials: pd.DataFrame, *, n_times: int, sfreq: float) -> pd.Dat
     target = np.array([_sample(onset, sfreq) for onset in usable["stimulus_onset"]], dtype=np.int64)
     starts = target + int(TRIAL_DELAY_SECONDS * sfreq)
     length = int(TRIAL_SECONDS * sfreq)
-    whole = starts + length <= n_times
+    whole = (starts >= 0) & (starts + length <= n_times)
     return _table("trial", starts[whole], length).assign(
         reaction_time=usable["rt_from_stimulus"].to_numpy(float)[whole]
     )

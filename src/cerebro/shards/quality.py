@@ -107,6 +107,8 @@ def _outlying(amplitude: np.ndarray, live: np.ndarray) -> np.ndarray:
     """Mark live channels far above the others of their row, shape (n_rows, n_chans)."""
     outlying = np.zeros(amplitude.shape, dtype=bool)
     some = live.any(axis=1)
+    if not some.any():
+        return outlying
     among = np.where(live, amplitude, np.nan)[some]
     lower, middle, upper = np.nanquantile(among, [0.25, 0.5, 0.75], axis=1)
     limit = middle + OUTLIER_DEVIATIONS * _DEVIATION_PER_IQR * (upper - lower)

@@ -1,0 +1,52 @@
+"""Small raw files and the real sidecars."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import edfio
+import numpy as np
+import pytest
+
+WriteSignals = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def sidecars() -> Path:
+    """Real sidecars of HBN release 1, where they are at hand."""
+    folder = Path(__file__).parents[3] / "shared" / "hbn_r1_sidecars"
+    if not folder.is_dir():
+        pytest.skip("the real sidecars of HBN release 1 are not beside the repository")
+    return folder
+
+
+@pytest.fixture
+def write_signals() -> WriteSignals:
+    """Write an EDF or BDF file, by suffix: 10 s of a ramp of 1 µV per channel index."""
+
+    def write(
+        path: Path,
+        labels: Sequence[str],
+        *,
+        sfreq: int = 100,
+        patient: edfio.Patient | None = None,
+    ) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kind, signal = (edfio.Bdf, edfio.BdfSignal) if path.suffix == ".bdf" else (edfio.Edf, edfio.EdfSignal)
+        times = np.arange(10 * sfreq) / sfreq
+        kind(
+            [
+                signal(
+                    (index + 1) * np.sin(times),
+                    sfreq,
+                    label=label,
+                    physical_dimension="uV",
+                    physical_range=(-3000, 3000),
+                )
+                for index, label in enumerate(labels)
+            ],
+            patient=patient or edfio.Patient(code="X", birthdate=date(2000, 1, 1)),
+        ).write(path)
+        return path
+
+    return write
