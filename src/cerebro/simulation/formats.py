@@ -5,6 +5,7 @@ The same input gives the same bytes: no file carries the time at which it was wr
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from edfio import Bdf, BdfSignal, Edf, EdfSignal, Patient, Recording
@@ -53,7 +54,10 @@ def write_set(
         np.array([event.onset for event in events]),
         np.zeros(len(events)),
     ]
-    with atomic_path(path) as temporary:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # under its own name in a folder of its own, since the name becomes a part of the file
+    with TemporaryDirectory(dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
         export_set(
             str(temporary),
             data * np.float32(1e-6),  # eeglabio takes volts
@@ -66,6 +70,7 @@ def write_set(
         )
         with temporary.open("r+b") as stream:  # MATLAB's header text holds the date
             stream.write(_MAT_HEADER.ljust(_MAT_HEADER_BYTES))
+        temporary.replace(path)
 
 
 def write_edf(
