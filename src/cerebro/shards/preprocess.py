@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import mne
 import numpy as np
+from scipy.fft import next_fast_len
 
 from cerebro.config import Preprocessing
 
@@ -69,7 +70,7 @@ def _preprocess_block(raw: mne.io.BaseRaw, settings: Preprocessing, *, filtered:
     if raw.info["sfreq"] != settings.sfreq:
         step = _common_step(raw.info["sfreq"], settings.sfreq)
         raw.crop(tmax=(raw.n_times // step * step - 1) / raw.info["sfreq"], verbose="error")
-        raw.resample(settings.sfreq, npad=step * math.ceil(_PADDING / step), verbose="error")
+        raw.resample(settings.sfreq, npad=_padding(raw.n_times, step), verbose="error")
     return (raw.get_data() * _UV_PER_VOLT).astype(np.float32)
 
 
@@ -77,3 +78,11 @@ def _common_step(sfreq: float, target: float) -> int:
     """Input samples after which both rates meet again; 1 if they don't within a second."""
     step = Fraction(sfreq / target).limit_denominator(1000).numerator
     return step if step <= sfreq else 1
+
+
+def _padding(n_times: int, step: int) -> int:
+    """Least padding in multiples of ``step`` for which the FFT's length has small prime factors only."""
+    padding = step * math.ceil(_PADDING / step)
+    while next_fast_len(n_times + 2 * padding) != n_times + 2 * padding:
+        padding += step
+    return padding
