@@ -91,6 +91,8 @@ def test_zero_kept_windows_are_an_error_that_names_the_filter(
 def test_excluded_subjects_have_no_windows(study: Path, index_study: Callable[..., None]) -> None:
     index_study(study, Windows(), Splits(excluded_subjects=("sub-AA", "BA")), "excluding")
     assert not {"sub-AA", "sub-BA"} & set(pd.read_parquet(study / "excluding.parquet")["subject"])
+    summary = json.loads((study / "excluding.json").read_text())
+    assert summary["recordings_unused"] == {"hbn": {"excluded": 6}}
 
 
 def test_the_summary_counts_recordings_and_windows_apart(study: Path, index: pd.DataFrame) -> None:

@@ -26,7 +26,7 @@ _FILE = re.compile(
     r"(?P<subject>sub-[A-Za-z0-9]+)(_ses-(?P<session>[A-Za-z0-9]+))?_task-(?P<task>[A-Za-z0-9]+)"
     r"(_acq-[A-Za-z0-9]+)?(_run-(?P<run>\d+))?_eeg\.(?P<format>set|bdf)"
 )
-_RELEASE_IN_FOLDER = re.compile(r"(?:^|[_-]|2025)R(\d+)(?![0-9A-Za-z])|2025R(\d+)mini", flags=re.IGNORECASE)
+_RELEASE_IN_FOLDER = re.compile(r"(?:^|[_-]|2025)R(\d+)(?=$|[_-]|mini)", flags=re.IGNORECASE)
 
 
 def scan(roots: Sequence[Path]) -> Iterator[Recording]:
@@ -72,7 +72,7 @@ def release_of_folder(name: str) -> str:
         if name.startswith(accession):
             return release
     match = _RELEASE_IN_FOLDER.search(name)
-    return f"R{match[1] or match[2]}" if match else ""
+    return f"R{match[1]}" if match else ""
 
 
 def events_path(recording: Path) -> Path:

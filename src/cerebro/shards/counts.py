@@ -14,6 +14,8 @@ class Counts:
 
     recordings: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By dataset, split, and `indexed` or `quarantined`."""
+    unused: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Recordings that never came to a shard, by dataset and status in the inventory."""
     windows: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By dataset, kind, split, and `kept` or the reason why not."""
     notes: Counter[str] = field(default_factory=Counter)
@@ -46,6 +48,7 @@ class Counts:
         """Return everything as nested plain values."""
         return {
             "recordings": _nested(self.recordings),
+            "recordings_unused": _nested(self.unused),
             "windows": _nested(self.windows),
             "windows_candidate": self.candidates,
             "windows_kept": self.kept,

@@ -9,9 +9,6 @@ import random
 import numpy as np
 import pandas as pd
 
-CHALLENGE_SFREQ = 100.0
-"""Sampling rate in Hz of both challenges."""
-
 TRIAL_DELAY_SECONDS = 0.5
 TRIAL_SECONDS = 2.0
 """Challenge 1 (start kit, `challenge_1.py`): windows start 0.5 s after the target and last 2 s."""

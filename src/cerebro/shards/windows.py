@@ -89,10 +89,15 @@ def build_index(
     UserError
         If the shards don't hold the inventory's recordings, or no window at all is kept.
     """
-    known = _usable(pd.read_parquet(inventory), splits)
+    found = pd.read_parquet(inventory)
+    known = _usable(found, splits)
     split_of = assign_splits(known, splits)
     rows = {row["recording"]: row for row in known.to_dict(orient="records")}
     counts = Counts()
+    unused = found[~found["recording"].isin(known["recording"])]
+    for dataset, status in zip(unused["dataset"], unused["status"], strict=True):
+        # A subject may be excluded since the inventory was made.
+        counts.unused[dataset, "excluded" if status == "ok" else status] += 1
     seen: set[str] = set()
     with atomic_path(output) as temporary:
         with pq.ParquetWriter(temporary, SCHEMA) as writer:
