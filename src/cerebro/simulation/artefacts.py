@@ -73,8 +73,8 @@ def add_muscle(
 
 def break_channels(
     data: Signal, *, mean: float, spared: int | None, sfreq: float, rng: np.random.Generator
-) -> dict[int, str]:
-    """Let some channels fail, in place: flat, popping, or noisy.
+) -> None:
+    """Let some channels fail throughout, in place: flat, popping, or noisy.
 
     Parameters
     ----------
@@ -82,20 +82,13 @@ def break_channels(
         How many fail on average.
     spared
         A channel that never fails: the recording's reference.
-
-    Returns
-    -------
-    dict
-        Channel index to what is wrong with it.
     """
     count = min(rng.poisson(mean), len(data) // 4)
-    faults = {
-        int(index): str(rng.choice(["flat", "popping", "noisy"]))
-        for index in rng.choice(len(data), count, replace=False)
-        if index != spared
-    }
     n_times = data.shape[1]
-    for index, fault in faults.items():
+    for index in rng.choice(len(data), count, replace=False):
+        fault = rng.choice(["flat", "popping", "noisy"])
+        if index == spared:
+            continue
         if fault == "flat":
             data[index] = 0
         elif fault == "noisy":
@@ -107,4 +100,3 @@ def break_channels(
                 size = effects.POP_UV * rng.choice([-1, 1]) * np.exp(0.5 * rng.standard_normal())
                 where = slice(onset, min(onset + len(pop), n_times))
                 data[index, where] += np.float32(size) * pop[: where.stop - onset]
-    return faults

@@ -18,6 +18,10 @@ _ROW = {name: row for row, name in enumerate(GENERATORS)}
 _ALPHA = ("alpha_left", "alpha_right", "alpha_medial")
 _FILM = ("visual", "lateral_left", "lateral_right", "auditory_left", "auditory_right")
 _FILM_RATE = 100.0
+# What the best electrode of an average head sees when sources that overlap on the scalp act together, each at
+# unit strength: the RMS of the three alpha generators, and the amplitude of both eyes.
+_ALPHA_TOGETHER = 1.8
+_EYES_TOGETHER = 1.25
 
 
 def activity(
@@ -76,8 +80,7 @@ def _add_alpha(out: Signal, subject: Subject, closed: Signal, sfreq: float, rng:
         harmonic=effects.ALPHA_HARMONIC,
     )
     gain = effects.ALPHA_EYES_OPEN + (1 - effects.ALPHA_EYES_OPEN) * closed
-    # the best electrode sees about one and a half of the three generators
-    gain = gain * np.float32(subject.alpha_uv / 1.5)
+    gain = gain * np.float32(subject.alpha_uv / _ALPHA_TOGETHER)
     for row, name in enumerate(_ALPHA):
         out[_ROW[name]] += gain * (waves[row] + waves[-1]) * np.float32(np.sqrt(0.5))
 
@@ -203,8 +206,7 @@ def _add_eyes(out: Signal, subject: Subject, closed: Signal, sfreq: float, rng: 
     for onset in rng.uniform(0, n_times / sfreq, rng.poisson(subject.blinks_per_minute * minutes)):
         if closed[int(onset * sfreq)] > 0.5:
             continue
-        # both eyes reach the middle of the forehead
-        size = 0.6 * effects.BLINK_UV * np.exp(0.25 * rng.standard_normal())
+        size = effects.BLINK_UV / _EYES_TOGETHER * np.exp(0.25 * rng.standard_normal())
         for eye in (left, right):
             _add(eye, sfreq, onset, (0.0, 1.5 * effects.BLINK_SECONDS), _blink(size))
     turns = np.sort(rng.integers(0, n_times, rng.poisson(effects.SACCADES_PER_MINUTE * minutes)))

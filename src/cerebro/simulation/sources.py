@@ -1,5 +1,9 @@
 """Where activity is generated: named cortical areas, the eyes, and many places of background activity.
 
+Cortex that is seen from outside is active over several square centimetres. Such a patch looks like a dipole
+that lies deeper than itself (de Munck, van Dijk & Spekreijse, 1988, IEEE Trans Biomed Eng 35, 960), hence the
+depths below.
+
 Strengths in :mod:`cerebro.simulation.effects` are given in µV at the best electrode of an average head; here
 they become dipole moments, once, so that a small head shows the same source more strongly.
 """
@@ -27,30 +31,29 @@ class Generator:
 
 
 GENERATORS = {
-    "alpha_left": Generator("PO3", 0.74),
-    "alpha_right": Generator("PO4", 0.74),
-    "alpha_medial": Generator("Oz", 0.76, "POz", 0.7),
-    "mu_left": Generator("C3", 0.80, "CP1", 0.8),
-    "mu_right": Generator("C4", 0.80, "CP2", 0.8),
-    "beta_left": Generator("C3", 0.82, "FC3", 0.7),
-    "beta_right": Generator("C4", 0.82, "FC4", 0.7),
-    "motor_left": Generator("C3", 0.80),
-    "motor_right": Generator("C4", 0.80),
-    "centro_parietal": Generator("CPz", 0.62),
-    "medial_frontal": Generator("FCz", 0.70),
-    "visual": Generator("Oz", 0.80),
-    "lateral_left": Generator("PO7", 0.80),
-    "lateral_right": Generator("PO8", 0.80),
-    "auditory_left": Generator("T7", 0.65, "FCz", 0.2),
-    "auditory_right": Generator("T8", 0.65, "FCz", 0.2),
-    "eye_left": Generator("AF7", 0.86, "AFz", 0.9),
-    "eye_right": Generator("AF8", 0.86, "AFz", 0.9),
+    "alpha_left": Generator("PO3", 0.62),
+    "alpha_right": Generator("PO4", 0.62),
+    "alpha_medial": Generator("Oz", 0.64, "POz", 0.7),
+    "mu_left": Generator("C3", 0.66, "CP1", 0.8),
+    "mu_right": Generator("C4", 0.66, "CP2", 0.8),
+    "beta_left": Generator("C3", 0.68, "FC3", 0.7),
+    "beta_right": Generator("C4", 0.68, "FC4", 0.7),
+    "motor_left": Generator("C3", 0.66),
+    "motor_right": Generator("C4", 0.66),
+    "centro_parietal": Generator("CPz", 0.45),
+    "medial_frontal": Generator("FCz", 0.52),
+    "visual": Generator("Oz", 0.66),
+    "lateral_left": Generator("PO7", 0.68),
+    "lateral_right": Generator("PO8", 0.68),
+    "auditory_left": Generator("T7", 0.55, "FCz", 0.2),
+    "auditory_right": Generator("T8", 0.55, "FCz", 0.2),
+    "eye_left": Generator("Fp1", 0.72, "AF3", 0.95),
+    "eye_right": Generator("Fp2", 0.72, "AF4", 0.95),
 }
-EYES = ("eye_left", "eye_right")
-"""Both eyes point the same way in a blink; in a saccade one turns away from its temple, the other towards."""
+"""Both eyes have the same sign in a blink and opposite signs in a horizontal saccade."""
 AVERAGE_RADIUS = 0.087
 """Metres; the head in which strengths are calibrated."""
-_BACKGROUND_DEPTHS = (0.55, 0.86)
+_BACKGROUND_DEPTHS = (0.40, 0.80)
 
 
 @dataclass(frozen=True)
