@@ -35,7 +35,9 @@ def test_a_vectorised_resample_equals_one_put_together_by_hand():
     bootstrap = SubjectBootstrap(subjects, resamples=100)
     distribution = bootstrap.distribution(nrmse, truth, prediction, subjects=subjects)
     for counts, value in zip(bootstrap.counts, distribution, strict=True):
-        rows = np.concatenate([np.flatnonzero(subjects == name).repeat(n) for name, n in zip("abcd", counts)])
+        rows = np.concatenate(
+            [np.flatnonzero(subjects == name).repeat(n) for name, n in zip("abcd", counts, strict=True)]
+        )
         assert value == pytest.approx(nrmse(truth[rows], prediction[rows]))
 
 

@@ -1,13 +1,14 @@
 """Run a submission's zip in a process that has no `cerebro`: only torch, numpy and what the zip holds."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ class SubmissionError(Exception):
 
 class CleanProcess:
     """An unpacked submission and the process that runs it, for the length of a ``with`` block.
+
+    The process starts with the first request.
 
     Parameters
     ----------
@@ -46,30 +49,24 @@ class CleanProcess:
         self._folder = tempfile.TemporaryDirectory(prefix="submission-")
         root = Path(self._folder.name)
         # Two folders: the scorer's working directory is not where it unpacks a submission.
-        unpacked, working = root / "unpacked", root / "working"
-        working.mkdir()
+        self._unpacked, self._working = root / "unpacked", root / "working"
+        self._working.mkdir()
         with zipfile.ZipFile(self.zip) as archive:
-            archive.extractall(unpacked)
+            archive.extractall(self._unpacked)
         self._errors = (root / "stderr").open("w+b")
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", sandbox.__file__, str(unpacked)],
-            cwd=working,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-        )
+        self._process: subprocess.Popen[bytes] | None = None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream("stdin").close()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._stream("stdout").close()
+        if self._process is not None:
+            # Its input ends with this, and so does the process.
+            try:
+                self._process.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.communicate()
         self._errors.close()
         self._folder.cleanup()
 
@@ -116,7 +113,11 @@ class CleanProcess:
         return self._ask(request, np.ascontiguousarray(windows, np.float32).tobytes())
 
     def _ask(self, request: dict[str, Any], content: bytes = b"") -> NDArray[np.float32]:
-        requests, replies = self._stream("stdin"), self._stream("stdout")
+        if self._process is None:
+            self._process = self._start()
+        requests, replies = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert replies is not None
         try:
             requests.write(json.dumps(request).encode() + b"\n" + content)
             requests.flush()
@@ -124,7 +125,7 @@ class CleanProcess:
         except BrokenPipeError:
             line = b""
         if not line:
-            raise SubmissionError(f"its process ended: {self._last_words()}")
+            raise SubmissionError(f"its process ended: {self._last_words(self._process.wait())}")
         reply = json.loads(line)
         if "error" in reply:
             raise SubmissionError(reply["error"])
@@ -132,13 +133,18 @@ class CleanProcess:
         received = replies.read(4 * int(np.prod(shape)))
         return np.frombuffer(received, np.float32).reshape(shape)
 
-    def _stream(self, name: str) -> IO[bytes]:
-        stream = getattr(self._process, name)
-        assert stream is not None
-        return stream
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", sandbox.__file__, str(self._unpacked)],
+            cwd=self._working,
+            # One thread unless the workflow grants more: single windows only lose by threads.
+            env={"OMP_NUM_THREADS": "1", **os.environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
 
-    def _last_words(self) -> str:
-        self._process.wait()
+    def _last_words(self, code: int) -> str:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return " / ".join(lines[-LAST_LINES:]) or f"exit code {self._process.returncode}"
+        return " / ".join((*lines[-LAST_LINES:], f"exit code {code}"))

@@ -41,9 +41,7 @@ def scored_windows(rows: pd.DataFrame, *, shards: Path, chunk: int = 256) -> Ite
         When windows are not 200 samples of a 100 Hz shard, or a shard holds none of the scorer's channels.
     """
     if wrong := set(rows["length"]) - {N_TIMES}:
-        raise UserError(
-            f"the challenge scores windows of {N_TIMES} samples, the index has {sorted(wrong)[0]}"
-        )
+        raise UserError(f"the challenge scores windows of {N_TIMES} samples, not of {sorted(wrong)[0]}")
     opened = {}
     for name in rows["shard"].unique():
         table = read_table(shards / f"{name}.parquet")

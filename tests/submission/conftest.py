@@ -1,0 +1,100 @@
+"""Finetuned phases with weights drawn at random, and hand-made submissions."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from cerebro.config import EncoderSettings
+from cerebro.data.card import random_encoder, write_phase_output
+from cerebro.models.predictor import Predictor
+from cerebro.submission.package import package
+
+SCALES = {"reaction_time": (1.6, 0.2, 0.0, 2.4), "externalizing": (0.1, 0.3, -3.0, 5.0)}
+
+
+def make_phase(folder: Path, target: str, *, constant: bool = False) -> Path:
+    """A finetune phase whose head answers something, or (as before training) the training mean."""
+    mean, deviation, low, high = SCALES[target]
+    encoder = random_encoder(EncoderSettings(dim=16, depth=1, heads=2), seed=3)
+    predictor = Predictor(encoder, mean=mean, deviation=deviation, low=low, high=high)
+    if not constant:
+        torch.nn.init.normal_(
+            predictor.head.regression.weight, std=0.3, generator=torch.Generator().manual_seed(1)
+        )
+    write_phase_output(folder, predictor, {"predictor": predictor.architecture, "target": target})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def write_phase() -> Callable[..., Path]:
+    """:func:`make_phase`."""
+    return make_phase
+
+
+@pytest.fixture(scope="session")
+def phases(tmp_path_factory) -> dict[str, Path]:
+    """A finetune phase per challenge."""
+    root = tmp_path_factory.mktemp("phases")
+    return {target: make_phase(root / target, target) for target in SCALES}
+
+
+@pytest.fixture(scope="session")
+def submission(phases, tmp_path_factory) -> Path:
+    """A sound submission."""
+    output = tmp_path_factory.mktemp("submission") / "submission.zip"
+    package(challenge_1=phases["reaction_time"], challenge_2=phases["externalizing"], output=output)
+    return output
+
+
+HAND_MADE = """
+from pathlib import Path
+import torch
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self, offset):
+        super().__init__()
+        self.offset = offset
+
+    def forward(self, X):
+        return self.offset + 1e3 * X[:, :5].std(dim=-1).mean(dim=1, keepdim=True)
+
+class Submission:
+    def __init__(self, SFREQ, DEVICE):
+        folder = Path(__file__).parent
+        self.weights = torch.load(folder / "weights_challenge_1.pt", weights_only=True)
+
+    def get_model_challenge_1(self):
+        return Model(self.weights["offset"])
+
+    def get_model_challenge_2(self):
+        return Model(self.weights["offset"])
+"""
+"""A sound submission of a few lines: 1.5 plus the mean deviation (mV) of five channels."""
+
+
+@pytest.fixture
+def hand_made(tmp_path) -> Callable[..., Path]:
+    """Write a zip of :data:`HAND_MADE` with one piece of its source replaced by another."""
+
+    def write(old: str = "", new: str = "", *, extra: dict[str, bytes] | None = None) -> Path:
+        assert old in HAND_MADE
+        source = HAND_MADE.replace(old, new) if old else HAND_MADE
+        weights = io.BytesIO()
+        torch.save({"offset": 1.5}, weights)
+        files = {
+            "submission.py": source.encode(),
+            "weights_challenge_1.pt": weights.getvalue(),
+            **(extra or {}),
+        }
+        path = tmp_path / "hand_made.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return path
+
+    return write
