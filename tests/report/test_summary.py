@@ -1,0 +1,159 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cerebro.report.summary import phase_table, probe_table, score_table, summarise
+from cerebro.report.tables import as_markdown, print_tables
+
+
+def _interval(value, low=None, high=None, **more):
+    return {"value": value, "low": low, "high": high, **more}
+
+
+SCORE = {
+    "challenge_1": {
+        "nrmse": _interval(0.9312, 0.9011, 0.9634),
+        "floors": {
+            "training_mean": _interval(1.0021, 1.0003, 1.0102, difference=_interval(-0.0709, -0.1, -0.03)),
+            "age_sex": _interval(0.98, 0.95, 1.01, difference=_interval(-0.0488, -0.09, 0.01)),
+        },
+        "n_windows": 240,
+        "n_subjects": 10,
+    },
+    "challenge_2": {
+        "nrmse": _interval(None),
+        "floors": {"training_mean": _interval(None, difference=_interval(None))},
+        "n_windows": 61,
+        "n_subjects": 1,
+        "reason": "the truth has no spread",
+    },
+    "overall": {
+        "nrmse": _interval(None),
+        "floors": {"training_mean": _interval(None, difference=_interval(None))},
+        "reason": "a challenge has no score",
+    },
+    "submission": "0123456789abcdef",
+}
+
+
+def _probes(node, mae, accuracy):
+    return {
+        "node": node,
+        "lineage": [],
+        "targets": {
+            "age": {
+                "metrics": {
+                    "mae": {**_interval(mae, mae - 0.5, mae + 0.5), "floor": 3.4},
+                    "r": {**_interval(0.4, 0.1, 0.6), "floor": None},
+                }
+            },
+            "eyes": {"metrics": {"balanced_accuracy": {**_interval(accuracy, 0.48, 0.9), "floor": 0.5}}},
+            "sex": {"not_measurable": "3 and 0 training subjects in the two classes"},
+        },
+    }
+
+
+@pytest.fixture
+def phases(tmp_path) -> list[Path]:
+    """Two phases, the second of which never improved on its start."""
+    folders = []
+    for name, best, lineage in (
+        ("pretrain", 2, ["pretrain"]),
+        ("reaction_time", 0, ["pretrain", "reaction_time"]),
+    ):
+        folder = tmp_path / "phases" / name
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(json.dumps({"kind": "finetune", "lineage": lineage}))
+        (folder / "metrics.json").write_text(json.dumps({"best_epoch": best, "val/loss": 0.5}))
+        (folder / "history.csv").write_text("epoch,step,val/loss\n0,0,0.9\n1,5,0.7\n2,10,0.5\n")
+        folders.append(folder)
+    return folders
+
+
+def _cells(table, first):
+    return dict(zip(table.header, next(row for row in table.rows if row[0] == first), strict=True))
+
+
+def test_scores_stand_beside_floors_and_differences():
+    table = score_table(SCORE)
+    assert _cells(table, "submission")["Challenge 1\nreaction time"] == "0.931\n[0.901, 0.963]"
+    assert _cells(table, "age and sex")["Challenge 1\nreaction time"] == "0.980\n[0.950, 1.010]"
+    # A star where the whole interval of the difference lies on the better side.
+    assert _cells(table, "submission minus training mean")["Challenge 1\nreaction time"].startswith("-0.071*")
+    assert "*" not in _cells(table, "submission minus age and sex")["Challenge 1\nreaction time"]
+    assert _cells(table, "subjects")["Challenge 2\nexternalizing"] == "1"
+
+
+def test_a_challenge_without_a_score_says_why():
+    table = score_table(SCORE)
+    assert _cells(table, "submission")["Challenge 2\nexternalizing"] == "-"
+    assert "Challenge 2 has no score: the truth has no spread." in table.notes
+    assert "Overall has no score: a challenge has no score." in table.notes
+
+
+def test_probes_are_starred_where_they_beat_no_eeg_whichever_way_is_better():
+    table = probe_table([_probes("random", 3.2, 0.6), _probes("contrast", 2.5, 0.8)])
+    assert _cells(table, "random")["age\nMAE, years"] == "3.200\n[2.700, 3.700]"
+    assert _cells(table, "contrast")["age\nMAE, years"] == "2.500*\n[2.000, 3.000]"
+    assert _cells(table, "contrast")["age\nr"] == "0.400*\n[0.100, 0.600]"
+    assert "*" not in _cells(table, "contrast")["eyes\nbal. acc."]
+    assert _cells(table, "no EEG")["age\nMAE, years"] == "3.400"
+    assert _cells(table, "random")["sex\nbal. acc."] == "-"
+    assert any("3 and 0 training subjects" in note for note in table.notes)
+
+
+def test_phases_show_their_course_and_what_never_improved(phases):
+    table = phase_table(phases)
+    assert table.rows[0] == ["pretrain", "finetune", "-", "2 of 2", "0.900", "0.500"]
+    assert table.rows[1][2] == "pretrain"
+    assert any(note.endswith("were kept: reaction_time.") for note in table.notes)
+
+
+def test_the_summary_is_printed_and_written_with_encoders_in_the_order_of_phases(phases, tmp_path, capsys):
+    (tmp_path / "score.json").write_text(json.dumps(SCORE))
+    files = []
+    for node in ("reaction_time", "pretrain", "random"):
+        files.append(tmp_path / f"{node}.json")
+        files[-1].write_text(json.dumps(_probes(node, 3.0, 0.6)))
+    output = tmp_path / "summary.md"
+    summarise(score=tmp_path / "score.json", probes=files, phases=phases, output=output)
+    text = output.read_text()
+    rows = [
+        line for line in text.splitlines() if line.startswith(("| random", "| pretrain", "| reaction_time"))
+    ]
+    assert [row.split()[1] for row in rows] == [
+        *nodes,
+        *("pretrain", "reaction_time"),
+    ]
+    assert "| submission | 0.931 [0.901, 0.963] | - | - |" in text
+    printed = capsys.readouterr().out
+    assert "0.931" in printed
+    assert "[0.901, 0.963]" in printed
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_every_number_fits_a_terminal(width):
+    stream = io.StringIO()
+    tables = [score_table(SCORE), probe_table([_probes("reaction_time", 3.0, 0.6)])]
+    print_tables(tables, console=Console(file=stream, width=width))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "[0.901, 0.963]" in stream.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in stream.getvalue()
+
+
+def test_an_ascii_terminal_gets_ascii():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_tables([score_table(SCORE)], console=Console(file=stream, width=100))
+    stream.flush()
+    assert b"submission" in stream.buffer.getvalue()
+
+
+def test_markdown_escapes_what_it_would_take_for_markup():
+    text = as_markdown([score_table(SCORE)])
+    assert r"-0.071\*" in text
+    lengths = {line.count(" | ") for line in text.splitlines() if line.startswith("|")}
+    assert len(lengths) == 1
