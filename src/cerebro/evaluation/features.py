@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cerebro.data.windows import WindowDataset
 from cerebro.models.encoder import Encoder
 
-BATCH_SIZE = 128
-"""Windows per forward pass: about 13 MB of 129-channel signal; no effect on the features."""
+BATCH_SIZE = 64
+"""Windows per forward pass; no effect on the features."""
 
 
 def extract_features(encoder: Encoder, windows: pd.DataFrame, *, shards: Path) -> NDArray[np.float32]:

@@ -132,7 +132,7 @@ def probe(
         "metrics": metrics,
         "penalty": fit.penalty,
         "n_subjects": len(bootstrap.subjects),
-        "n_windows": int((windows["split"] == "test").sum()),
+        "n_windows": int(((windows["split"] == "test") & windows[target.label].notna()).sum()),
         "n_training_subjects": int(samples.loc[~test, "subject"].nunique()),
     }
 

@@ -21,7 +21,7 @@ PROBED = (
     ("sex", "balanced_accuracy", "sex\nbal. acc.", True),
     ("eyes", "balanced_accuracy", "eyes\nbal. acc.", True),
     ("reaction_time", "nrmse", "react. time\nNRMSE", False),
-    ("externalizing", "nrmse", "externaliz.\nNRMSE", False),
+    ("externalizing", "nrmse", "extern.\nNRMSE", False),
 )
 """Target, metric, heading, and whether more is better, of each column of the table of probes."""
 ABSENT = "-"
@@ -67,14 +67,17 @@ def score_table(content: Mapping[str, Any]) -> Table:
     rows += [row(FLOORS[name], "floors", name) for name in floors]
     rows += [
         [
-            f"submission minus {FLOORS[name]}",
+            f"minus {FLOORS[name]}",
             *(_difference(_descend(part, ("floors", name, "difference"))) for part in parts),
         ]
         for name in floors
     ]
     rows.append(["windows", *(str(part.get("n_windows", "")) for part in parts)])
     rows.append(["subjects", *(str(part.get("n_subjects", "")) for part in parts)])
-    notes = ["95 % intervals over subjects; * the submission is better by more than its interval."]
+    notes = [
+        "95 % intervals over subjects. 'minus': the submission's score less the floor's, on the same "
+        "resampled subjects; * the whole interval is on the better side."
+    ]
     for key, heading in CHALLENGES.items():
         if "reason" in content[key]:
             notes.append(f"{heading.partition(chr(10))[0]} has no score: {content[key]['reason']}.")
@@ -104,8 +107,8 @@ def probe_table(contents: Sequence[Mapping[str, Any]]) -> Table:
         floor.append(_number(next((value for value in found if value is not None), None)))
     rows.append(floor)
     notes = [
-        "Ridge or logistic regression on frozen features, scored on the held-out releases; 95 % intervals "
-        "over subjects; * better than without EEG (training mean or majority) by more than the interval."
+        "Ridge or logistic regression on frozen features, scored on the held-out releases, with 95 % "
+        "intervals over subjects; * the whole interval is better than no EEG (training mean or majority)."
     ]
     for target in dict.fromkeys(column[0] for column in columns):
         reasons = {
@@ -163,7 +166,7 @@ def _probe_cell(
     low, high, floor = score["low"], score["high"], score["floor"]
     floor = 0.0 if metric == "r" else floor  # a constant has no correlation: none is 0
     clear = None not in (low, high, floor) and (low > floor if more_is_better else high < floor)
-    return _interval(score, clear=clear)
+    return _interval(score, clear=clear, digits=2)
 
 
 def _descend(part: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any] | None:
@@ -173,14 +176,14 @@ def _descend(part: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any] 
     return found
 
 
-def _interval(score: Mapping[str, Any] | None, *, clear: bool = False) -> str:
-    """A value above its interval."""
+def _interval(score: Mapping[str, Any] | None, *, clear: bool = False, digits: int = 3) -> str:
+    """A value of three digits above its interval."""
     if score is None or score["value"] is None:
         return ABSENT
     value = _number(score["value"]) + "*" * clear
     if score["low"] is None:
         return value
-    return f"{value}\n[{_number(score['low'])}, {_number(score['high'])}]"
+    return f"{value}\n[{score['low']:.{digits}f}, {score['high']:.{digits}f}]"
 
 
 def _difference(score: Mapping[str, Any] | None) -> str:

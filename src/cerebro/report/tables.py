@@ -43,11 +43,12 @@ def print_tables(tables: Sequence[Table], *, console: Console | None = None) -> 
             title_justify="left",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
+            padding=(0, 1, 0, 0),
             header_style="bold",
         )
         for number, name in enumerate(table.header):
-            # An interval breaks between value and bracket only, so that columns stay readable when narrow.
-            drawn.add_column(Text(name), justify="left" if number == 0 else "right", vertical="top")
+            names = number == 0
+            drawn.add_column(Text(name), justify="left" if names else "right", no_wrap=names)
         for number, row in enumerate(table.rows):
             drawn.add_row(*map(_styled, row), end_section=number in table.separated)
         console.print()
