@@ -105,6 +105,15 @@ def test_probes_are_starred_where_they_beat_no_eeg_whichever_way_is_better():
     assert any("3 and 0 training subjects" in note for note in table.notes)
 
 
+def test_a_value_without_an_interval_is_explained():
+    probes = _probes("random", 3.2, 0.6)
+    probes["targets"]["age"]["metrics"]["mae"] |= {"low": None, "high": None}
+    table = probe_table([probes])
+    assert _cells(table, "random")["age\nMAE, years"] == "3.200"
+    assert any("too few subjects" in note for note in table.notes)
+    assert not any("too few subjects" in note for note in probe_table([_probes("random", 3.2, 0.6)]).notes)
+
+
 def test_phases_show_their_course_and_what_never_improved(phases):
     table = phase_table(phases)
     assert table.rows[0] == ["pretrain", "finetune", "-", "2 of 2", "0.900", "0.500"]

@@ -25,6 +25,7 @@ PROBED = (
 )
 """Target, metric, heading, and whether more is better, of each column of the table of probes."""
 ABSENT = "-"
+NO_INTERVAL = "A score without an interval rests on too few subjects for one."
 
 
 def summarise(*, score: Path, probes: Sequence[Path], phases: Sequence[Path], output: Path) -> None:
@@ -78,6 +79,8 @@ def score_table(content: Mapping[str, Any]) -> Table:
         "95 % intervals over subjects. 'minus': the submission's score less the floor's, on the same "
         "resampled subjects; * the whole interval is on the better side."
     ]
+    if any(part["nrmse"]["value"] is not None and part["nrmse"]["low"] is None for part in parts):
+        notes.append(NO_INTERVAL)
     for key, heading in CHALLENGES.items():
         if "reason" in content[key]:
             notes.append(f"{heading.partition(chr(10))[0]} has no score: {content[key]['reason']}.")
@@ -100,16 +103,16 @@ def probe_table(contents: Sequence[Mapping[str, Any]]) -> Table:
     ]
     floor = ["no EEG"]
     for target, metric, _, _ in columns:
-        found = [
-            content["targets"].get(target, {}).get("metrics", {}).get(metric, {}).get("floor")
-            for content in contents
-        ]
-        floor.append(_number(next((value for value in found if value is not None), None)))
+        found = [_score(content["targets"], target, metric) for content in contents]
+        floor.append(_number(next((score["floor"] for score in found if score), None)))
     rows.append(floor)
     notes = [
         "Ridge or logistic regression on frozen features, scored on the held-out releases, with 95 % "
         "intervals over subjects; * the whole interval is better than no EEG (training mean or majority)."
     ]
+    scores = [_score(content["targets"], *column[:2]) for content in contents for column in columns]
+    if any(score and score["value"] is not None and score["low"] is None for score in scores):
+        notes.append(NO_INTERVAL)
     for target in dict.fromkeys(column[0] for column in columns):
         reasons = {
             content["targets"][target]["not_measurable"]: content["node"]
@@ -154,19 +157,24 @@ def phase_table(folders: Sequence[Path]) -> Table:
     if never:
         notes.append(f"No epoch improved on the start, whose weights were kept: {', '.join(never)}.")
     header = ["phase", "kind", "starts from", "epoch kept", "val. loss\nbefore", "val. loss\nkept"]
-    return Table("Phases", header, rows, notes)
+    return Table("Phases", header, rows, notes, n_names=3)
 
 
 def _probe_cell(
     targets: Mapping[str, Any], target: str, metric: str, heading: str, more_is_better: bool
 ) -> str:
-    score = targets.get(target, {}).get("metrics", {}).get(metric)
+    score = _score(targets, target, metric)
     if score is None:
         return ABSENT
     low, high, floor = score["low"], score["high"], score["floor"]
     floor = 0.0 if metric == "r" else floor  # a constant has no correlation: none is 0
     clear = None not in (low, high, floor) and (low > floor if more_is_better else high < floor)
     return _interval(score, clear=clear, digits=2)
+
+
+def _score(targets: Mapping[str, Any], target: str, metric: str) -> Mapping[str, Any] | None:
+    """A probe's metric; None where it was not asked for or could not be measured."""
+    return targets.get(target, {}).get("metrics", {}).get(metric)
 
 
 def _descend(part: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -17,14 +17,18 @@ MAX_WIDTH = 140
 
 @dataclass(frozen=True)
 class Table:
-    """Title, header, rows of cells, and notes below; a line break in a cell separates value and interval."""
+    """Title, header, rows of cells, and notes below; a line break in a cell separates value and interval.
+
+    The first ``n_names`` columns hold words, the others numbers; a rule is drawn after each row of
+    ``separated``.
+    """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
-    separated: frozenset[int] = field(default=frozenset())
-    """Numbers of the rows after which a rule is drawn."""
+    n_names: int = 1
+    separated: frozenset[int] = frozenset()
 
 
 def print_tables(tables: Sequence[Table], *, console: Console | None = None) -> None:
@@ -47,8 +51,8 @@ def print_tables(tables: Sequence[Table], *, console: Console | None = None) -> 
             header_style="bold",
         )
         for number, name in enumerate(table.header):
-            names = number == 0
-            drawn.add_column(Text(name), justify="left" if names else "right", no_wrap=names)
+            names = number < table.n_names
+            drawn.add_column(Text(name), justify="left" if names else "right", no_wrap=number == 0)
         for number, row in enumerate(table.rows):
             drawn.add_row(*map(_styled, row), end_section=number in table.separated)
         console.print()
@@ -66,7 +70,7 @@ def as_markdown(tables: Sequence[Table]) -> str:
             f"## {table.title}",
             "",
             _markdown_row(table.header),
-            _markdown_row(["---", *["---:"] * (len(table.header) - 1)]),
+            _markdown_row(["---" if n < table.n_names else "---:" for n in range(len(table.header))]),
             *map(_markdown_row, table.rows),
         ]
         for note in table.notes:
