@@ -25,9 +25,10 @@ except UserError as error:
 
 R = PLAN.results
 
-# Every job inherits these. What CEREBRO_COMPUTE holds (devices, workers) never re-runs a step.
+# Every job inherits these; they never re-run a step.
 os.environ.update(
     CEREBRO_COMPUTE=PLAN.compute_settings(),
+    CEREBRO_NEEDED_WINDOWS=PLAN.needed_windows(),
     PYTHONPATH=SOURCE,
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",

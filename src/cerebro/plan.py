@@ -5,6 +5,7 @@ compare them with those of the last run and a person can paste them into a comma
 """
 
 import json
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -56,7 +57,7 @@ class Plan:
 
     def markers(self, group: str | None = None) -> list[str]:
         """The simulation's marker, where a group (none: any dataset) comes from the simulation."""
-        wanted = self.simulated if group is None else not self._dataset(group)[1].roots
+        wanted = self.simulated if group is None else not self._dataset(group).roots
         return [f"{self.results}/raw/simulation.json"] if wanted else []
 
     def simulation_settings(self) -> str:
@@ -85,14 +86,10 @@ class Plan:
 
         A new subject changes the digest of its own group only.
         """
-        name, dataset = self._dataset(group)
-        excluded = [
-            subject
-            for subject in self.config.splits.excluded_subjects
-            if group_name(name, group_index(subject, dataset.groups)) == group
-        ]
+        dataset = self._dataset(group)
         files = self._listings.get(group, "")
-        return digest_text(_json({"dataset": dataset, "excluded": excluded, "files": files}))
+        simulated = "" if dataset.roots else sorted(self._excluded)
+        return digest_text(_json({"dataset": dataset, "files": files, "excluded": simulated}))
 
     def shard_settings(self) -> str:
         """What ``shard`` reads."""
@@ -123,10 +120,11 @@ class Plan:
         others = sorted(set(KINDS) - {self.config.phases[phase].kind})
         return code_digest("cerebro.phases.run", without=tuple(f"cerebro.phases.{kind}" for kind in others))
 
-    def needed_windows(self) -> str:
-        """What ``check-windows`` reads: of each phase only what decides which windows it takes."""
+    def needed_windows(self, *phases: str) -> str:
+        """What ``check-windows`` reads: what decides which windows the phases (none: all) take."""
         deciding = {"kind", "target", "mix", "tokenizer"}
-        return _json({"phases": {n: p.model_dump(include=deciding) for n, p in self.config.phases.items()}})
+        chosen = {name: self.config.phases[name] for name in phases or self.phases}
+        return _json({"phases": {n: p.model_dump(include=deciding) for n, p in chosen.items()}})
 
     def encoder_files(self, encoder: str) -> list[str]:
         """The files of a phase's encoder; none for the untrained one."""
@@ -166,20 +164,29 @@ class Plan:
 
     @property
     def gpus(self) -> int:
-        """Accelerators that a training or probing job asks the scheduler for."""
-        return 0 if self.config.compute.accelerator == "cpu" else 1
+        """Accelerators that a job asks the scheduler for; ``auto`` means what this machine has."""
+        here = 0 if shutil.which("nvidia-smi") is None else 1
+        return {"cpu": 0, "auto": here}.get(self.config.compute.accelerator, 1)
 
-    def _dataset(self, group: str) -> tuple[str, Dataset]:
-        name = group.rpartition("-")[0]
-        return name, self.config.datasets[name]
+    def _dataset(self, group: str) -> Dataset:
+        return self.config.datasets[group.rpartition("-")[0]]
+
+    @property
+    def _excluded(self) -> set[str]:
+        return {subject.removeprefix("sub-") for subject in self.config.splits.excluded_subjects}
 
     @cached_property
     def _listings(self) -> dict[str, str]:
-        """Per group the names, sizes and times of its files; files of no subject stand under the dataset."""
+        """Per group the names, sizes and times of its files; files of no subject stand under the dataset.
+
+        Recordings and their sidecars begin with their subject in every archive; excluded subjects have none.
+        """
         listings: dict[str, list[str]] = {}
         for name, dataset in self.config.datasets.items():
             for path in walk_files(dataset.roots):
                 subject, separator, _ = path.name.partition("_")
+                if separator and subject.removeprefix("sub-") in self._excluded:
+                    continue
                 key = group_name(name, group_index(subject, dataset.groups)) if separator else name
                 listings.setdefault(key, []).append(_line(path))
         return {key: digest_text("\n".join(sorted(lines))) for key, lines in listings.items()}

@@ -24,7 +24,7 @@ rule simulate:
         " --output {output:q} &> {log:q}"
 
 
-rule inventory:
+checkpoint inventory:
     input:
         PLAN.markers(),
     output:
@@ -51,11 +51,14 @@ rule inventory:
         " --output {output:q} &> {log:q}"
 
 
-# The inventory is ancient here: a shard follows the files of its own subjects, which `members` digests.
+# A shard follows the files of its own subjects, which `members` digests, and not the inventory as a whole.
+# That is what ancient() says. The inventory is a checkpoint because ancient() alone hides more than it says:
+# while the inventory itself has to run, Snakemake does not look for other reasons to run the shard. After
+# a checkpoint it looks again.
 rule shard:
     input:
         markers=lambda wildcards: PLAN.markers(wildcards.group),
-        inventory=ancient(rules.inventory.output[0]),
+        inventory=ancient(lambda wildcards: checkpoints.inventory.get().output[0]),
     output:
         signals=f"{R}/shards/{{group}}.npy",
         table=f"{R}/shards/{{group}}.parquet",
@@ -107,26 +110,28 @@ rule windows:
         " --shards {input.tables:q} --summary {output.summary:q} --output {output.index:q} &> {log:q}"
 
 
+# Each phase has its own check, so that a new phase re-runs no other; but each check looks at all phases (by
+# the environment, which triggers nothing), so that no training starts when one of them has no windows.
 rule check_windows:
     input:
         index=rules.windows.output.index,
     output:
-        f"{R}/windows/check.json",
+        f"{R}/windows/checks/{{phase}}.json",
     log:
-        f"{R}/logs/check_windows.log",
-    benchmark:
-        f"{R}/benchmarks/check_windows.tsv"
+        f"{R}/logs/check_windows/{{phase}}.log",
     conda:
         "../../envs/train.yaml"
+    benchmark:
+        f"{R}/benchmarks/check_windows/{{phase}}.tsv"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=PLAN.needed_windows(),
+        own=lambda wildcards: PLAN.needed_windows(wildcards.phase),
         code=code_digest("cerebro.data.selection"),
     message:
-        "Checking that every phase has windows"
+        "Checking the windows of {wildcards.phase}"
     shell:
-        "python -m cerebro.cli check-windows --settings {params.settings:q} --index {input.index:q}"
-        " --output {output:q} &> {log:q}"
+        "python -m cerebro.cli check-windows --settings \"$CEREBRO_NEEDED_WINDOWS\""
+        " --index {input.index:q} --output {output:q} &> {log:q}"

@@ -1,7 +1,9 @@
 # The MLflow store and the graph of trainings.
 
+# Who logs to the store is not computed anew when the store is: ancient(), and a checkpoint as in data.smk.
 
-rule track:
+
+checkpoint track:
     output:
         f"{R}/tracking.json",
     log:
@@ -22,9 +24,8 @@ rule track:
         "python -m cerebro.cli track --name {params.name:q} --output {output:q} &> {log:q}"
 
 
-# One rule for every phase: a new node of the graph is a line of configuration. The store and the check are
-# ancient: neither changes what is trained. Checkpoints for resuming lie under state/, undeclared, since
-# Snakemake deletes the outputs of a failed job.
+# One rule for every phase: a new node of the graph is a line of configuration. Training states for resuming
+# lie under state/, undeclared, since Snakemake deletes the outputs of a failed job.
 rule phase:
     input:
         parents=lambda wildcards: expand(
@@ -34,8 +35,8 @@ rule phase:
         ),
         index=rules.windows.output.index,
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
-        check=ancient(rules.check_windows.output[0]),
-        tracking=ancient(rules.track.output[0]),
+        check=f"{R}/windows/checks/{{phase}}.json",
+        tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:
         multiext(
             f"{R}/phases/{{phase}}/",

@@ -6,7 +6,7 @@ rule probe:
         encoder=lambda wildcards: PLAN.encoder_files(wildcards.encoder),
         index=rules.windows.output.index,
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
-        tracking=ancient(rules.track.output[0]),
+        tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:
         f"{R}/probes/{{encoder}}.json",
     log:

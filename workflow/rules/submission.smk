@@ -56,7 +56,7 @@ rule score:
         preflight=rules.preflight.output[0],
         index=rules.windows.output.index,
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
-        tracking=ancient(rules.track.output[0]),
+        tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:
         score=f"{R}/submission/score.json",
         predictions=f"{R}/submission/predictions.parquet",

@@ -1,0 +1,121 @@
+"""What an edit re-runs, by the dry runs of the real workflow."""
+
+from pathlib import Path
+from typing import Any
+
+from cerebro.plan import group_index
+
+REACTION_TIME_ONWARDS = {
+    "Training reaction_time",
+    "Probing reaction_time",
+    "Packaging the submission",
+    "Trying the submission without this package on its path",
+    "Scoring by the challenge's rules on the held-out releases",
+    "Scores and probes beside their floors",
+}
+PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
+TRAININGS = {f"{verb} {phase}" for verb in ("Training", "Probing") for phase in PHASES}
+ALL_TRAININGS_ONWARDS = TRAININGS | REACTION_TIME_ONWARDS
+INDEX_ONWARDS = ALL_TRAININGS_ONWARDS | {
+    "Probing random",
+    "Indexing windows, labels and splits",
+    *(f"Checking the windows of {phase}" for phase in PHASES),
+}
+
+
+def test_a_second_run_does_nothing(finished: Any) -> None:
+    assert finished.jobs() == set()
+    assert "Nothing to be done" in finished.snakemake("submission").stderr
+
+
+def test_the_learning_rate_of_phase_3_reruns_it_its_probe_packaging_and_score_and_nothing_else(
+    finished: Any,
+) -> None:
+    assert finished.jobs({"phases": {"reaction_time": {"learning_rate": 1e-3}}}) == REACTION_TIME_ONWARDS
+
+
+def test_the_learning_rate_of_an_early_phase_reruns_what_descends_from_it_and_no_data_step(
+    finished: Any,
+) -> None:
+    tokenizer = {"Training tokenizer", "Probing tokenizer"}
+    jobs = finished.jobs({"phases": {"pretrain": {"learning_rate": 1e-3}}})
+    assert jobs == ALL_TRAININGS_ONWARDS - tokenizer
+
+
+def test_the_architecture_reruns_trainings_and_the_random_probe_and_no_data_step(finished: Any) -> None:
+    assert finished.jobs({"encoder": {"dim": 32}}) == ALL_TRAININGS_ONWARDS | {"Probing random"}
+
+
+def test_a_new_node_of_the_graph_trains_alone(finished: Any) -> None:
+    node = {"kind": "finetune", "init": "contrast", "target": "reaction_time", "seed": 1, "epochs": 1}
+    assert finished.jobs({"phases": {"second_seed": node}}) == {
+        "Checking the windows of second_seed",
+        "Training second_seed",
+        "Probing second_seed",
+        "Scores and probes beside their floors",
+    }
+
+
+def test_probe_settings_rerun_the_probes_and_the_summary(finished: Any) -> None:
+    jobs = finished.jobs({"probes": {"targets": ["age"]}})
+    probes = {job for job in INDEX_ONWARDS if job.startswith("Probing")}
+    assert jobs == probes | {"Scores and probes beside their floors"}
+
+
+def test_devices_and_workers_rerun_nothing(finished: Any) -> None:
+    assert finished.jobs({"compute": {"accelerator": "cpu", "workers": 2, "threads": 1}}) == set()
+
+
+def test_a_lost_tracking_store_is_rebuilt_without_training_again(finished: Any) -> None:
+    (finished.folder / "results/smoke/tracking.json").unlink()
+    assert finished.jobs() <= {"Creating the MLflow store"}
+
+
+def test_preprocessing_reruns_shards_and_all_that_follows_and_no_scan(finished: Any) -> None:
+    shards = {f"Preprocessing {group}" for group in ("hbn-0", "hbn-1", "tuh-0")}
+    assert finished.jobs({"preprocessing": {"band": [1.0, 40.0]}}) == INDEX_ONWARDS | shards
+
+
+def test_code_reruns_the_steps_that_import_it_and_a_comment_reruns_nothing(editable: Any) -> None:
+    package = editable.repository / "src" / "cerebro"
+    edit(package / "models" / "encoder.py", "\n# A comment.\n")
+    edit(package / "shards" / "build.py", "\n# A comment.\n")
+    assert editable.jobs() == set()
+    edit(package / "phases" / "finetune.py", "\nANYTHING = 1\n")
+    externalizing = {"Training externalizing", "Probing externalizing"}
+    assert editable.jobs() == REACTION_TIME_ONWARDS | externalizing
+
+
+def test_a_new_subject_reruns_the_shard_of_its_group_alone(archived: Any) -> None:
+    archived.add_subject("sub-E")
+    assert "Finding every recording" in archived.jobs(archived.from_archive)
+    after_the_inventory(archived)
+    group = f"hbn-{group_index('sub-E', 2)}"
+    assert archived.jobs(archived.from_archive) == INDEX_ONWARDS | {f"Preprocessing {group}"}
+
+
+def test_new_labels_rerun_the_index_and_no_shard(archived: Any) -> None:
+    (archived.folder / "archive" / "R1" / "participants.tsv").write_text("participant_id\tage\n")
+    assert archived.jobs(archived.from_archive) == INDEX_ONWARDS | {"Finding every recording"}
+    after_the_inventory(archived)
+    assert archived.jobs(archived.from_archive) == INDEX_ONWARDS
+
+
+def test_excluding_a_subject_reruns_the_shard_of_its_group_alone(archived: Any) -> None:
+    overlay = {**archived.from_archive, "splits": {"excluded_subjects": ["sub-A"]}}
+    after_the_inventory(archived, overlay)
+    group = f"hbn-{group_index('sub-A', 2)}"
+    simulated = {"Preprocessing tuh-0"}  # nobody knows before the simulation whom it writes
+    assert archived.jobs(overlay) - simulated == INDEX_ONWARDS | {f"Preprocessing {group}"}
+
+
+def edit(file: Path, addition: str) -> None:
+    file.write_text(file.read_text() + addition)
+
+
+def after_the_inventory(study: Any, overlay: Any = None) -> None:
+    """Finish the inventory: a dry run does not see past this checkpoint, a real run looks again after it."""
+    inventory = "results/smoke/inventory/recordings.parquet"
+    (study.folder / inventory).write_text("other rows")
+    done = study.snakemake("--touch", "--force", inventory, overlay=overlay or study.from_archive)
+    assert done.returncode == 0, done.stderr
