@@ -30,7 +30,7 @@ class Study:
         return subprocess.run(
             self.command(*arguments, overlay=overlay),
             cwd=self.repository,
-            env=environment(),
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -78,14 +78,11 @@ class Study:
         folder.mkdir(parents=True)
         (folder / f"{subject}_task-RestingState_eeg.bdf").write_bytes(b"signals")
 
-
-def environment() -> dict[str, str]:
-    """This process's environment, with the Python under test first on the path and one thread a process."""
-    return {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "OMP_NUM_THREADS": "1",
-    }
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the tests, with their Python first on the path and one thread a process."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +97,12 @@ def pretended(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Pat
     study = Study(tmp_path_factory.mktemp("pretended"), repository)
     study.pretend_finished()
     return study.folder
+
+
+@pytest.fixture
+def empty(repository: Path, tmp_path: Path) -> Study:
+    """A study of which nothing has run."""
+    return Study(tmp_path, repository)
 
 
 @pytest.fixture

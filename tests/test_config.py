@@ -1,0 +1,116 @@
+"""The configuration as a user meets it: every shipped file loads, every mistake gets its sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from cerebro.config import config_schema, lineage, load_config, parents
+from cerebro.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+BASE = ROOT / "config" / "base.yaml"
+OVERLAYS = sorted(path for path in BASE.parent.glob("*.yaml") if path != BASE)
+
+
+def merged(overlay: dict[str, Any]) -> dict[str, Any]:
+    """The base configuration with an overlay, merged as Snakemake merges."""
+    content = yaml.safe_load(BASE.read_text())
+    update_config(content, overlay)
+    return content
+
+
+def test_the_base_file_is_the_demo_with_all_phases() -> None:
+    config = load_config(merged({}))
+    assert config.name == "demo"
+    assert [phase.kind for phase in config.phases.values()] == [
+        "tokenizer",
+        "pretrain",
+        "contrast",
+        "finetune",
+        "finetune",
+    ]
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
+def test_every_shipped_overlay_loads_under_its_own_name(path: Path) -> None:
+    assert load_config(merged(yaml.safe_load(path.read_text()))).name == path.stem
+
+
+def test_the_committed_schema_is_the_one_of_the_models() -> None:
+    committed = (ROOT / "workflow" / "schemas" / "config.schema.json").read_text()
+    assert committed == config_schema(), "run `make schema`"
+
+
+def test_every_field_has_a_description() -> None:
+    """Readers look the keys up in the schema."""
+    schema = json.loads(config_schema())
+    models = {"Config": schema, **schema["$defs"]}
+    missing = [
+        f"{name}.{key}"
+        for name, model in models.items()
+        for key, field in model.get("properties", {}).items()
+        if not field.get("description") and "$ref" not in field  # a referenced model has its own
+    ]
+    assert missing == []
+
+
+WRONG = {
+    "an unknown key": ({"phases": {"pretrain": {"learning_rat": 1}}}, "did you mean 'learning_rate'"),
+    "an unknown section": ({"prepocessing": {}}, "unknown key 'prepocessing'; did you mean 'preprocessing'"),
+    "an unknown key in a dataset": ({"datasets": {"hbn": {"root": []}}}, "datasets.hbn.root"),
+    "a value of the wrong type": ({"phases": {"contrast": {"epochs": "many"}}}, "phases.contrast.epochs"),
+    "a value out of range": ({"windows": {"max_bad_channels": 2}}, "windows.max_bad_channels"),
+    "an unknown kind of phase": ({"phases": {"contrast": {"kind": "contrastive"}}}, "contrastive"),
+    "a phase that starts from a missing one": (
+        {"phases": {"contrast": {"init": "pretrian"}}},
+        "phases.contrast.init: there is no phase 'pretrian'; did you mean 'pretrain'",
+    ),
+    "a missing tokenizer": ({"phases": {"tokenizer": None}}, "phases.pretrain.tokenizer"),
+    "a cycle": (
+        {"phases": {"pretrain": {"init": "contrast"}}},
+        "pretrain -> contrast -> pretrain is a cycle",
+    ),
+    "a phase that starts from itself": (
+        {"phases": {"contrast": {"init": "contrast"}}},
+        "contrast -> contrast is a cycle",
+    ),
+    "a mix that misses its sum": ({"phases": {"pretrain": {"mix": {"hbn": 0.9}}}}, "mix must sum to 1"),
+    "a mix of an unknown dataset": (
+        {"phases": {"pretrain": {"mix": {"hbn": 0.5, "tuh": 0.3, "lemon": 0.2}}}},
+        "there is no dataset 'lemon'",
+    ),
+    "a reserved name": ({"phases": {"random": {"kind": "tokenizer"}}}, "phases.random"),
+    "no roots and no simulation": ({"simulation": None}, "datasets.hbn.roots"),
+    "a submission of no such phase": ({"submission": {"challenge_1": "contrast"}}, "submission.challenge_1"),
+    "heads that do not divide the width": ({"encoder": {"heads": 3}}, "heads (3) must divide dim"),
+    "a name that is no folder": ({"name": "a/b"}, "name"),
+}
+
+
+@pytest.mark.parametrize(("overlay", "words"), WRONG.values(), ids=list(WRONG))
+def test_a_mistake_gets_one_sentence_that_names_the_key(overlay: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config(merged(overlay))
+    message = str(caught.value)
+    assert words in message
+    assert message.startswith("configuration: ")
+    assert "\n" not in message
+
+
+def test_an_overlay_removes_a_phase_by_setting_it_to_null() -> None:
+    starts = {"init": "pretrain"}
+    overlay = {"phases": {"contrast": None, "reaction_time": starts, "externalizing": starts}}
+    config = load_config(merged(overlay))
+    assert "contrast" not in config.phases
+    assert lineage(config.phases, "reaction_time") == ["pretrain", "reaction_time"]
+
+
+def test_a_lineage_follows_encoders_and_parents_name_all_that_must_be_finished() -> None:
+    phases = load_config(merged({})).phases
+    assert lineage(phases, "reaction_time") == ["pretrain", "contrast", "reaction_time"]
+    assert parents(phases["pretrain"]) == {"tokenizer": "tokenizer"}
+    assert parents(phases["contrast"]) == {"init": "pretrain"}

@@ -1,0 +1,138 @@
+"""The whole pipeline at its smallest, from raw files to the score, and what a kill in the middle leaves."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from cerebro.files import read_json
+from cerebro.instance import has_stale_lock
+from cerebro.plan import group_index, group_name
+
+PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
+
+
+def test_every_promised_file_is_there(smoke: Any) -> None:
+    results = smoke.folder / "results" / "smoke"
+    promised = [
+        "raw/simulation.json",
+        "inventory/recordings.parquet",
+        "shards/hbn-0.npy",
+        "shards/hbn-0.parquet",
+        "windows/index.parquet",
+        "tracking.json",
+        "mlflow.db",
+        *(f"phases/{phase}/{name}" for phase in PHASES for name in PHASE_FILES),
+        *(f"probes/{encoder}.json" for encoder in (*PHASES, "random")),
+        "submission/submission.zip",
+        "submission/preflight.json",
+        "submission/score.json",
+        "submission/predictions.parquet",
+        "summary.md",
+    ]
+    assert [name for name in promised if not (results / name).is_file()] == []
+
+
+PHASE_FILES = ("encoder.safetensors", "card.json", "metrics.json", "history.csv")
+
+
+def test_the_run_ends_with_the_table_of_scores_on_the_terminal(smoke: Any) -> None:
+    terminal = (smoke.folder / "terminal.txt").read_text()
+    table = terminal[terminal.index("Score on the held-out releases") :]
+    assert "submission" in table
+    assert "training mean" in table
+
+
+def test_a_second_run_does_nothing(smoke: Any) -> None:
+    assert smoke.jobs() == set()
+
+
+def test_every_phase_probe_and_score_is_a_finished_run_of_one_experiment(smoke: Any) -> None:
+    results = smoke.folder / "results" / "smoke"
+    with sqlite3.connect(results / "mlflow.db") as connection:
+        runs = connection.execute("SELECT experiment_id, status FROM runs").fetchall()
+    experiment = int(read_json(results / "tracking.json")["experiment_id"])
+    assert {(int(number), status) for number, status in runs} == {(experiment, "FINISHED")}
+    assert len(runs) == len(PHASES) + len(PHASES) + 1 + 1
+
+
+def test_the_zip_is_flat_and_names_no_file_of_this_machine(smoke: Any) -> None:
+    with zipfile.ZipFile(smoke.folder / "results/smoke/submission/submission.zip") as archive:
+        names = archive.namelist()
+        text = b"".join(archive.read(name) for name in names if name.endswith(".py")).decode()
+    assert "submission.py" in names
+    assert [name for name in names if "/" in name] == []
+    assert str(smoke.folder) not in text
+
+
+def test_the_workflow_and_the_inventory_agree_on_groups(smoke: Any) -> None:
+    """Who re-runs when a subject comes is decided before the inventory is read."""
+    table = pd.read_parquet(smoke.folder / "results/smoke/inventory/recordings.parquet")
+    sizes = {"hbn": 2, "tuh": 1}
+    expected = [
+        group_name(row.dataset, group_index(row.subject, sizes[row.dataset])) for row in table.itertuples()
+    ]
+    assert table["group"].tolist() == expected
+    assert [Path(path).name.split("_")[0] for path in table["path"]] == table["subject"].tolist()
+
+
+def test_no_step_reads_the_ground_truth(smoke: Any) -> None:
+    results = smoke.folder / "results" / "smoke"
+    assert list(results.rglob("ground_truth.parquet")) == [results / "raw" / "ground_truth.parquet"]
+    sources = [path for path in (smoke.repository / "src").rglob("*.py") if "simulation" not in path.parts]
+    assert [path.name for path in sources if "ground_truth" in path.read_text()] == []
+
+
+def test_a_killed_run_resumes_its_training_when_the_same_command_runs_again(smoke: Any) -> None:
+    """Kill Snakemake and its training with SIGKILL after some epochs, then run again."""
+    overlay = {"phases": {"externalizing": {"epochs": 40, "steps_per_epoch": 4, "learning_rate": 1e-3}}}
+    target = "results/smoke/phases/externalizing/card.json"
+    state = smoke.folder / "results/smoke/state/externalizing"
+    running = subprocess.Popen(
+        smoke.command(target, overlay=overlay),
+        cwd=smoke.repository,
+        env=smoke.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for(lambda: any(len(pd.read_csv(path)) > 3 for path in state.glob("*/history.csv")))
+    kill_with_children(running)
+    assert not (smoke.folder / target).exists()
+    assert has_stale_lock(smoke.folder)
+    epochs_before = max(len(pd.read_csv(path)) for path in state.glob("*/history.csv")) - 1
+    assert epochs_before < 40
+
+    unlocked = smoke.snakemake("--unlock", overlay=overlay)
+    assert unlocked.returncode == 0, unlocked.stderr
+    done = smoke.snakemake(target, overlay=overlay)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = (smoke.folder / target).parent
+    assert read_json(folder / "metrics.json")["resumed"] == 1
+    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == list(range(41))
+    log = (smoke.folder / "results/smoke/logs/phases/externalizing.log").read_text()
+    assert "resuming" in log
+    assert f"epoch {1:4d} " not in log
+
+
+def wait_for(condition: Any, *, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.05)
+
+
+def kill_with_children(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL a process and all of its descendants, Snakemake first so that it cannot clean up."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    for child in children:
+        os.kill(child.pid, signal.SIGKILL)
+    process.wait()
