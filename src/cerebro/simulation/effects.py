@@ -83,13 +83,15 @@ ALPHA_EYES_OPEN = 0.5
 EXPONENT_AT_10, EXPONENT_PER_YEAR, EXPONENT_SD = 1.7, -0.035, 0.20
 EXPONENT_ADULT, EXPONENT_ADULT_PER_YEAR = 1.3, -0.006
 # µV RMS over the scalp, 0.5 to 50 Hz, average reference. Absolute power falls by half or more from 6 to 17
-# years: Gasser et al. (1988), Electroencephalogr Clin Neurophysiol 69, 91.
-BACKGROUND_UV_AT_10, BACKGROUND_LOG_PER_YEAR, BACKGROUND_LOG_SD = 14.0, -0.035, 0.20
+# years: Gasser et al. (1988), Electroencephalogr Clin Neurophysiol 69, 91. Favourable: what their bands leave
+# at 10 years without alpha, which is a source of its own here.
+BACKGROUND_UV_AT_10, BACKGROUND_LOG_PER_YEAR, BACKGROUND_LOG_SD = 11.0, -0.035, 0.20
 BACKGROUND_SOURCES = 60
 ADULT_AGE = 22.0  # development ends here
 
 # µV RMS over sensorimotor cortex at rest: Pfurtscheller & Lopes da Silva (1999), Clin Neurophysiol 110, 1842.
-MU_UV, BETA_UV, BETA_LOG_SD = 4.0, 2.5, 0.20
+# Favourable: children's mu reaches half of their alpha.
+MU_UV, BETA_UV, BETA_LOG_SD = 6.0, 3.5, 0.20
 MU_HZ_ABOVE_ALPHA = 0.5
 BETA_HZ, BETA_BANDWIDTH_HZ = 20.0, 2.0
 # 20 to 25 Hz tells the sexes apart: van Putten et al. (2018), Sci Rep 8, 3069. Sign and size: assumed.
@@ -133,7 +135,7 @@ TARGET_SECONDS = 2.4
 # Dockree & Kelly (2012), Nat Neurosci 15, 1729 (this task); it is the P3b: Twomey et al. (2015), Eur J
 # Neurosci 42, 1636. µV; favourable: the visual P3b of children, which falls with age: Rojas-Benjumea et al.
 # (2015), Behav Brain Funct 11, 22 (not so the auditory one: van Dinteren et al., 2014, PLoS One 9, e87347).
-CPP_UV_AT_10, CPP_UV_PER_YEAR, CPP_LOG_SD_SUBJECT = 16.0, -0.45, 0.25
+CPP_UV_AT_10, CPP_UV_PER_YEAR, CPP_LOG_SD_SUBJECT = 20.0, -0.45, 0.25
 CPP_LOG_SD_TRIAL = 0.20  # it ends at a bound, whatever the reaction time: O'Connell et al. (2012)
 CPP_ONSET = 0.25  # s after the change begins
 CPP_DECAY = 0.20  # s after the press
