@@ -1,0 +1,117 @@
+"""What each step is asked for: only what it reads."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from cerebro.config import load_config
+from cerebro.errors import UserError
+from cerebro.plan import Plan, group_index
+
+ROOT = Path(__file__).parents[1]
+
+
+def plan(overlay: dict[str, Any] | None = None) -> Plan:
+    content = yaml.safe_load((ROOT / "config" / "base.yaml").read_text())
+    update_config(content, overlay or {})
+    return Plan(load_config(content))
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    for subject in ("sub-A", "sub-B", "sub-C"):
+        folder = tmp_path / "R1" / subject / "eeg"
+        folder.mkdir(parents=True)
+        (folder / f"{subject}_task-RestingState_eeg.bdf").write_bytes(b"signals")
+    (tmp_path / "R1" / "participants.tsv").write_text("participant_id\n")
+    return tmp_path
+
+
+def digests(archive: Path, excluded: tuple[str, ...] = ()) -> dict[str, str]:
+    overlay = {
+        "datasets": {"hbn": {"roots": [str(archive)], "groups": 3}},
+        "splits": {"excluded_subjects": list(excluded)},
+    }
+    asked = plan(overlay)
+    groups = {group: asked.members(group) for group in asked.groups if group.startswith("hbn")}
+    return {"all": asked.found(), **groups}
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {key for key in before if before[key] != after[key]}
+
+
+def group_of(subject: str) -> str:
+    return f"hbn-{group_index(subject, 3)}"
+
+
+def test_settings_of_a_phase_hold_that_phase_alone() -> None:
+    before, after = plan(), plan({"phases": {"reaction_time": {"learning_rate": 1e-3}}})
+    different = {name for name in before.phases if before.phase_settings(name) != after.phase_settings(name)}
+    assert different == {"reaction_time"}
+
+
+def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weights() -> None:
+    asked = plan()
+    with_encoder = {name for name in asked.phases if "encoder" in json.loads(asked.phase_settings(name))}
+    assert with_encoder == {"tokenizer", "pretrain"}
+    probed = {name for name in asked.encoders if "encoder" in json.loads(asked.probe_settings(name))}
+    assert probed == {"random"}
+
+
+def test_parents_are_handed_over_by_key_and_folder() -> None:
+    assert plan().phase_parents("pretrain") == {"tokenizer": "results/demo/phases/tokenizer"}
+    assert plan().phase_parents("reaction_time") == {"init": "results/demo/phases/contrast"}
+
+
+def test_the_check_of_windows_ignores_how_a_phase_trains() -> None:
+    overlay = {"phases": {"reaction_time": {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4}}}
+    assert plan(overlay).needed_windows() == plan().needed_windows()
+    assert set(json.loads(plan().needed_windows("contrast"))["phases"]) == {"contrast"}
+
+
+def test_a_group_digest_changes_only_with_files_of_its_own_subjects(archive: Path) -> None:
+    before = digests(archive)
+    file = archive / "R1" / "sub-B" / "eeg" / "sub-B_task-RestingState_eeg.bdf"
+    file.write_bytes(b"other signals")
+    assert changed(before, digests(archive)) == {"all", group_of("sub-B")}
+
+
+def test_a_touched_or_removed_file_changes_its_group(archive: Path) -> None:
+    before = digests(archive)
+    file = archive / "R1" / "sub-A" / "eeg" / "sub-A_task-RestingState_eeg.bdf"
+    os.utime(file, ns=(0, 0))
+    touched = digests(archive)
+    assert changed(before, touched) == {"all", group_of("sub-A")}
+    file.unlink()
+    assert changed(touched, digests(archive)) == {"all", group_of("sub-A")}
+
+
+def test_labels_change_the_inventory_and_no_group(archive: Path) -> None:
+    before = digests(archive)
+    (archive / "R1" / "participants.tsv").write_text("participant_id\tage\n")
+    assert changed(before, digests(archive)) == {"all"}
+
+
+@pytest.mark.parametrize("spelling", ["sub-C", "C"])
+def test_an_excluded_subject_leaves_its_group(archive: Path, spelling: str) -> None:
+    before = digests(archive)
+    assert group_of("sub-C") in changed(before, digests(archive, excluded=(spelling,)))
+    assert changed(before, digests(archive, excluded=("sub-elsewhere",))) <= {"all"}
+
+
+def test_a_link_to_a_file_that_was_not_downloaded_is_listed(archive: Path) -> None:
+    before = digests(archive)
+    link = archive / "R1" / "sub-A" / "eeg" / "sub-A_task-DespicableMe_eeg.bdf"
+    link.symlink_to("../../annex/missing")
+    assert changed(before, digests(archive)) == {"all", group_of("sub-A")}
+
+
+def test_a_root_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"datasets\.hbn\.roots: there is no folder .*nowhere"):
+        plan({"datasets": {"hbn": {"roots": [str(tmp_path / "nowhere")]}}})
