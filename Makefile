@@ -14,7 +14,8 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-SNAKEMAKE = snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
+SNAKEMAKE = snakemake --cores $(CORES)
+SETTINGS = $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 READY = $(VENV)/.ready
 
 .PHONY: submission smoke test lint ui clean environment schema lock
@@ -22,8 +23,8 @@ READY = $(VENV)/.ready
 submission: $(READY)
 	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
 	@if python -m cerebro.instance; then \
-	  echo "Removing the lock of a Snakemake that was killed."; $(SNAKEMAKE) --unlock; fi
-	$(SNAKEMAKE) submission
+	  echo "Removing the lock of a Snakemake that was killed."; $(SNAKEMAKE) --unlock $(SETTINGS); fi
+	$(SNAKEMAKE) submission $(SETTINGS)
 
 smoke:
 	$(MAKE) submission CONFIG=config/smoke.yaml
