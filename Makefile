@@ -41,7 +41,7 @@ lint: $(READY)
 
 ui: $(READY)
 	@test -f results/$(NAME)/mlflow.db || { echo "make: there is no study results/$(NAME); set NAME=" >&2; exit 1; }
-	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(abspath results/$(NAME))/mlflow.db
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(abspath results/$(NAME))/mlflow.db
 
 # Only what the pipeline wrote for this study: anything else in its folder stays.
 MADE = raw inventory shards windows phases probes submission state logs benchmarks mlartifacts \
