@@ -44,7 +44,7 @@ def test_an_epoch_is_the_same_whether_reached_by_running_or_by_resuming(kind):
 def test_the_mix_is_exact_in_expectation_whatever_the_archives_sizes():
     dataset = pd.Series(["hbn"] * 2000 + ["tuh"] * 37)
     sampler = MixedSampler(dataset, {"hbn": 0.7, "tuh": 0.3}, batch_size=100, steps=100, seed=0)
-    drawn = np.concatenate([batch for batch in sampler])
+    drawn = np.concatenate(list(sampler))
     share = (drawn < 2000).mean()
     assert abs(share - 0.7) < 4 * np.sqrt(0.21 / len(drawn))
     counts = np.bincount(drawn[drawn >= 2000] - 2000, minlength=37)

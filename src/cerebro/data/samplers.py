@@ -139,7 +139,7 @@ class MomentSampler(EpochSampler):
         self.subject = table["subject"].to_numpy()
         anchors = np.ones(len(table), bool) if held_out is None else held_out.to_numpy()
         groups = table.groupby(["movie", table["movie_time"].round(3)]).indices.values()
-        self.moments = [
+        self.moments: list[tuple[np.ndarray, np.ndarray]] = [
             (rows[anchors[rows]], rows)
             for rows in groups
             if anchors[rows].any() and len(np.unique(self.subject[rows])) >= subjects
@@ -155,9 +155,10 @@ class MomentSampler(EpochSampler):
         """Rows of the batch of one step of the current epoch."""
         random = np.random.default_rng((self.seed, 3, self.epoch, step))
         chosen = random.choice(len(self.moments), size=self.per_batch, replace=False)
-        return [row for moment in chosen for row in self._viewers(*self.moments[moment], random)]
+        return [row for moment in chosen for row in self._viewers(int(moment), random)]
 
-    def _viewers(self, anchors: np.ndarray, rows: np.ndarray, random: np.random.Generator) -> list[int]:
+    def _viewers(self, moment: int, random: np.random.Generator) -> list[int]:
+        anchors, rows = self.moments[moment]
         first = int(random.choice(anchors))
         others = rows[self.subject[rows] != self.subject[first]]
         shuffled = random.permutation(others)

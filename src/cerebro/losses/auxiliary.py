@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -37,7 +38,7 @@ class AuxiliaryTaskLoss(nn.Module):
             label in the batch contributes zero, with finite gradients.
         """
         losses = {task: self._task_loss(task, predictions[task], labels[task]) for task in self.weights}
-        total = sum(weight * losses[task] for task, weight in self.weights.items())
+        total = sum((weight * losses[task] for task, weight in self.weights.items()), start=torch.zeros(()))
         return {"loss": total, **losses}
 
     @staticmethod
