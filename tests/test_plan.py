@@ -11,7 +11,8 @@ from snakemake.utils import update_config
 
 from cerebro.config import load_config
 from cerebro.errors import UserError
-from cerebro.plan import Plan, group_index
+from cerebro.plan import Plan
+from cerebro.recordings.groups import group_index
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,6 +15,7 @@ from cerebro.errors import UserError
 from cerebro.files import digest_text
 from cerebro.provenance import code_digest
 from cerebro.recordings.folders import walk_files
+from cerebro.recordings.groups import group_index, group_name
 
 KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(AnyPhase)[0]))
 """The kinds of phases; each is the module of that name in `cerebro.phases`."""
@@ -190,16 +191,6 @@ class Plan:
                 key = group_name(name, group_index(subject, dataset.groups)) if separator else name
                 listings.setdefault(key, []).append(_line(path))
         return {key: digest_text("\n".join(sorted(lines))) for key, lines in listings.items()}
-
-
-def group_name(dataset: str, index: int) -> str:
-    """Name of a group of subjects and of its shard."""
-    return f"{dataset}-{index}"
-
-
-def group_index(subject: str, groups: int) -> int:
-    """Which of its dataset's groups a subject belongs to, as the inventory assigns it."""
-    return int(digest_text(subject), 16) % groups
 
 
 def _line(path: Path) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cerebro.plan import group_index
+from cerebro.recordings.groups import group_index
 
 REACTION_TIME_ONWARDS = {
     "Training reaction_time",

@@ -14,7 +14,7 @@ import psutil
 
 from cerebro.files import read_json
 from cerebro.instance import has_stale_lock
-from cerebro.plan import group_index, group_name
+from cerebro.recordings.groups import group_index, group_name
 
 PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
 

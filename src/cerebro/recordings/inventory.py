@@ -15,8 +15,9 @@ from rich.progress import track
 
 from cerebro.config import Dataset
 from cerebro.errors import UserError
-from cerebro.files import atomic_path, digest_text
+from cerebro.files import atomic_path
 from cerebro.recordings import hbn, tuh
+from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.recording import Recording
 from cerebro.recordings.signals import open_raw
 
@@ -135,7 +136,7 @@ def _row(
         "format": recording.path.suffix.lower().lstrip("."),
         "filtered": recording.filtered,
         "reference": recording.reference,
-        "group": f"{dataset_name}-{int(digest_text(recording.subject), 16) % dataset.groups}",
+        "group": group_name(dataset_name, group_index(recording.subject, dataset.groups)),
         "status": "ok",
         "reason": "",
         **asdict(recording.person),
