@@ -1,11 +1,12 @@
 """One thin command per workflow step; a step's room is imported only when that step runs.
 
 Settings arrive as JSON text (or the path of a JSON file), exactly as the workflow prints them, so that any
-line of `snakemake --printshellcmds` can be run by hand.
+line of `snakemake --printshellcmds` can be run by hand. What re-runs nothing stands in the environment.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from cerebro.errors import UserError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step; a user's mistake prints one sentence and returns 1."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         options.step(options)
     except UserError as error:
@@ -75,7 +76,8 @@ def _windows(options: argparse.Namespace) -> None:
 def _check_windows(options: argparse.Namespace) -> None:
     from cerebro.data.selection import check_windows
 
-    check_windows(options.settings, index=options.index, output=options.output)
+    phases = options.study["phases"] | options.settings["phases"]
+    check_windows({"phases": phases}, index=options.index, output=options.output)
 
 
 def _track(options: argparse.Namespace) -> None:
@@ -145,13 +147,16 @@ def _summary(options: argparse.Namespace) -> None:
 
 
 def _json(text: str) -> Any:
-    source = text if text.lstrip().startswith(("{", "[")) else Path(text).read_text()
-    return json.loads(source)
+    try:
+        return json.loads(text if text.lstrip().startswith(("{", "[")) else Path(text).read_text())
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"neither JSON text nor the path of a JSON file ({error})") from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cerebro", description="One command per step of the workflow.")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """Build the command line; defaults that come from the environment are read here."""
+    root = argparse.ArgumentParser(prog="cerebro", description="One command per step of the workflow.")
+    commands = root.add_subparsers(dest="command", required=True)
 
     def command(name: str, step: Any, summary: str, *, settings: bool = True) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary)
@@ -181,6 +186,12 @@ def _parser() -> argparse.ArgumentParser:
 
     check = command("check-windows", _check_windows, "refuse an index without windows that a phase needs")
     check.add_argument("--index", type=Path, required=True)
+    check.add_argument(
+        "--study",
+        type=_json,
+        default=os.environ.get("CEREBRO_NEEDED_WINDOWS", '{"phases": {}}'),
+        help="further phases to check, as --settings; default: $CEREBRO_NEEDED_WINDOWS, else none",
+    )
 
     track = command("track", _track, "create the MLflow store before parallel steps use it", settings=False)
     track.add_argument("--name", required=True, help="the study, MLflow's experiment")
@@ -191,7 +202,12 @@ def _parser() -> argparse.ArgumentParser:
     phase.add_argument("--tracking", type=Path, required=True)
     phase.add_argument("--parents", nargs="*", default=[], metavar="KEY=FOLDER")
     phase.add_argument("--state", type=Path, required=True, help="where checkpoints for resuming lie")
-    phase.add_argument("--compute", type=_json, default={}, help="devices and workers, JSON")
+    phase.add_argument(
+        "--compute",
+        type=_json,
+        default=os.environ.get("CEREBRO_COMPUTE", "{}"),
+        help="devices and workers, JSON; default: $CEREBRO_COMPUTE, else those of the configuration models",
+    )
 
     probe = command("probe", _probe, "fit linear probes on an encoder's frozen features")
     probe.add_argument("--node", required=True, help="the phase's name, or random")
@@ -215,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     summary.add_argument("--score", type=Path, required=True)
     summary.add_argument("--probes", type=Path, nargs="*", default=[])
     summary.add_argument("--phases", type=Path, nargs="*", default=[])
-    return parser
+    return root
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ rule windows:
 
 
 # Each phase has its own check, so that a new phase re-runs no other; but each check looks at all phases (by
-# the environment, which triggers nothing), so that no training starts when one of them has no windows.
+# $CEREBRO_NEEDED_WINDOWS, which triggers nothing), so that no training starts when one of them has no windows.
 rule check_windows:
     input:
         index=rules.windows.output.index,
@@ -119,10 +119,10 @@ rule check_windows:
         f"{R}/windows/checks/{{phase}}.json",
     log:
         f"{R}/logs/check_windows/{{phase}}.log",
-    conda:
-        "../../envs/train.yaml"
     benchmark:
         f"{R}/benchmarks/check_windows/{{phase}}.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -133,5 +133,5 @@ rule check_windows:
     message:
         "Checking the windows of {wildcards.phase}"
     shell:
-        "python -m cerebro.cli check-windows --settings \"$CEREBRO_NEEDED_WINDOWS\""
+        "python -m cerebro.cli check-windows --settings {params.own:q}"
         " --index {input.index:q} --output {output:q} &> {log:q}"
