@@ -13,6 +13,7 @@ FLOORS = {
     "": 0,
     "config": 0,
     "errors": 0,
+    "exclusive": 0,
     "files": 0,
     "instance": 0,
     "provenance": 0,

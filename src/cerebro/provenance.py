@@ -17,7 +17,9 @@ from cerebro.files import digest_text
 PACKAGE = Path(__file__).parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
 
-UNSEEN = frozenset({"cerebro", *(f"cerebro.{name}" for name in ("config", "errors", "files", "tracking"))})
+UNSEEN = frozenset(
+    {"cerebro", *(f"cerebro.{name}" for name in ("config", "errors", "exclusive", "files", "tracking"))}
+)
 """Modules that do not count: settings reach a step as ``params`` of their own, and the others cannot change
 what is computed."""
 
