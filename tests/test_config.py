@@ -83,6 +83,11 @@ WRONG = {
         {"phases": {"pretrain": {"mix": {"hbn": 0.5, "tuh": 0.3, "lemon": 0.2}}}},
         "there is no dataset 'lemon'",
     ),
+    "nulls that leave nothing of a default": (
+        {"phases": {"pretrain": {"auxiliary": {"age": None}}}},
+        "configuration: phases.pretrain: auxiliary: null removes",
+    ),
+    "datasets that are all removed": ({"datasets": {"hbn": None, "tuh": None}}, "datasets: null removes"),
     "a reserved name": ({"phases": {"random": {"kind": "tokenizer"}}}, "phases.random"),
     "no roots and no simulation": ({"simulation": None}, "datasets.hbn.roots"),
     "a submission of no such phase": ({"submission": {"challenge_1": "contrast"}}, "submission.challenge_1"),
@@ -107,6 +112,26 @@ def test_an_overlay_removes_a_phase_by_setting_it_to_null() -> None:
     config = load_config(merged(overlay))
     assert "contrast" not in config.phases
     assert lineage(config.phases, "reaction_time") == ["pretrain", "reaction_time"]
+
+
+def test_an_overlay_removes_any_named_entry_by_setting_it_to_null() -> None:
+    without_tuh = {"datasets": {"tuh": None}, "phases": {"pretrain": {"mix": {"hbn": 1.0, "tuh": None}}}}
+    overlay = {**without_tuh, "simulation": {"releases": {"R1": None}}}
+    config = load_config(merged(overlay))
+    assert list(config.datasets) == ["hbn"]
+    assert config.phases["pretrain"].mix == {"hbn": 1.0}
+    assert list(config.simulation.releases) == ["R2", "R5"]
+    written = {"phases": {"pretrain": {"auxiliary": {"age": 1.0, "sex": 0.5}}}}
+    content = merged(written)
+    update_config(content, {"phases": {"pretrain": {"auxiliary": {"sex": None}}}})
+    assert load_config(content).phases["pretrain"].auxiliary == {"age": 1.0}
+
+
+def test_a_value_that_may_be_null_stays_null() -> None:
+    roots = {"datasets": {"hbn": {"roots": ["."]}, "tuh": {"roots": ["."]}}}
+    config = load_config(merged({"simulation": None, **roots, "phases": {"contrast": {"init": None}}}))
+    assert config.simulation is None
+    assert config.phases["contrast"].init is None
 
 
 def test_a_lineage_follows_encoders_and_parents_name_all_that_must_be_finished() -> None:

@@ -8,7 +8,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -45,6 +45,18 @@ class Settings(BaseModel):
     """Base of all settings: immutable, unknown keys forbidden, field docstrings become descriptions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed(cls, data: Any) -> Any:
+        """In every mapping of named things an entry that an overlay sets to null is removed."""
+        if not isinstance(data, Mapping):
+            return data
+        named = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is dict}
+        return {
+            key: _without_removed(key, value) if key in named and isinstance(value, Mapping) else value
+            for key, value in data.items()
+        }
 
 
 class SimulatedRelease(Settings):
@@ -326,19 +338,6 @@ class Config(Settings):
     compute: Compute = Compute()
     """Devices and workers."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_removed(cls, data: Any) -> Any:
-        """A phase or dataset that an overlay sets to null is removed."""
-        if not isinstance(data, Mapping):
-            return data
-        return {
-            key: {name: node for name, node in value.items() if node is not None}
-            if key in ("phases", "datasets") and isinstance(value, Mapping)
-            else value
-            for key, value in data.items()
-        }
-
     @model_validator(mode="after")
     def _references_hold(self) -> "Config":
         for name, dataset in self.datasets.items():
@@ -365,6 +364,15 @@ class Config(Settings):
             if not isinstance(phase_or_none, FinetunePhase) or phase_or_none.target != target:
                 raise ValueError(f"submission.{key}: '{name}' is no finetune phase with target {target}")
         return self
+
+
+def _without_removed(key: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: entry for name, entry in entries.items() if entry is not None}
+    if entries and not kept:  # a default would not come back, and nobody asked for nothing
+        raise ValueError(
+            f"{key}: null removes an entry that is written out, and none is left; write those to keep"
+        )
+    return kept
 
 
 def parents(phase: Phase) -> dict[str, str]:
