@@ -81,3 +81,13 @@ def test_a_step_environment_holds_all_that_its_steps_import(name: str) -> None:
 def test_every_python_of_the_conda_files_is_the_one_tested(name: str) -> None:
     for path in (ROOT / "environment.yml", ROOT / "envs" / f"{name}.yaml"):
         assert "python=3.11" in yaml.safe_load(path.read_text())["dependencies"]
+
+
+def test_the_documentation_says_what_each_package_is_for() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    assert [name for name in RUNTIME | DEVELOPMENT if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_steps_that_read_eeglab_files_have_all_that_mne_needs_for_it() -> None:
+    """MNE imports pymatreader when it meets such a file, which no import here shows."""
+    assert "pymatreader" in conda_pins(ROOT / "envs" / "prepare.yaml")

@@ -26,7 +26,7 @@ what is computed."""
 UNSEEN_PACKAGES = frozenset({"rich"})
 """Packages that only print."""
 
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 """Distributions whose name differs from that of the module they install."""
 
 
