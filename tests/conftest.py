@@ -1,4 +1,4 @@
-"""A study of synthetic shards and an index, small enough to train on within a second."""
+"""A study of synthetic shards, small enough to train on within a second; real files where they are at hand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,3 +97,23 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     (root / "windows").mkdir()
     table.to_parquet(root / "windows" / "index.parquet")
     return Study(root, table)
+
+
+@pytest.fixture(scope="session")
+def sidecars() -> Path:
+    """Real sidecars of HBN release 1: tables and JSON without signals."""
+    return _beside_the_repository("hbn_r1_sidecars")
+
+
+@pytest.fixture(scope="session")
+def real_recordings() -> Path:
+    """Real recordings: EEGLAB's sample file."""
+    return _beside_the_repository("real_eeg")
+
+
+def _beside_the_repository(name: str) -> Path:
+    """A folder of files whose licence keeps them out of the repository; without it the test is skipped."""
+    folder = Path(__file__).parents[2] / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"needs real files in ../shared/{name}")
+    return folder

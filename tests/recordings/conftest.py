@@ -1,4 +1,4 @@
-"""Small raw files and the real sidecars."""
+"""Small raw files."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -9,15 +9,6 @@ import numpy as np
 import pytest
 
 WriteSignals = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def sidecars() -> Path:
-    """Real sidecars of HBN release 1, where they are at hand."""
-    folder = Path(__file__).parents[3] / "shared" / "hbn_r1_sidecars"
-    if not folder.is_dir():
-        pytest.skip("the real sidecars of HBN release 1 are not beside the repository")
-    return folder
 
 
 @pytest.fixture

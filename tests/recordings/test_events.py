@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from eegdash.hbn.windows import build_trial_table
 
 from cerebro.recordings.events import (
     MOVIES,
@@ -31,11 +32,10 @@ def movie_events(*rows: tuple[float, str, str]) -> pd.DataFrame:
 
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_trials_of_every_real_contrast_change_file_equal_eegdash(sidecars: Path) -> None:
-    reference = pytest.importorskip("eegdash.hbn.windows").build_trial_table
     files = sorted(sidecars.glob("sub-*/eeg/*_task-contrastChangeDetection*_events.tsv"))
     assert len(files) == 293
     for path in files:
-        expected = reference(pd.read_csv(path, sep="\t"))
+        expected = build_trial_table(pd.read_csv(path, sep="\t"))
         pd.testing.assert_frame_equal(contrast_change_trials(read_events(path)), expected)
 
 

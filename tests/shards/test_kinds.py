@@ -1,28 +1,25 @@
 import random
-from types import ModuleType
 
 import mne
 import numpy as np
 import pandas as pd
 import pytest
+from braindecode.datasets import BaseConcatDataset, RawDataset
+from braindecode.preprocessing import create_fixed_length_windows, create_windows_from_events
 
 from cerebro.recordings.events import contrast_change_trials, eyes_intervals, movie_intervals
 from cerebro.shards import kinds
 
 
-def raw_dataset(n_times: int) -> tuple[ModuleType, mne.io.RawArray]:
-    datasets = pytest.importorskip("braindecode.datasets")
-    raw = mne.io.RawArray(np.zeros((1, n_times)), mne.create_info(["Cz"], 100, "eeg"), verbose="error")
-    return datasets, raw
+def raw_of(n_times: int) -> mne.io.RawArray:
+    return mne.io.RawArray(np.zeros((1, n_times)), mne.create_info(["Cz"], 100, "eeg"), verbose="error")
 
 
 @pytest.mark.parametrize("n_times", [400, 401, 599, 600, 8123])
 def test_crops_equal_those_of_the_start_kit(n_times: int) -> None:
-    windowers = pytest.importorskip("braindecode.preprocessing")
-    datasets, raw = raw_dataset(n_times)
-    dataset = datasets.RawDataset(raw, description={"subject": "A"})
-    long = windowers.create_fixed_length_windows(
-        datasets.BaseConcatDataset([dataset]),
+    dataset = RawDataset(raw_of(n_times), description={"subject": "A"})
+    long = create_fixed_length_windows(
+        BaseConcatDataset([dataset]),
         window_size_samples=400,
         window_stride_samples=200,
         drop_last_window=True,
@@ -44,14 +41,13 @@ def test_a_recording_below_four_seconds_gives_no_crop() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_trial_windows_equal_braindecodes_to_the_sample(seed: int) -> None:
     print(f"seed {seed}")
-    windowers = pytest.importorskip("braindecode.preprocessing")
     rng = np.random.default_rng(seed)
     targets = np.round(np.cumsum(rng.uniform(3, 8, 40)), 3)
     n_times = int(targets[-1] * 100) + 1000
-    datasets, raw = raw_dataset(n_times)
+    raw = raw_of(n_times)
     raw.set_annotations(mne.Annotations(targets, np.full(40, 2.0), ["stimulus_anchor"] * 40))
-    reference = windowers.create_windows_from_events(
-        datasets.BaseConcatDataset([datasets.RawDataset(raw)]),
+    reference = create_windows_from_events(
+        BaseConcatDataset([RawDataset(raw)]),
         mapping={"stimulus_anchor": 0},
         trial_start_offset_samples=50,
         trial_stop_offset_samples=50,

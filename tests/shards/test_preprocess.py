@@ -15,10 +15,8 @@ def raw_of(signal_uv: np.ndarray, sfreq: float, names: list[str]) -> mne.io.RawA
     return mne.io.RawArray(signal_uv / 1e6, mne.create_info(names, sfreq, "eeg"), verbose="error")
 
 
-def test_a_real_recording_comes_out_as_mne_filters_and_resamples_it() -> None:
-    path = Path(__file__).parents[3] / "shared" / "real_eeg" / "eeglab_data.set"
-    if not path.exists():
-        pytest.skip("the real EEGLAB recording is not beside the repository")
+def test_a_real_recording_comes_out_as_mne_filters_and_resamples_it(real_recordings: Path) -> None:
+    path = real_recordings / "eeglab_data.set"
     raw = open_raw(path)
     assert len(raw.ch_names) == 30  # two of its 32 channels are EOG
     reference = mne.io.read_raw_eeglab(path, preload=True, verbose="error")

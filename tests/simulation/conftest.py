@@ -31,11 +31,3 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small() -> dict:
     return json.loads(json.dumps(SMALL))
-
-
-@pytest.fixture(scope="session")
-def real_sidecars() -> Path:
-    folder = Path(__file__).parents[3] / "shared" / "hbn_r1_sidecars"
-    if not folder.is_dir():
-        pytest.skip("the real HBN sidecars are not beside the repository (../shared/hbn_r1_sidecars)")
-    return folder

@@ -73,9 +73,9 @@ def test_only_originals_have_a_sample_column_and_it_counts_at_500_hz(raw):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_sidecars_have_the_columns_values_and_codes_of_the_real_ones(raw, real_sidecars, task):
+def test_sidecars_have_the_columns_values_and_codes_of_the_real_ones(raw, sidecars, task):
     ours = sorted((raw / "hbn").glob(f"*/sub-*/eeg/*_task-{task}_events.tsv"))
-    theirs = sorted(real_sidecars.glob(f"sub-*/eeg/*_task-{task}_events.tsv"))
+    theirs = sorted(sidecars.glob(f"sub-*/eeg/*_task-{task}_events.tsv"))
     text = {"dtype": str, "keep_default_na": False, "sep": "\t"}
     known = pd.concat(pd.read_csv(path, **text) for path in theirs)
     for path in ours:
@@ -87,17 +87,17 @@ def test_sidecars_have_the_columns_values_and_codes_of_the_real_ones(raw, real_s
         assert set(map(tuple, events[labels].to_numpy())) <= set(map(tuple, known[labels].to_numpy()))
         assert set(events["duration"]) == {"n/a"}
         described = json.loads(path.with_name(path.name.replace("_events.tsv", "_eeg.json")).read_text())
-        real = json.loads(next(real_sidecars.glob(f"sub-*/eeg/*_task-{task}_eeg.json")).read_text())
+        real = json.loads(next(sidecars.glob(f"sub-*/eeg/*_task-{task}_eeg.json")).read_text())
         assert set(described) == set(real)
         for key in ("TaskName", "EEGReference", "EEGChannelCount", "PowerLineFrequency", "RecordingType"):
             assert described[key] == real[key]
-    channels = next(real_sidecars.glob(f"sub-*/eeg/*_task-{task}_channels.tsv")).read_text()
+    channels = next(sidecars.glob(f"sub-*/eeg/*_task-{task}_channels.tsv")).read_text()
     assert ours[0].with_name(ours[0].name.replace("_events", "_channels")).read_text() == channels
 
 
-def test_participants_have_the_columns_and_values_of_the_real_table(raw, real_sidecars):
+def test_participants_have_the_columns_and_values_of_the_real_table(raw, sidecars):
     text = {"dtype": str, "keep_default_na": False, "sep": "\t"}
-    real = pd.read_csv(real_sidecars / "participants.tsv", **text)
+    real = pd.read_csv(sidecars / "participants.tsv", **text)
     for folder, (release, _, _) in RELEASES.items():
         ours = pd.read_csv(raw / "hbn" / folder / "participants.tsv", **text)
         assert list(ours.columns) == list(real.columns)
