@@ -1,4 +1,4 @@
-"""A study of synthetic shards, small enough to train on within a second; real files where they are at hand."""
+"""A study of synthetic shards, small enough to train on within a second, and real files if at hand."""
 
 from dataclasses import dataclass
 from pathlib import Path
