@@ -32,10 +32,15 @@ class Study:
         return self.root / "shards"
 
 
-def _write_shard(folder: Path, name: str, channels: tuple[str, ...], signal: np.ndarray) -> None:
+def _write_shard(
+    folder: Path, name: str, channels: tuple[str, ...], signal: np.ndarray, recordings: list[str]
+) -> None:
     with ShardWriter(folder / f"{name}.npy", n_chans=len(channels)) as writer:
         writer.append(quantise(signal)[0])
-    write_table(folder / f"{name}.parquet", pa.table({"recording": [name]}), channels=channels, sfreq=100.0)
+    length = len(signal) // len(recordings)
+    offsets = [i * length for i in range(len(recordings))]
+    columns = {"recording": recordings, "offset": offsets, "length": [length] * len(recordings)}
+    write_table(folder / f"{name}.parquet", pa.table(columns), channels=channels, sfreq=100.0)
 
 
 def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.Generator) -> list[dict]:
@@ -50,6 +55,7 @@ def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.
             "dataset": dataset,
             "release": ("R5" if split == "test" else "R1") if dataset == "hbn" else "",
             "subject": f"{dataset}-{subject}",
+            "recording": f"{dataset}-{subject}",
             "shard": f"{dataset}-0",
             "start": start + window * LENGTH,
             "length": LENGTH,
@@ -89,7 +95,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         signal = 15 * random.standard_normal((n_times, len(channels)))
         signal += 10 * np.sin(2 * np.pi * 10 * np.arange(n_times) / 100)[:, None]
         signal[:, -1] = 0 if dataset == "hbn" else signal[:, -1]
-        _write_shard(root / "shards", f"{dataset}-0", channels, signal)
+        recordings = [f"{dataset}-{subject}" for subject in range(len(splits))]
+        _write_shard(root / "shards", f"{dataset}-0", channels, signal, recordings)
         for subject, split in enumerate(splits):
             rows += _rows(dataset, subject, split, subject * PER_SUBJECT * LENGTH, random)
     table = pd.DataFrame(rows)

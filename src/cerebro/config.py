@@ -255,6 +255,14 @@ class FinetunePhase(Phase):
     """Peak learning rate of the encoder; 0 freezes it."""
     head_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout before the regression."""
+    jitter_seconds: float = Field(default=0.0, ge=0, le=1)
+    """Training windows start up to this much earlier or later (s), and the reaction time moves with them."""
+
+    @model_validator(mode="after")
+    def _only_moments_move(self) -> "FinetunePhase":
+        if self.jitter_seconds and self.target != "reaction_time":
+            raise ValueError(f"jitter_seconds is for target reaction_time; {self.target} has no moment")
+        return self
 
 
 AnyPhase = Annotated[

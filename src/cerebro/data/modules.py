@@ -8,7 +8,8 @@ import lightning as L
 import pandas as pd
 from torch.utils.data import DataLoader
 
-from cerebro.config import Compute, ContrastPhase, Phase, PretrainPhase
+from cerebro.config import Compute, ContrastPhase, FinetunePhase, Phase, PretrainPhase
+from cerebro.data.card import SFREQ
 from cerebro.data.samplers import (
     EpochSampler,
     MixedSampler,
@@ -17,7 +18,7 @@ from cerebro.data.samplers import (
     ShuffledSampler,
     spread,
 )
-from cerebro.data.windows import WindowDataset
+from cerebro.data.windows import JitteredDataset, WindowDataset
 
 
 class MixedDataset(WindowDataset):
@@ -50,8 +51,6 @@ class WindowDataModule(L.LightningDataModule):
         Columns handed over with each batch.
     """
 
-    dataset_class: type[WindowDataset] = WindowDataset
-
     def __init__(
         self,
         train: pd.DataFrame,
@@ -65,8 +64,12 @@ class WindowDataModule(L.LightningDataModule):
         super().__init__()
         self.phase = phase
         self.compute = compute
-        self.train = self.dataset_class(train, shards, labels)
-        self.validation = self.dataset_class(validation, shards, labels)
+        self.train = self.training_dataset(train, shards, labels)
+        self.validation = WindowDataset(validation, shards, labels)
+
+    def training_dataset(self, train: pd.DataFrame, shards: Path, labels: Sequence[str]) -> WindowDataset:
+        """Dataset of the training windows."""
+        return WindowDataset(train, shards, labels)
 
     def train_sampler(self) -> EpochSampler:
         """Sampler of training batches."""
@@ -103,12 +106,33 @@ class WindowDataModule(L.LightningDataModule):
 class MixedDataModule(WindowDataModule):
     """Phase 1b: training batches in the configured mix of archives."""
 
-    dataset_class = MixedDataset
+    def training_dataset(self, train: pd.DataFrame, shards: Path, labels: Sequence[str]) -> WindowDataset:
+        """Dataset of the training windows."""
+        return MixedDataset(train, shards, labels)
 
     def train_sampler(self) -> EpochSampler:
         """Sampler of training batches."""
         assert isinstance(self.train, MixedDataset)
         return self.train.sampler(self.phase)
+
+
+class FinetuneDataModule(WindowDataModule):
+    """Phase 3: windows with their target; those around a response moved at random, if so configured."""
+
+    def training_dataset(self, train: pd.DataFrame, shards: Path, labels: Sequence[str]) -> WindowDataset:
+        """Dataset of the training windows."""
+        phase: FinetunePhase = self.phase
+        if not phase.jitter_seconds:
+            return WindowDataset(train, shards, labels)
+        return JitteredDataset(
+            train,
+            shards,
+            labels,
+            moment=phase.target,
+            lag_seconds=phase.jitter_seconds,
+            sfreq=SFREQ,
+            seed=phase.seed,
+        )
 
 
 class ContrastiveDataModule(WindowDataModule):

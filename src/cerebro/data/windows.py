@@ -49,7 +49,7 @@ class WindowDataset(Dataset):
         self._shard, names = pd.factorize(table["shard"])
         self._signals = [open_shard(Path(shards) / f"{name}.npy") for name in names]
         self._positions = [read_table(Path(shards) / f"{name}.parquet").positions for name in names]
-        self._start = table["start"].to_numpy()
+        self._start = table["start"].to_numpy(np.int64)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -65,11 +65,14 @@ class WindowDataset(Dataset):
             front end takes for absent.
         """
         chosen = np.asarray(rows)
+        return self._read(chosen, self._start[chosen])
+
+    def _read(self, chosen: np.ndarray, starts: np.ndarray) -> Batch:
         shards = self._shard[chosen]
         n_chans = max(len(self._positions[shard]) for shard in shards)
         signal = np.zeros((len(chosen), n_chans, self.n_times), np.float32)
         positions = np.zeros((len(chosen), n_chans, 3), np.float32)
-        for i, (shard, start) in enumerate(zip(shards, self._start[chosen], strict=True)):
+        for i, (shard, start) in enumerate(zip(shards, starts, strict=True)):
             present = len(self._positions[shard])
             signal[i, :present] = read_window(self._signals[shard], int(start), self.n_times)
             positions[i, :present] = self._positions[shard]
@@ -79,6 +82,58 @@ class WindowDataset(Dataset):
             "row": torch.from_numpy(chosen),
         }
         return batch | {name: values[chosen] for name, values in self.labels.items()}
+
+
+class JitteredDataset(WindowDataset):
+    """Windows around a moment, moved by a random lag together with the time of that moment.
+
+    A window that starts later sees the response earlier: the label, a time since the window's nominal start,
+    becomes smaller by the lag. Lags depend on the seed and on the rows of the batch alone.
+
+    Parameters
+    ----------
+    table, shards, labels
+        As in :class:`WindowDataset`.
+    moment : str
+        The label that moves, in seconds.
+    lag_seconds : float
+        The largest lag.
+    sfreq : float
+        Sampling rate in Hz.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        shards: Path,
+        labels: Sequence[str],
+        *,
+        moment: str,
+        lag_seconds: float,
+        sfreq: float,
+        seed: int,
+    ) -> None:
+        super().__init__(table, shards, labels)
+        self.moment = moment
+        self.lag = round(lag_seconds * sfreq)
+        self.sfreq = sfreq
+        self.seed = seed
+        first = pd.concat(
+            [read_table(Path(shards) / f"{n}.parquet").recordings for n in table["shard"].unique()]
+        )
+        bounds = first.set_index("recording").loc[table["recording"], ["offset", "length"]]
+        self._earliest = bounds["offset"].to_numpy(np.int64)
+        self._latest = self._earliest + bounds["length"].to_numpy(np.int64) - self.n_times
+
+    def __getitem__(self, rows: Sequence[int]) -> Batch:
+        """Read the windows of the given rows, each moved by its lag but never out of its recording."""
+        chosen = np.asarray(rows)
+        lags = np.random.default_rng((self.seed, *chosen)).integers(-self.lag, self.lag + 1, len(chosen))
+        start = np.clip(self._start[chosen] + lags, self._earliest[chosen], self._latest[chosen])
+        batch = self._read(chosen, start)
+        moved = torch.from_numpy(start - self._start[chosen]).float() / self.sfreq
+        return batch | {self.moment: batch[self.moment] - moved}
 
 
 def _as_tensor(column: pd.Series) -> Tensor:

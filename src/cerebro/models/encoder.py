@@ -16,28 +16,37 @@ from cerebro.models.positions import FourierEmbedding
 from cerebro.models.transformer import TransformerBlock
 
 
-class PatchEmbedding(nn.Module):
-    """Embed each patch from its normalised waveform, its amplitude spectrum, its level and its offset.
+BAND_EDGES = (0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 40, 51)
+"""Edges (Hz) of the bands whose power a patch is described by: the clinical bands, each in two or three.
+Bands narrower than the patch's resolution are left out."""
 
-    Waveform and spectrum side by side follow CBraMod (Wang et al. 2025, ICLR); the per-token normalisation
-    is ours. Statistics never cross a token's border.
+
+class PatchEmbedding(nn.Module):
+    """Embed each patch from its normalised waveform, its power in bands, its level and its offset.
+
+    Waveform and spectrum side by side follow CBraMod (Wang et al. 2025, ICLR). Power is taken in bands and
+    in absolute units: single bins of a short patch are mostly noise, and a share of the total would move
+    with every slow wave. Statistics never cross a token's border.
     """
 
-    def __init__(self, patch_samples: int, dim: int) -> None:
+    bands: Tensor
+
+    def __init__(self, patch_samples: int, sfreq: float, dim: int) -> None:
         super().__init__()
-        self.patch_samples = patch_samples
-        n_bins = patch_samples // 2 + 1
-        self.layers = nn.Sequential(
-            nn.Linear(patch_samples + n_bins + 2, dim), nn.GELU(), nn.Linear(dim, dim)
-        )
+        frequencies = torch.fft.rfftfreq(patch_samples, 1 / sfreq)
+        edges = torch.tensor(BAND_EDGES)
+        inside = (frequencies >= edges[:-1, None]) & (frequencies < edges[1:, None])
+        inside = inside[inside.any(dim=1)].float()
+        self.register_buffer("bands", (inside / inside.sum(dim=1, keepdim=True)).T, persistent=False)
+        n_features = patch_samples + len(inside) + 2
+        self.layers = nn.Sequential(nn.Linear(n_features, dim), nn.GELU(), nn.Linear(dim, dim))
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embed patches of shape (..., patch_samples) as (..., dim)."""
         mean = patches.mean(dim=-1, keepdim=True)
         level = patches.std(dim=-1, keepdim=True) + 1e-3
-        waveform = (patches - mean) / level
-        amplitude = torch.fft.rfft(waveform.float(), norm="ortho").abs()
-        features = (waveform, (amplitude + 0.1).log(), level.log(), mean)
+        power = torch.fft.rfft((patches - mean).float(), norm="ortho").abs().square() @ self.bands
+        features = ((patches - mean) / level, (power + 1e-3).log(), level.log(), mean)
         return self.layers(torch.cat(features, dim=-1))
 
 
@@ -86,7 +95,7 @@ class Encoder(nn.Module):
         self.sfreq = sfreq
         self.front_end = FrontEnd()
         self.adapter = ADAPTERS[adapter](layout)
-        self.patch_embedding = PatchEmbedding(patch_samples, dim)
+        self.patch_embedding = PatchEmbedding(patch_samples, sfreq, dim)
         self.mask_token = nn.Parameter(torch.zeros(dim))
         # Frequencies of about half a cycle per head radius and per second: neighbouring electrodes and
         # neighbouring patches are similar but distinct.

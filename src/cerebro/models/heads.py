@@ -67,7 +67,12 @@ class ContrastiveProjectionHead(nn.Module):
 
 
 class RegressionHead(nn.Module):
-    """Attention-pool the tokens with one learned query and regress a standardised target.
+    """Attention-pool the channels of each patch with learned queries, then regress a standardised target.
+
+    What happens at some moment of the window (a response) is read from the time course of the pooled
+    channels, as deviations from their mean over the window: what stays the same all through the window tells
+    people apart, not moments, and few subjects would be learned by heart. What is true of the whole window
+    (a trait) is read from the mean.
 
     The last layer starts at zero: an untrained head predicts the training mean, and so does the checkpoint
     that is kept when training never improves on it.
@@ -76,22 +81,38 @@ class RegressionHead(nn.Module):
     ----------
     dim : int
         Width of a token.
+    n_layout : int
+        The encoder's channels.
+    n_patches : int, optional
+        Patches of every window, to read the time course; none reads the mean over time.
+    n_queries : int
+        Ways of weighting the channels.
     dropout : float
         Dropout before the regression.
     """
 
-    def __init__(self, dim: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, dim: int, n_layout: int, *, n_patches: int | None, n_queries: int = 4, dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.n_layout = n_layout
+        self.n_patches = n_patches
         self.norm = nn.LayerNorm(dim)
-        self.attention = nn.Linear(dim, 1)
+        self.queries = nn.Linear(dim, n_queries)
         self.dropout = nn.Dropout(dropout)
-        self.regression = nn.Linear(dim, 1)
+        self.regression = nn.Linear((n_patches or 1) * n_queries * dim, 1)
         nn.init.zeros_(self.regression.weight)
         nn.init.zeros_(self.regression.bias)
 
     def forward(self, tokens: Tensor, present: Tensor) -> Tensor:
         """Regress tokens (batch, n_tokens, dim), absent ones left out, to (batch, 1)."""
-        tokens = self.norm(tokens)
-        logits = self.attention(tokens).masked_fill(~present.unsqueeze(-1), torch.finfo(tokens.dtype).min)
-        pooled = (logits.softmax(dim=1) * tokens).sum(dim=1)
-        return self.regression(self.dropout(pooled))
+        tokens = self.norm(tokens).unflatten(1, (self.n_layout, -1))
+        absent = ~present.unflatten(1, (self.n_layout, -1)).unsqueeze(-1)
+        weights = self.queries(tokens).masked_fill(absent, torch.finfo(tokens.dtype).min).softmax(dim=1)
+        course = torch.einsum("bcpq,bcpd->bpqd", weights, tokens)
+        mean = course.mean(dim=1, keepdim=True)
+        if self.n_patches is None:
+            return self.regression(self.dropout(mean.flatten(1)))
+        if course.shape[1] != self.n_patches:
+            raise ValueError(f"windows of {self.n_patches} patches are expected, got {course.shape[1]}")
+        return self.regression(self.dropout((course - mean).flatten(1)))

@@ -18,6 +18,8 @@ class Predictor(nn.Module):
         Mean and standard deviation of the target over training windows.
     low, high : float
         Bounds of a plausible answer; predictions are clipped to them outside training.
+    n_patches : int, optional
+        Patches of a window whose time course is read; none reads the mean over time.
     dropout : float
         Dropout of the head.
     """
@@ -30,6 +32,7 @@ class Predictor(nn.Module):
         deviation: float,
         low: float,
         high: float,
+        n_patches: int | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -39,10 +42,13 @@ class Predictor(nn.Module):
             "deviation": deviation,
             "low": low,
             "high": high,
+            "n_patches": n_patches,
             "dropout": dropout,
         }
         self.encoder = encoder
-        self.head = RegressionHead(encoder.dim, dropout)
+        self.head = RegressionHead(
+            encoder.dim, len(encoder.adapter.layout), n_patches=n_patches, dropout=dropout
+        )
         self.mean, self.deviation, self.low, self.high = mean, deviation, low, high
 
     def standardised(self, signal: Tensor, positions: Tensor) -> Tensor:

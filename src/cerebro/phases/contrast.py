@@ -57,7 +57,9 @@ class ContrastModule(PhaseModule):
         """Values of all ranks, with gradients, so that every rank's windows are negatives for all."""
         if self.trainer.world_size == 1:
             return values
-        return self.all_gather(values, sync_grads=values.is_floating_point()).flatten(0, 1)
+        gathered = self.all_gather(values, sync_grads=values.is_floating_point())
+        assert isinstance(gathered, Tensor)
+        return gathered.flatten(0, 1)
 
 
 def build(job: PhaseJob) -> tuple[ContrastModule, ContrastiveDataModule]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cerebro.config import FinetunePhase, Target
-from cerebro.data.modules import WindowDataModule
+from cerebro.data.modules import FinetuneDataModule
 from cerebro.errors import UserError
 from cerebro.models.predictor import Predictor
 from cerebro.phases.base import PhaseModule
@@ -63,7 +63,7 @@ class FinetuneModule(PhaseModule):
             self.log("val/nrmse", error / spread, sync_dist=True)
 
 
-def build(job: PhaseJob) -> tuple[FinetuneModule, WindowDataModule]:
+def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
     """Module and data of a finetune phase."""
     phase = job.phase
     assert isinstance(phase, FinetunePhase)
@@ -72,17 +72,21 @@ def build(job: PhaseJob) -> tuple[FinetuneModule, WindowDataModule]:
     if values.std() == 0:
         raise UserError(f"phase '{job.node}': all {len(values)} training windows have one {phase.target}")
     low, high = PLAUSIBLE[phase.target]
+    encoder = job.encoder()
     predictor = Predictor(
-        job.encoder(),
+        encoder,
         mean=float(values.mean()),
         deviation=float(values.std()),
         low=low,
         high=high,
+        n_patches=encoder.n_patches(int(train["length"].iloc[0]))
+        if phase.target == "reaction_time"
+        else None,
         dropout=phase.head_dropout,
     )
     if phase.encoder_learning_rate == 0:
         predictor.encoder.requires_grad_(False)
-    data = WindowDataModule(
+    data = FinetuneDataModule(
         train,
         job.windows("validation"),
         shards=job.shards,

@@ -1,6 +1,7 @@
 """Phase 1b: masked EEG modelling on a mix of archives, with auxiliary heads for the subject's labels."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from cerebro.phases.job import PhaseJob
 class MaskedModel(nn.Module):
     """An encoder, the classifier of hidden codes, and the auxiliary heads."""
 
-    def __init__(self, encoder: Encoder, *, n_codes: int, tasks: list[str]) -> None:
+    def __init__(self, encoder: Encoder, *, n_codes: int, tasks: Sequence[str]) -> None:
         super().__init__()
         self.encoder = encoder
         self.classifier = nn.Linear(encoder.dim, n_codes)
@@ -67,16 +68,6 @@ class MEMPretrainModule(PhaseModule):
     def card(self) -> dict[str, Any]:
         """Scales of the auxiliary targets, without which the heads' outputs mean nothing."""
         return {"auxiliary": {"scales": self.scales, "weights": self.phase.auxiliary}}
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Everything but the frozen tokenizer, which its own phase keeps."""
-        state = super().state_dict(*args, **kwargs)
-        return {key: value for key, value in state.items() if not key.startswith("tokenizer.")}
-
-    def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
-        """Load what :meth:`state_dict` gave."""
-        frozen = {f"tokenizer.{key}": value for key, value in self.tokenizer.state_dict().items()}
-        return super().load_state_dict({**state, **frozen}, strict=strict, assign=assign)
 
     def train(self, mode: bool = True) -> "MEMPretrainModule":
         """Set the mode; the tokenizer stays in evaluation mode."""
@@ -155,7 +146,7 @@ class MEMPretrainModule(PhaseModule):
         return generator.manual_seed(int(batch["row"][0]))
 
     def _standardised(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        labels = {}
+        labels: dict[str, Tensor] = {}
         for task in self.phase.auxiliary:
             mean, deviation = self.scales.get(task, (0.0, 1.0))
             labels[task] = (batch[task] - mean) / deviation
@@ -197,7 +188,7 @@ def build(job: PhaseJob) -> tuple[MEMPretrainModule, MixedDataModule]:
     """Module and data of a pretrain phase."""
     phase = job.phase
     assert isinstance(phase, PretrainPhase)
-    tasks = list(phase.auxiliary)
+    tasks: list[str] = list(phase.auxiliary)
     tokenizer = load_tokenizer(job.parent("tokenizer"))
     model = MaskedModel(job.encoder(), n_codes=tokenizer.architecture["n_codes"], tasks=tasks)
     if tokenizer.encoder.architecture["layout"] != model.encoder.architecture["layout"] or (

@@ -15,6 +15,7 @@ from cerebro.config import Compute
 from cerebro.data.card import read_card, write_phase_output
 from cerebro.data.modules import WindowDataModule
 from cerebro.errors import UserError
+from cerebro.exclusive import exclusive
 from cerebro.files import atomic_path, write_json
 from cerebro.phases import contrast, finetune, pretrain, tokenizer
 from cerebro.phases.base import PhaseModule
@@ -71,28 +72,32 @@ def run_phase(
     )
     L.seed_everything(job.phase.seed, workers=True, verbose=False)
     torch.set_num_threads(max(1, compute.threads))
-    module, data = KINDS[job.phase.kind](job)
     attempt = Path(state) / job.fingerprint(settings)
-    attempt.mkdir(parents=True, exist_ok=True)
-    tags = {"cerebro.node": node, "cerebro.lineage": " > ".join(job.lineage)}
-    tags |= {f"cerebro.parent.{key}": read_card(Path(v))["mlflow_run_id"] for key, v in parents.items()}
+    with exclusive(Path(state)):
+        attempt.mkdir(parents=True, exist_ok=True)
+        _run(job, settings, store=store, attempt=attempt, output=Path(output))
+        shutil.rmtree(attempt)
+
+
+def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path, output: Path) -> None:
+    module, data = KINDS[job.phase.kind](job)
+    tags = {"cerebro.node": job.node, "cerebro.lineage": " > ".join(job.lineage)}
+    tags |= {f"cerebro.parent.{key}": read_card(v)["mlflow_run_id"] for key, v in job.parents.items()}
     with start_run(
         store,
-        name=node,
+        name=job.node,
         kind=job.phase.kind,
         tags=tags,
         params=job.phase.model_dump(),
         resume=attempt / "run_id",
     ) as run:
         metrics = _train(module, data, job, attempt, run)
-        output = Path(output)
         write_phase_output(output, module.model, _card(job, module, settings, run))
         write_json(output / "metrics.json", metrics)
         with atomic_path(output / "history.csv") as temporary:
             shutil.copyfile(attempt / "history.csv", temporary)
         for name in ("card.json", "metrics.json", "history.csv"):
             run.log_artifact(output / name)
-    shutil.rmtree(attempt)
 
 
 def _train(

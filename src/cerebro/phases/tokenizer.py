@@ -20,6 +20,7 @@ class TokenizerModule(PhaseModule):
 
     model: NeuralTokenizer
     phase: TokenizerPhase
+    counts: Tensor
 
     def __init__(self, model: NeuralTokenizer, phase: TokenizerPhase) -> None:
         super().__init__(model, phase)
@@ -44,8 +45,9 @@ class TokenizerModule(PhaseModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log how much of the codebook validation data use."""
-        counts = self.all_gather(self.counts)
-        counts = counts.view(-1, len(self.counts)).sum(dim=0)
+        gathered = self.all_gather(self.counts)
+        assert isinstance(gathered, Tensor)
+        counts = gathered.view(-1, len(self.counts)).sum(dim=0)
         used = (counts > 0).float().mean()
         self.log("val/used_share", used, sync_dist=False)
         self.log("val/perplexity", perplexity(counts.float()), sync_dist=False)
