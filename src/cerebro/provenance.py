@@ -57,7 +57,7 @@ def code_digest(*modules: str, without: tuple[str, ...] = ()) -> str:
     pins = read_pins(LOCK.read_text())
     if unpinned := required_packages(*modules, unseen=unseen) - pins.keys():
         raise ValueError(f"{', '.join(sorted(unpinned))} imported but not pinned in {LOCK}")
-    parts = [f"{name} {_syntax(name)}" for name in sorted(_reach(modules, unseen))]
+    parts = [f"{name} {_syntax(_source(name))}" for name in sorted(_reach(modules, unseen))]
     parts += [f"{name}=={pins[name]}" for name in sorted(required_packages(*modules, unseen=unseen))]
     return digest_text("\n".join(parts))
 
@@ -77,7 +77,8 @@ def read_pins(text: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
-def imports(source: str) -> set[str]:
+@cache  # by the text: every start of Snakemake asks for most files a dozen times
+def imports(source: str) -> frozenset[str]:
     """Dotted names that a module imports anywhere; ``from a import b`` yields ``a`` and ``a.b``."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -86,7 +87,7 @@ def imports(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+    return frozenset(names)
 
 
 def _reach(modules: Iterable[str], unseen: frozenset[str]) -> set[str]:
@@ -120,9 +121,10 @@ def _source(module: str) -> str:
     return file.read_text()
 
 
-def _syntax(module: str) -> str:
+@cache
+def _syntax(source: str) -> str:
     """The syntax tree without docstrings, as text."""
-    tree = ast.parse(_source(module))
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [part for part in node.body if not _is_text(part)]

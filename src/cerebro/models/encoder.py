@@ -15,7 +15,6 @@ from cerebro.models.front_end import FrontEnd
 from cerebro.models.positions import FourierEmbedding
 from cerebro.models.transformer import TransformerBlock
 
-
 BAND_EDGES = (0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 40, 51)
 """Edges (Hz) of the bands whose power a patch is described by: the clinical bands, each in two or three.
 Bands narrower than the patch's resolution are left out."""
