@@ -31,14 +31,14 @@ def test_a_second_run_does_nothing(finished: Any) -> None:
 def test_the_learning_rate_of_phase_3_reruns_it_its_probe_packaging_and_score_and_nothing_else(
     finished: Any,
 ) -> None:
-    assert finished.jobs({"phases": {"reaction_time": {"learning_rate": 1e-3}}}) == REACTION_TIME_ONWARDS
+    assert finished.jobs({"phases": {"reaction_time": {"learning_rate": 1.1e-3}}}) == REACTION_TIME_ONWARDS
 
 
 def test_the_learning_rate_of_an_early_phase_reruns_what_descends_from_it_and_no_data_step(
     finished: Any,
 ) -> None:
     tokenizer = {"Training tokenizer", "Probing tokenizer"}
-    jobs = finished.jobs({"phases": {"pretrain": {"learning_rate": 1e-3}}})
+    jobs = finished.jobs({"phases": {"pretrain": {"learning_rate": 1.1e-3}}})
     assert jobs == ALL_TRAININGS_ONWARDS - tokenizer
 
 
@@ -63,7 +63,7 @@ def test_probe_settings_rerun_the_probes_and_the_summary(finished: Any) -> None:
 
 
 def test_devices_and_workers_rerun_nothing(finished: Any) -> None:
-    assert finished.jobs({"compute": {"accelerator": "cpu", "workers": 2, "threads": 1}}) == set()
+    assert finished.jobs({"compute": {"accelerator": "cpu", "workers": 2, "threads": 3}}) == set()
 
 
 def test_a_lost_tracking_store_is_rebuilt_without_training_again(finished: Any) -> None:

@@ -92,7 +92,7 @@ def test_no_step_reads_the_ground_truth(smoke: Any) -> None:
 
 def test_a_killed_run_resumes_its_training_when_the_same_command_runs_again(smoke: Any) -> None:
     """Kill Snakemake and its training with SIGKILL after some epochs, then run again."""
-    overlay = {"phases": {"externalizing": {"epochs": 40, "steps_per_epoch": 4, "learning_rate": 1e-3}}}
+    overlay = {"phases": {"externalizing": {"epochs": 20, "steps_per_epoch": 4, "learning_rate": 1e-3}}}
     target = "results/smoke/phases/externalizing/card.json"
     state = smoke.folder / "results/smoke/state/externalizing"
     running = subprocess.Popen(
@@ -108,7 +108,7 @@ def test_a_killed_run_resumes_its_training_when_the_same_command_runs_again(smok
     assert not (smoke.folder / target).exists()
     assert has_stale_lock(smoke.folder)
     epochs_before = max(len(pd.read_csv(path)) for path in state.glob("*/history.csv")) - 1
-    assert epochs_before < 40
+    assert epochs_before < 20
 
     unlocked = smoke.snakemake("--unlock", overlay=overlay)
     assert unlocked.returncode == 0, unlocked.stderr
@@ -116,7 +116,7 @@ def test_a_killed_run_resumes_its_training_when_the_same_command_runs_again(smok
     assert done.returncode == 0, done.stdout + done.stderr
     folder = (smoke.folder / target).parent
     assert read_json(folder / "metrics.json")["resumed"] == 1
-    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == list(range(41))
+    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == list(range(21))
     log = (smoke.folder / "results/smoke/logs/phases/externalizing.log").read_text()
     assert "resuming" in log
     assert f"epoch {1:4d} " not in log
