@@ -52,7 +52,7 @@ def group_of(subject: str) -> str:
 
 
 def test_settings_of_a_phase_hold_that_phase_alone() -> None:
-    before, after = plan(), plan({"phases": {"reaction_time": {"learning_rate": 1e-3}}})
+    before, after = plan(), plan({"phases": {"reaction_time": {"learning_rate": 1.1e-3}}})
     different = {name for name in before.phases if before.phase_settings(name) != after.phase_settings(name)}
     assert different == {"reaction_time"}
 
@@ -71,7 +71,7 @@ def test_parents_are_handed_over_by_key_and_folder() -> None:
 
 
 def test_the_check_of_windows_ignores_how_a_phase_trains() -> None:
-    overlay = {"phases": {"reaction_time": {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4}}}
+    overlay = {"phases": {"reaction_time": {"learning_rate": 1.1e-3, "epochs": 1, "batch_size": 4}}}
     assert plan(overlay).needed_windows() == plan().needed_windows()
     assert set(json.loads(plan().needed_windows("contrast"))["phases"]) == {"contrast"}
 

@@ -39,7 +39,7 @@ def test_a_mistake_gets_one_sentence(overlay: dict[str, Any], sentence: str, emp
 def test_windows_that_a_phase_needs_and_lacks_stop_the_run_before_any_training(
     smoke: Any, tmp_path: Path
 ) -> None:
-    """The failed step's log says which filter removed them; the shards of the finished study are taken over."""
+    """The failed step's log says which filter removed them; shards are taken over from the finished study."""
     study = replace(smoke, folder=tmp_path / "study")
     shutil.copytree(smoke.folder, study.folder)
     shutil.rmtree(study.folder / "results/smoke/phases")
