@@ -1,10 +1,13 @@
 """Auxiliary tasks: several labels at once, each of which may be missing for any window."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Task = TypeVar("Task", bound=str)
 
 BINARY_TASKS = ("sex",)
 """Tasks learned as a logit; all others are regressions of standardised values."""
@@ -19,9 +22,9 @@ class AuxiliaryTaskLoss(nn.Module):
         Weight of each task.
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
+    def __init__(self, weights: Mapping[Task, float]) -> None:
         super().__init__()
-        self.weights = dict(weights)
+        self.weights: dict[str, float] = dict(weights.items())
 
     def forward(self, predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Compare predictions with labels.
