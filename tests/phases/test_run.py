@@ -52,8 +52,8 @@ def test_state_is_gone_when_a_phase_is_finished_so_that_a_forced_rerun_trains_ag
 
 
 def test_another_seed_gives_other_weights(trained, train):
-    one = load_file(trained["contrast"] / "encoder.safetensors")
-    other = load_file(train("contrast", "contrast_seed", seed=1) / "encoder.safetensors")
+    one = load_file(trained["pretrain"] / "encoder.safetensors")
+    other = load_file(train("pretrain", "pretrain_seed", seed=1) / "encoder.safetensors")
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
 

@@ -45,25 +45,38 @@ class MultiAuxiliaryHead(nn.Module):
 
 
 class ContrastiveProjectionHead(nn.Module):
-    """Two-layer projection onto the unit sphere where contrastive similarity is measured.
+    """Project all tokens of a window onto the unit sphere where contrastive similarity is measured.
+
+    Activity that a film drives stands in some channels and has a time course; averaging tokens first
+    erases both, and InfoNCE then finds no better answer than one embedding for all windows. Each token is
+    therefore reduced on its own and keeps its place.
 
     Parameters
     ----------
-    dim, projection_dim : int
-        Width of the features and of the projection.
+    dim : int
+        Width of a token.
+    n_tokens : int
+        Tokens of every window.
+    projection_dim : int
+        Width of the projection.
+    token_dim : int
+        Width to which each token is reduced.
 
     References
     ----------
-    Chen et al. (2020), A simple framework for contrastive learning of visual representations, ICML.
+    A projection that later phases drop: Chen et al. (2020), A simple framework for contrastive learning of
+    visual representations, ICML.
     """
 
-    def __init__(self, dim: int, projection_dim: int) -> None:
+    def __init__(self, dim: int, n_tokens: int, projection_dim: int, token_dim: int = 8) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, projection_dim))
+        self.reduction = nn.Linear(dim, token_dim)
+        self.projection = nn.Linear(n_tokens * token_dim, projection_dim)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Project features (batch, dim) to unit vectors (batch, projection_dim)."""
-        return F.normalize(self.layers(features), dim=-1)
+    def forward(self, tokens: Tensor, present: Tensor) -> Tensor:
+        """Project tokens (batch, n_tokens, dim), absent ones left out, to unit vectors (batch, dim)."""
+        reduced = self.reduction(tokens) * present.unsqueeze(-1)
+        return F.normalize(self.projection(reduced.flatten(1)), dim=-1)
 
 
 class RegressionHead(nn.Module):

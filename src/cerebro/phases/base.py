@@ -33,6 +33,9 @@ class PhaseModule(L.LightningModule):
         """What the card needs beyond the encoder to rebuild the model; plain values."""
         return {}
 
+    def refuse(self, metrics: dict[str, float]) -> None:
+        """Raise ``UserError`` when the final metrics show that training failed; by default none do."""
+
     def parameter_groups(self) -> Iterable[tuple[Iterable[tuple[str, nn.Parameter]], float]]:
         """Named parameters and their peak learning rate."""
         yield self.model.named_parameters(), self.phase.learning_rate

@@ -6,20 +6,29 @@ from torch import Tensor, nn
 
 from cerebro.config import ContrastPhase
 from cerebro.data.modules import ContrastiveDataModule
+from cerebro.errors import UserError
 from cerebro.losses.contrastive import MovieISCLoss
 from cerebro.models.encoder import Encoder
 from cerebro.models.heads import ContrastiveProjectionHead
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
 
+COLLAPSED = 0.998
+"""Squared length of the mean embedding above which nothing can be told apart (untrained heads: .8 to .97)."""
+
 
 class ContrastiveModel(nn.Module):
     """An encoder and the projection in which similarity is measured."""
 
-    def __init__(self, encoder: Encoder, projection_dim: int) -> None:
+    def __init__(self, encoder: Encoder, *, n_times: int, projection_dim: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.projection = ContrastiveProjectionHead(encoder.dim, projection_dim)
+        n_tokens = len(encoder.adapter.layout) * encoder.n_patches(n_times)
+        self.projection = ContrastiveProjectionHead(encoder.dim, n_tokens, projection_dim)
+
+    def forward(self, signal: Tensor, positions: Tensor) -> Tensor:
+        """Unit vectors (batch, projection_dim) of windows, see :meth:`Encoder.forward`."""
+        return self.projection(*self.encoder.encode(signal, positions))
 
 
 class ContrastModule(PhaseModule):
@@ -39,9 +48,16 @@ class ContrastModule(PhaseModule):
         self.loss = MovieISCLoss(phase.temperature, phase.exclusion_seconds)
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """InfoNCE; how often the most similar window is of the same moment, and how often by chance."""
-        features = self.model.encoder.features(batch["signal"], batch["positions"])
-        embeddings = self._gathered(self.model.projection(features))
+        """InfoNCE, retrieval of the moment, and how far the embeddings have collapsed.
+
+        Returns
+        -------
+        dict
+            ``loss``; ``retrieval_top1``: share of windows whose most similar other window is of the same
+            moment, and ``retrieval_chance``; ``collapse``: squared length of the mean embedding, 1 when all
+            are equal and about 0 when they spread over the sphere.
+        """
+        embeddings = self._gathered(self.model(batch["signal"], batch["positions"]))
         movie, time, subject = (self._gathered(batch[key]) for key in ("movie", "movie_time", "subject"))
         positive, allowed = self.loss.relations(movie, time, subject)
         similarity = embeddings @ embeddings.T
@@ -51,7 +67,17 @@ class ContrastModule(PhaseModule):
             "loss": self.loss(embeddings, movie, time, subject),
             "retrieval_top1": positive.gather(1, nearest).float().mean(),
             "retrieval_chance": chance.mean(),
+            "collapse": embeddings.detach().mean(dim=0).square().sum(),
         }
+
+    def refuse(self, metrics: dict[str, float]) -> None:
+        """Raise ``UserError`` when all validation windows share one embedding."""
+        if metrics["val/collapse"] > COLLAPSED:
+            raise UserError(
+                f"the contrastive embeddings collapsed: their mean has squared length "
+                f"{metrics['val/collapse']:.3f}; raise the temperature, lower the learning rate or add "
+                "subjects"
+            )
 
     def _gathered(self, values: Tensor) -> Tensor:
         """Values of all ranks, with gradients, so that every rank's windows are negatives for all."""
@@ -75,4 +101,6 @@ def build(job: PhaseJob) -> tuple[ContrastModule, ContrastiveDataModule]:
         compute=job.compute,
         labels=["movie", "movie_time", "subject"],
     )
-    return ContrastModule(ContrastiveModel(job.encoder(), phase.projection_dim), phase), data
+    n_times = int(train["length"].iloc[0])
+    model = ContrastiveModel(job.encoder(), n_times=n_times, projection_dim=phase.projection_dim)
+    return ContrastModule(model, phase), data

@@ -62,7 +62,7 @@ class MEMPretrainModule(PhaseModule):
         super().__init__(model, phase)
         self.tokenizer = tokenizer.eval().requires_grad_(False)
         self.scales = scales
-        self.auxiliary_loss = AuxiliaryTaskLoss({**phase.auxiliary})
+        self.auxiliary_loss = AuxiliaryTaskLoss(dict(phase.auxiliary.items()))
         self.seen: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def card(self) -> dict[str, Any]:

@@ -140,8 +140,7 @@ def _train(
     module.load_state_dict(torch.load(source, weights_only=True, map_location="cpu")["state_dict"])
     trainer.validate(module, datamodule=data, verbose=False)
     metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-    if isinstance(module, tokenizer.TokenizerModule):
-        module.refuse_collapse(metrics)
+    module.refuse(metrics)
     return {"best_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics}
 
 

@@ -52,7 +52,7 @@ class TokenizerModule(PhaseModule):
         self.log("val/used_share", used, sync_dist=False)
         self.log("val/perplexity", perplexity(counts.float()), sync_dist=False)
 
-    def refuse_collapse(self, metrics: dict[str, float]) -> None:
+    def refuse(self, metrics: dict[str, float]) -> None:
         """Raise ``UserError`` when the trained codebook uses too few codes on validation data."""
         if metrics["val/used_share"] < self.phase.min_used_share:
             raise UserError(
