@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cerebro.models.heads import RegressionHead
+from cerebro.models.heads import ContrastiveProjectionHead, RegressionHead
 
 
 def tokens(n_layout: int = 5, n_patches: int = 4) -> torch.Tensor:
@@ -47,3 +47,23 @@ def test_absent_channels_have_no_say():
 def test_a_time_course_of_another_length_is_refused():
     with pytest.raises(ValueError, match="4 patches are expected, got 3"):
         trained_head(4)(tokens(n_patches=3), torch.ones(2, 15, dtype=torch.bool))
+
+
+def test_a_projection_tells_moments_apart_that_share_their_average():
+    torch.manual_seed(0)
+    head = ContrastiveProjectionHead(16, 20, 8)
+    present = torch.ones(2, 20, dtype=torch.bool)
+    shuffled = tokens()[:, torch.randperm(20, generator=torch.Generator().manual_seed(1))]
+    similarity = (head(tokens(), present) * head(shuffled, present)).sum(dim=1)
+    torch.testing.assert_close(head(tokens(), present).norm(dim=1), torch.ones(2))
+    assert similarity.max() < 0.9
+
+
+def test_absent_tokens_have_no_place_in_the_projection():
+    torch.manual_seed(0)
+    head = ContrastiveProjectionHead(16, 20, 8)
+    present = torch.ones(2, 20, dtype=torch.bool)
+    present[:, 4:8] = False
+    other = tokens()
+    other[:, 4:8] = 99
+    torch.testing.assert_close(head(tokens(), present), head(other, present))
