@@ -253,6 +253,9 @@ class FinetunePhase(Phase):
     """`reaction_time` (Challenge 1) or `externalizing` (Challenge 2)."""
     encoder_learning_rate: float = Field(default=1e-4, ge=0)
     """Peak learning rate of the encoder; 0 freezes it."""
+    weight_average: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of a moving average of the weights, which is validated and kept in their place; 0 keeps the last
+    step's. 0.98 averages over about 50 steps: with few validation subjects single steps are a lottery."""
     head_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout before the regression."""
     jitter_seconds: float = Field(default=0.0, ge=0, le=1)

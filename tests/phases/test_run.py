@@ -78,6 +78,15 @@ def test_the_predictor_answers_in_seconds_and_never_scores_worse_than_its_start(
     assert predictor.deviation == pytest.approx(truth.std(ddof=0))
 
 
+def test_averaged_weights_are_the_ones_that_were_validated_and_kept(train):
+    folder = train("reaction_time", "averaged", weight_average=0.8, learning_rate=1e-2, epochs=4)
+    history = pd.read_csv(folder / "history.csv")
+    metrics = read_json(folder / "metrics.json")
+    assert metrics["val/loss"] == pytest.approx(history["val/loss"].min(), rel=1e-4)
+    other = pd.read_csv(train("reaction_time", "not_averaged", learning_rate=1e-2, epochs=4) / "history.csv")
+    assert history["val/loss"].iloc[-1] != other["val/loss"].iloc[-1]
+
+
 def test_auxiliary_scales_are_training_statistics_kept_in_the_card(study, trained):
     scales = read_card(trained["pretrain"])["auxiliary"]["scales"]
     ages = study.table[study.table["split"] == "train"].groupby("subject")["age"].first()
@@ -126,18 +135,27 @@ run_phase(job["node"], job["settings"], index=Path(job["index"]), store=Path(job
 """
 
 
-def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(study, trained, store, tmp_path):
+@pytest.mark.parametrize(
+    ("node", "parent", "changes"),
+    [
+        ("pretrain", "tokenizer", {}),
+        ("reaction_time", "contrast", {"weight_average": 0.9, "jitter_seconds": 0.3}),
+    ],
+)
+def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
+    study, trained, store, tmp_path, node, parent, changes
+):
     """SIGKILL in the third epoch; the second start continues from the last checkpoint, not from the start."""
-    settings = read_card(trained["pretrain"])["settings"]
-    settings["phase"] = {**settings["phase"], "epochs": 4}
+    settings = read_card(trained[node])["settings"]
+    settings["phase"] = {**settings["phase"], "epochs": 4, **changes}
 
     def start(state: str, die_after: int) -> subprocess.CompletedProcess[str]:
         job = {
-            "node": "pretrain",
+            "node": node,
             "settings": settings,
             "index": str(study.index),
             "store": str(store),
-            "parents": {"tokenizer": str(trained["tokenizer"])},
+            "parents": {"tokenizer" if node == "pretrain" else "init": str(trained[parent])},
             "state": str(tmp_path / state),
             "output": str(tmp_path / f"{state}_output"),
             "die_after": die_after,

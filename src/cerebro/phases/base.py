@@ -33,6 +33,10 @@ class PhaseModule(L.LightningModule):
         """What the card needs beyond the encoder to rebuild the model; plain values."""
         return {}
 
+    def callbacks(self) -> list[L.Callback]:
+        """Lightning callbacks that this kind of phase needs."""
+        return []
+
     def refuse(self, metrics: dict[str, float]) -> None:
         """Raise ``UserError`` when the final metrics show that training failed; by default none do."""
 
@@ -69,6 +73,10 @@ class PhaseModule(L.LightningModule):
         """Log values as epoch means under ``<stage>/<name>``."""
         named = {f"{stage}/{name}": value for name, value in values.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)
+
+    def on_train_epoch_start(self) -> None:
+        """Dropout, too, depends on seed, epoch and rank alone, so that resuming changes nothing."""
+        torch.manual_seed(hash((self.phase.seed, self.current_epoch, self.global_rank)))
 
     def training_step(self, batch: dict[str, Tensor], step: int) -> Tensor:
         """Loss of one training batch."""

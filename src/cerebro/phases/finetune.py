@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import Tensor, nn
 
 from cerebro.config import FinetunePhase, Target
@@ -28,6 +30,11 @@ class FinetuneModule(PhaseModule):
     def card(self) -> dict[str, Any]:
         """The predictor's architecture and its target."""
         return {"predictor": self.model.architecture, "target": self.phase.target}
+
+    def callbacks(self) -> list[L.Callback]:
+        """The moving average of the weights, if one is asked for."""
+        decay = self.phase.weight_average
+        return [EMAWeightAveraging(decay=decay)] if decay else []
 
     def parameter_groups(self) -> Iterable[tuple[Iterable[tuple[str, nn.Parameter]], float]]:
         """Encoder and head with learning rates of their own."""

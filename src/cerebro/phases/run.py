@@ -105,16 +105,22 @@ def _train(
 ) -> dict[str, float]:
     """Fit, go back to the best weights (those before training included) and return their metrics."""
     recorder = Recorder(attempt / "history.csv", run)
-    best = ModelCheckpoint(
-        attempt, filename="best", monitor="val/loss", save_last=True, enable_version_counter=False
-    )
+    best = ModelCheckpoint(attempt, filename="best", monitor="val/loss", enable_version_counter=False)
+    # A checkpoint of its own: save_last would follow only the epochs that improve on the best one.
+    latest = ModelCheckpoint(attempt, filename="last", enable_version_counter=False)
     trainer = L.Trainer(
         accelerator=job.compute.accelerator,
         devices=job.compute.devices,
         precision=job.compute.precision,  # type: ignore[arg-type]
         max_epochs=job.phase.epochs,
         gradient_clip_val=job.phase.clip_norm,
-        callbacks=[best, EarlyStopping("val/loss", patience=job.phase.patience), recorder],
+        callbacks=[
+            *module.callbacks(),
+            best,
+            latest,
+            EarlyStopping("val/loss", patience=job.phase.patience),
+            recorder,
+        ],
         default_root_dir=attempt,
         logger=False,
         num_sanity_val_steps=0,
@@ -128,9 +134,8 @@ def _train(
         print(f"{job.node}: resuming from {last}", flush=True)
     else:
         (attempt / "history.csv").unlink(missing_ok=True)
-        trainer.validate(module, datamodule=data, verbose=False)
-        recorder.record(trainer, 0)
-        trainer.save_checkpoint(initial)
+        torch.save({"state_dict": module.state_dict()}, initial)
+        recorder.record(_validated(module, data, job.compute), 0)
     trainer.fit(module, datamodule=data, ckpt_path=last if resumed else None, weights_only=True)
     if trainer.global_step == 0:
         raise UserError(f"phase '{job.node}' ended without an optimiser step: no training batch was drawn")
@@ -138,10 +143,25 @@ def _train(
     chosen = history.loc[history["val/loss"].idxmin()]
     source = initial if chosen["epoch"] == 0 else Path(best.best_model_path)
     module.load_state_dict(torch.load(source, weights_only=True, map_location="cpu")["state_dict"])
-    trainer.validate(module, datamodule=data, verbose=False)
-    metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+    validated = _validated(module, data, job.compute)
+    metrics = {name: float(value) for name, value in sorted(validated.callback_metrics.items())}
     module.refuse(metrics)
     return {"best_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics}
+
+
+def _validated(module: PhaseModule, data: WindowDataModule, compute: Compute) -> L.Trainer:
+    """Validate the module's own weights: a trainer with callbacks might put an average in their place."""
+    trainer = L.Trainer(
+        accelerator=compute.accelerator,
+        devices=compute.devices,
+        precision=compute.precision,  # type: ignore[arg-type]
+        logger=False,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+    )
+    trainer.validate(module, datamodule=data, verbose=False)
+    return trainer
 
 
 def _card(job: PhaseJob, module: PhaseModule, settings: dict[str, Any], run: Run) -> dict[str, Any]:
