@@ -74,9 +74,9 @@ class PhaseModule(L.LightningModule):
         named = {f"{stage}/{name}": value for name, value in values.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)
 
-    def on_train_epoch_start(self) -> None:
-        """Dropout, too, depends on seed, epoch and rank alone, so that resuming changes nothing."""
-        torch.manual_seed(hash((self.phase.seed, self.current_epoch, self.global_rank)))
+    def on_train_batch_start(self, batch: dict[str, Tensor], step: int) -> None:
+        """Let dropout, too, depend on seed, step and rank alone, so that resuming changes nothing."""
+        torch.manual_seed(hash((self.phase.seed, self.global_step, self.global_rank)))
 
     def training_step(self, batch: dict[str, Tensor], step: int) -> Tensor:
         """Loss of one training batch."""
