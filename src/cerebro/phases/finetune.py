@@ -22,7 +22,7 @@ scores of HBN are about standard normal with a right tail."""
 
 
 class FinetuneModule(PhaseModule):
-    """Mean squared error of the standardised target; selected by NRMSE on held-out subjects."""
+    """Mean squared error of the standardised target, which also selects on validation subjects."""
 
     model: Predictor
     phase: FinetunePhase
