@@ -92,8 +92,9 @@ class Simulation(Settings):
 class Dataset(Settings):
     """One archive of raw recordings."""
 
-    reader: Literal["hbn", "tuh"]
-    """Which reader of `cerebro.recordings` understands the folders."""
+    reader: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
+    """Who understands the folders: `hbn`, `tuh`, `files` (any folder of EEG files), or the dotted name of a
+    module of one's own."""
     roots: tuple[Path, ...] = ()
     """Folders to search; empty takes what the simulation wrote for this dataset."""
     groups: int = Field(default=1, gt=0)

@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from cerebro.recordings import events
 from cerebro.recordings.folders import walk_files
 from cerebro.recordings.participants import read_participants
 from cerebro.recordings.recording import Person, Recording
@@ -78,6 +81,11 @@ def release_of_folder(name: str) -> str:
 def events_path(recording: Path) -> Path:
     """Return where BIDS keeps the events of a recording: beside it."""
     return recording.with_name(recording.name.rsplit("_eeg.", 1)[0] + "_events.tsv")
+
+
+def read_events(recording: Path) -> pd.DataFrame:
+    """Read the events beside a recording, see :func:`cerebro.recordings.events.read_events`."""
+    return events.read_events(events_path(recording))
 
 
 def _bids_root(path: Path, subject: str) -> Path | None:

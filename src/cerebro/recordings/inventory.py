@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,10 @@ from rich.progress import track
 from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
-from cerebro.recordings import hbn, tuh
 from cerebro.recordings.groups import group_index, group_name
+from cerebro.recordings.readers import load_reader
 from cerebro.recordings.recording import Recording
 from cerebro.recordings.signals import open_raw
-
-READERS: dict[str, Callable[[Sequence[Path]], Iterator[Recording]]] = {"hbn": hbn.scan, "tuh": tuh.scan}
-"""How each kind of archive is searched; a new archive is one more entry."""
 
 SCHEMA = pa.schema(
     {
@@ -86,7 +83,7 @@ def build_inventory(
     excluded = {subject.removeprefix("sub-") for subject in excluded_subjects}
     rows: list[dict[str, Any]] = []
     for name, dataset in datasets.items():
-        found = list(READERS[dataset.reader](_roots(name, dataset, raw)))
+        found = list(load_reader(dataset.reader).scan(_roots(name, dataset, raw)))
         kept = [recording for recording in found if not dataset.tasks or recording.task in dataset.tasks]
         first_paths: dict[str, Path] = {}
         for recording in track(
