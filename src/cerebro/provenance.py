@@ -72,8 +72,8 @@ def required_packages(*modules: str, unseen: frozenset[str] = frozenset()) -> se
 
 
 def read_pins(text: str) -> dict[str, str]:
-    """Versions by normalised name of the lines ``name==version`` of a requirements file."""
-    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, flags=re.MULTILINE)
+    """Versions by normalised name of the lines ``name==version`` or ``name[extra]==version`` of requirements."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", text, flags=re.MULTILINE)
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
