@@ -38,7 +38,9 @@ def conda_pins(path: Path) -> dict[str, str]:
 
 def test_every_requirement_of_the_project_is_an_exact_version() -> None:
     lines = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
-    assert [line for line in lines if not re.fullmatch(r"[a-z0-9.-]+(\[[a-z0-9,]+\])?==[0-9][^ ,]*", line)] == []
+    assert [
+        line for line in lines if not re.fullmatch(r"[a-z0-9.-]+(\[[a-z0-9,]+\])?==[0-9][^ ,]*", line)
+    ] == []
 
 
 def test_the_lock_file_holds_the_versions_of_pyproject() -> None:

@@ -72,7 +72,7 @@ def required_packages(*modules: str, unseen: frozenset[str] = frozenset()) -> se
 
 
 def read_pins(text: str) -> dict[str, str]:
-    """Versions by normalised name of the lines ``name==version`` or ``name[extra]==version`` of requirements."""
+    """Versions by normalised name of the lines ``name==version`` or ``name[extra]==version``."""
     found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", text, flags=re.MULTILINE)
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
