@@ -101,6 +101,39 @@ class Dataset(Settings):
     """Number of subject groups, one sharding job and one shard each; about one per 100 subjects."""
     tasks: tuple[str, ...] = ()
     """Tasks to keep, by BIDS name; empty keeps all."""
+    releases: tuple[str, ...] = ()
+    """Releases to keep (`R1`, ...); empty keeps all that lie below the roots."""
+    keep: tuple[str, ...] = ()
+    """The only subjects to take: names, or text files with one name a line (an entry with a `.` or a `/` is a
+    file, `#` begins a comment); empty takes all."""
+    exclude: tuple[str, ...] = ()
+    """Subjects to leave out, as names or files like `keep`."""
+    exclude_evaluation_of: tuple[Path, ...] = ()
+    """Folders of TUAB or TUEV copies: patients found there below `eval` are left out of this dataset, so that
+    nothing is pretrained on whom those benchmarks evaluate."""
+    max_failed_share: float = Field(default=0.1, ge=0, le=1)
+    """A step stops when more than one recording and more than this share of the dataset's is quarantined."""
+
+
+class Download(Settings):
+    """What `snakemake download` fetches: HBN-EEG from its public buckets. No other step reads it."""
+
+    releases: tuple[str, ...] = Field(min_length=1)
+    """HBN releases (`R1` to `R11`)."""
+    format: Literal["bdf", "bdf_mini", "set"] = "bdf"
+    """`bdf`: the challenge's copies, 100 Hz; `bdf_mini`: those of 20 subjects a release; `set`: OpenNeuro's
+    originals, 500 Hz."""
+    folder: Path
+    """Where the releases go, each in a folder of its own (`R5_L100_bdf`, `ds005509`)."""
+    tasks: tuple[str, ...] = ()
+    """Tasks to fetch, by BIDS name; empty fetches all."""
+    subjects: Annotated[int, Field(gt=0)] | tuple[str, ...] = ()
+    """Subjects to fetch, with or without `sub-`; a number takes that many of each release, the first by name;
+    empty fetches all."""
+    connections: int = Field(default=8, gt=0)
+    """Files fetched side by side."""
+    endpoint: str | None = None
+    """URL of an S3 server that holds a copy of the buckets; null is Amazon's."""
 
 
 class Preprocessing(Settings):
@@ -110,6 +143,34 @@ class Preprocessing(Settings):
     """Band-pass in Hz; recordings that the archive already band-passed are not filtered again."""
     sfreq: float = Field(default=100.0, gt=0)
     """Sampling rate of the shards in Hz."""
+
+
+class Quality(Settings):
+    """When a channel of a recording is bad, and what becomes of it; see docs/quality.md for the sources."""
+
+    bad_channels: Literal["mask", "interpolate"] = "mask"
+    """`mask`: bad channels are stored as zeros, which models take for absent ones; `interpolate`: spherical
+    splines over the good ones. Test releases are stored as recorded, as the challenge's scorer has them."""
+    max_interpolated: float = Field(default=0.25, gt=0, lt=1)
+    """Where a larger share of channels is bad they are masked, not interpolated: too little is left."""
+    flat_uv: float = Field(default=1.0, gt=0)
+    """A second in which a channel moves less than this (µV, peak to peak) is flat; a channel that is flat in
+    more than half of the recording is bad."""
+    max_dropouts: float = Field(default=0.01, ge=0, le=1)
+    """Share of flat seconds above which a channel is bad."""
+    max_clipped: float = Field(default=0.01, ge=0, le=1)
+    """Share of samples at the amplifier's limits, or beyond the store's, above which a channel is bad."""
+    noisy_deviations: float = Field(default=5.0, gt=0)
+    """Robust deviations of log amplitude above the other channels that make a channel bad."""
+    min_correlation: float = Field(default=0.4, gt=-1, lt=1)
+    """A second in which a channel correlates less with what the others predict for it is uncorrelated."""
+    max_uncorrelated: float = Field(default=0.05, ge=0, le=1)
+    """Share of uncorrelated seconds above which a channel is bad."""
+    mains_hz: Literal[50, 60] = 60
+    """Frequency of the mains where the recordings were made."""
+    line_noise_deviations: float = Field(default=4.0, gt=0)
+    """Robust deviations of log hum above the other channels that make a channel bad, if its hum also exceeds
+    its EEG."""
 
 
 class Windows(Settings):
@@ -145,6 +206,9 @@ class EncoderSettings(Settings):
     """How a montage reaches the encoder's channels."""
     layout: Literal["ten_twenty", "hbn_128"] = "ten_twenty"
     """The encoder's own channels: 21 electrodes of the 10-20 system or the 128 of the HBN net."""
+    reference: Literal["average", "linked_ears", "recorded"] = "average"
+    """What every window is referenced to, in training and when scored: the mean of its good channels, the mean
+    of the good channels nearest to the two ears, or nothing other than it was recorded with."""
     patch_seconds: float = Field(default=0.5, gt=0)
     """Length of a patch (one token of one channel) in seconds."""
     dim: int = Field(default=64, gt=0)
@@ -331,8 +395,12 @@ class Config(Settings):
     """The embedded raw data; null when all datasets have roots of their own."""
     datasets: dict[str, Dataset] = Field(min_length=1)
     """Archives by name."""
+    download: Download | None = None
+    """What `snakemake download` fetches."""
     preprocessing: Preprocessing = Preprocessing()
     """From raw samples to shards."""
+    quality: Quality = Quality()
+    """Bad channels."""
     windows: Windows = Windows()
     """The window index."""
     splits: Splits = Splits()

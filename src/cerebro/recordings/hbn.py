@@ -15,16 +15,8 @@ from cerebro.recordings import events
 from cerebro.recordings.folders import walk_files
 from cerebro.recordings.participants import read_participants
 from cerebro.recordings.recording import Person, Recording
+from cerebro.recordings.releases import ACCESSIONS
 
-# The accession numbers of R1 to R11 on OpenNeuro (https://openneuro.org/search?query=HBN-EEG); .512 is
-# followed by .514.
-_ACCESSIONS = dict(
-    zip(
-        [f"ds{number:06d}" for number in (*range(5505, 5513), 5514, 5515, 5516)],
-        [f"R{number}" for number in range(1, 12)],
-        strict=True,
-    )
-)
 _FILE = re.compile(
     r"(?P<subject>sub-[A-Za-z0-9]+)(_ses-(?P<session>[A-Za-z0-9]+))?_task-(?P<task>[A-Za-z0-9]+)"
     r"(_acq-[A-Za-z0-9]+)?(_run-(?P<run>\d+))?_eeg\.(?P<format>set|bdf)"
@@ -71,7 +63,7 @@ def release_of_folder(name: str) -> str:
 
     Empty when it tells none.
     """
-    for accession, release in _ACCESSIONS.items():
+    for release, accession in ACCESSIONS.items():
         if name.startswith(accession):
             return release
     match = _RELEASE_IN_FOLDER.search(name)
