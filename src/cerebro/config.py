@@ -207,8 +207,8 @@ class EncoderSettings(Settings):
     layout: Literal["ten_twenty", "hbn_128"] = "ten_twenty"
     """The encoder's own channels: 21 electrodes of the 10-20 system or the 128 of the HBN net."""
     reference: Literal["average", "linked_ears", "recorded"] = "average"
-    """What every window is referenced to, in training and when scored: the mean of its good channels, the mean
-    of the good channels nearest to the two ears, or nothing other than it was recorded with."""
+    """What every window is referenced to, in training and when scored: the mean of its good channels, the
+    mean of the good channels nearest to the two ears, or nothing other than it was recorded with."""
     patch_seconds: float = Field(default=0.5, gt=0)
     """Length of a patch (one token of one channel) in seconds."""
     dim: int = Field(default=64, gt=0)

@@ -89,6 +89,7 @@ def random_encoder(settings: EncoderSettings, seed: int) -> Encoder:
             depth=settings.depth,
             heads=settings.heads,
             dropout=settings.dropout,
+            reference=settings.reference,
         )
 
 

@@ -64,6 +64,8 @@ class Encoder(nn.Module):
         Sampling rate in Hz that windows must have.
     dim, depth, heads, dropout
         Width, blocks, attention heads and dropout of the transformer.
+    reference : {'average', 'linked_ears', 'recorded'}
+        See :class:`~cerebro.models.front_end.FrontEnd`.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Encoder(nn.Module):
         depth: int,
         heads: int,
         dropout: float = 0.0,
+        reference: str = "average",
     ) -> None:
         super().__init__()
         self.architecture: dict[str, Any] = {
@@ -88,11 +91,12 @@ class Encoder(nn.Module):
             "depth": depth,
             "heads": heads,
             "dropout": dropout,
+            "reference": reference,
         }
         self.dim = dim
         self.patch_samples = patch_samples
         self.sfreq = sfreq
-        self.front_end = FrontEnd()
+        self.front_end = FrontEnd(reference)
         self.adapter = ADAPTERS[adapter](layout)
         self.patch_embedding = PatchEmbedding(patch_samples, sfreq, dim)
         self.mask_token = nn.Parameter(torch.zeros(dim))
@@ -138,7 +142,7 @@ class Encoder(nn.Module):
         self, signal: Tensor, positions: Tensor, masked: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Tokens, as :meth:`forward`, and which of them stand for a present channel, (batch, n_tokens)."""
-        referenced, present = self.front_end(signal)
+        referenced, present = self.front_end(signal, positions)
         adapted, present = self.adapter(referenced, positions, present)
         n_patches = self.n_patches(signal.shape[-1])
         patches = adapted[..., : n_patches * self.patch_samples].unflatten(-1, (n_patches, -1))

@@ -17,21 +17,46 @@ SCALE_UV = 20.0
 """Typical standard deviation (µV) of average-referenced EEG: makes the encoder's input about 1."""
 
 
-class FrontEnd(nn.Module):
-    """Mark present channels, subtract their average and scale to about 1."""
+REFERENCES = ("average", "linked_ears", "recorded")
+"""What windows can be referenced to, see :class:`FrontEnd`."""
+EARS = ((-0.786921, -0.111927, -0.606818), (0.778916, -0.119299, -0.615676))
+"""A1 and A2 on the unit sphere of `cerebro.recordings.montages`, which is not shipped with a model."""
 
-    def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+
+class FrontEnd(nn.Module):
+    """Mark present channels, reference them and scale to about 1.
+
+    Parameters
+    ----------
+    reference : {'average', 'linked_ears', 'recorded'}
+        The mean of the present channels; the mean of the two present channels nearest to the left and the
+        right ear (A1 and A2 where they were recorded, E49 and E113 of the HydroCel net, T7 and T8 without
+        either); or none, and windows stay as recorded.
+    """
+
+    ears: Tensor
+
+    def __init__(self, reference: str = "average") -> None:
+        super().__init__()
+        if reference not in REFERENCES:
+            raise ValueError(f"there is no reference '{reference}'; known: {', '.join(REFERENCES)}")
+        self.reference = reference
+        self.register_buffer("ears", torch.tensor(EARS), persistent=False)
+
+    def forward(self, signal: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Apply to a batch of windows.
 
         Parameters
         ----------
         signal : Tensor, shape (batch, n_chans, n_times)
             µV, in any reference; zeros where a channel is absent.
+        positions : Tensor, shape (batch, n_chans, 3)
+            Electrodes on the unit sphere.
 
         Returns
         -------
         signal : Tensor, shape (batch, n_chans, n_times)
-            Average-referenced over present channels, in units of ``SCALE_UV``; zeros in absent channels.
+            Referenced over present channels, in units of ``SCALE_UV``; zeros in absent channels.
         present : Tensor of bool, shape (batch, n_chans)
             False where a channel is flat (a recording's own reference channel included, whose signal the
             others carry) or an outlier.
@@ -41,6 +66,22 @@ class FrontEnd(nn.Module):
         alive = deviation > FLAT_UV
         typical = deviation.masked_fill(~alive, torch.nan).nanmedian(dim=-1, keepdim=True).values
         present = alive & (deviation < OUTLIER_RATIO * typical)
-        weight = present.to(signal.dtype).unsqueeze(-1)
-        average = (signal * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
-        return (signal - average) * weight / SCALE_UV, present
+        weight = present.to(signal.dtype)
+        if self.reference == "average":
+            signal = signal - _weighted_mean(signal, weight)
+        elif self.reference == "linked_ears":
+            signal = signal - _weighted_mean(signal, self._nearest_to_ears(positions, present))
+        return signal * weight.unsqueeze(-1) / SCALE_UV, present
+
+    def _nearest_to_ears(self, positions: Tensor, present: Tensor) -> Tensor:
+        """Weights, shape (batch, n_chans): the present channels nearest to either ear."""
+        closeness = (positions.float() @ self.ears.T).masked_fill(~present.unsqueeze(-1), -torch.inf)
+        nearest = closeness.argmax(dim=1, keepdim=True)
+        chosen = torch.zeros_like(closeness).scatter_(1, nearest, 1.0).sum(dim=-1)
+        return chosen * present  # a window without any present channel has no reference
+
+
+def _weighted_mean(signal: Tensor, weight: Tensor) -> Tensor:
+    """Mean over channels, shape (batch, 1, n_times); zero where no channel has a weight."""
+    weight = weight.unsqueeze(-1)
+    return (signal * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)

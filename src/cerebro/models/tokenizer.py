@@ -80,7 +80,7 @@ class NeuralTokenizer(nn.Module):
 
         Taken before the learned adapter: a target that the adapter could change would reward a blur.
         """
-        referenced, present = self.encoder.front_end(signal)
+        referenced, present = self.encoder.front_end(signal, positions)
         measured, found = self.measured(referenced, positions, present)
         n_patches = self.encoder.n_patches(signal.shape[-1])
         used = measured[..., : n_patches * self.encoder.patch_samples]
