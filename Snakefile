@@ -48,6 +48,7 @@ wildcard_constraints:
 
 
 localrules:
+    download,
     submission,
     track,
     summary,
@@ -64,6 +65,7 @@ rule submission:
         "{R} is complete"
 
 
+include: "workflow/rules/download.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/phases.smk"
 include: "workflow/rules/probes.smk"

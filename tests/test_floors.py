@@ -21,6 +21,7 @@ FLOORS = {
     "losses": 1,
     "models": 1,
     "recordings": 1,
+    "download": 2,
     "shards": 2,
     "simulation": 2,
     "data": 3,

@@ -26,6 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _download(options: argparse.Namespace) -> None:
+    from cerebro.config import Download
+    from cerebro.download.run import download
+
+    section = options.settings["download"]
+    download(
+        None if section is None else Download.model_validate(section),
+        tuh_roots={name: [Path(root) for root in roots] for name, roots in options.settings["tuh"].items()},
+        log=options.log,
+    )
+
+
 def _simulate(options: argparse.Namespace) -> None:
     from cerebro.config import Simulation
     from cerebro.simulation.population import simulate
@@ -43,15 +55,19 @@ def _inventory(options: argparse.Namespace) -> None:
         raw=options.raw,
         excluded_subjects=options.settings["excluded_subjects"],
         output=options.output,
+        state=options.state,
+        threads=options.threads,
     )
 
 
 def _shard(options: argparse.Namespace) -> None:
-    from cerebro.config import Preprocessing
+    from cerebro.config import Preprocessing, Quality
     from cerebro.shards.build import build_shard
 
     build_shard(
-        Preprocessing.model_validate(options.settings),
+        Preprocessing.model_validate(options.settings["preprocessing"]),
+        Quality.model_validate(options.settings["quality"]),
+        test_releases=options.settings["test_releases"],
         inventory=options.inventory,
         group=options.group,
         output=options.output,
@@ -68,6 +84,7 @@ def _windows(options: argparse.Namespace) -> None:
         Splits.model_validate(options.settings["splits"]),
         inventory=options.inventory,
         shards=options.shards,
+        max_failed_share=options.settings["max_failed_share"],
         output=options.output,
         summary=options.summary,
     )
@@ -158,21 +175,29 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="cerebro", description="One command per step of the workflow.")
     commands = root.add_subparsers(dest="command", required=True)
 
-    def command(name: str, step: Any, summary: str, *, settings: bool = True) -> argparse.ArgumentParser:
+    def command(
+        name: str, step: Any, summary: str, *, settings: bool = True, output: bool = True
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary)
         added.set_defaults(step=step)
-        added.add_argument("--output", type=Path, required=True, help="what the step writes")
+        if output:
+            added.add_argument("--output", type=Path, required=True, help="what the step writes")
         if settings:
             added.add_argument(
                 "--settings", type=_json, required=True, help="JSON text, or the path of a JSON file"
             )
         return added
 
+    download = command("download", _download, "fetch HBN's releases from their public buckets", output=False)
+    download.add_argument("--log", type=Path, required=True, help="what became of each file")
+
     simulate = command("simulate", _simulate, "write the embedded raw data: HBN-BIDS and TUH EDF")
     simulate.add_argument("--threads", type=int, default=1, help="recordings written side by side")
 
     inventory = command("inventory", _inventory, "one table of every recording found")
     inventory.add_argument("--raw", type=Path, help="where the simulation wrote")
+    inventory.add_argument("--state", type=Path, help="where headers are remembered; none reads all again")
+    inventory.add_argument("--threads", type=int, default=1, help="files opened side by side")
 
     shard = command("shard", _shard, "preprocess one group of subjects into a shard")
     shard.add_argument("--inventory", type=Path, required=True)

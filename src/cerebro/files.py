@@ -43,3 +43,9 @@ def digest_file(path: Path) -> str:
     """First 16 hexadecimal digits of the SHA-256 of a file's content."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def nearest_folder(path: Path) -> Path:
+    """Return the folder itself if it exists, else the nearest one above it that does."""
+    path = Path(path).absolute()
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
