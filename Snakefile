@@ -7,6 +7,7 @@ from pathlib import Path
 
 SOURCE = f"{workflow.basedir}/src"
 sys.path.insert(0, SOURCE)
+sys.path.append("")  # readers of one's own lie where the workflow runs, or on $PYTHONPATH
 
 from cerebro.config import load_config
 from cerebro.errors import UserError
@@ -30,7 +31,7 @@ R = PLAN.results
 os.environ.update(
     CEREBRO_COMPUTE=PLAN.compute_settings(),
     CEREBRO_NEEDED_WINDOWS=PLAN.needed_windows(),
-    PYTHONPATH=SOURCE,
+    PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")])),
     OMP_WAIT_POLICY="passive",
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",

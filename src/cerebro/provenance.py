@@ -31,7 +31,7 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
 @cache
-def code_digest(*modules: str, without: tuple[str, ...] = ()) -> str:
+def code_digest(*modules: str, without: tuple[str, ...] = (), files: tuple[Path, ...] = ()) -> str:
     """Digest of modules, of what they import from this package, and of the packages' pinned versions.
 
     Imports are followed to the end, those inside functions included; the syntax trees are hashed.
@@ -42,6 +42,9 @@ def code_digest(*modules: str, without: tuple[str, ...] = ()) -> str:
         Entry points by dotted name, such as ``cerebro.shards.build``.
     without
         Modules not to follow, such as the other choices of a table of choices.
+    files
+        Python files outside of this package that count as well, with what they import from it; the versions
+        of packages that they import do not count.
 
     Returns
     -------
@@ -54,11 +57,15 @@ def code_digest(*modules: str, without: tuple[str, ...] = ()) -> str:
         An imported package is not pinned in the lock file, or a module does not exist.
     """
     unseen = UNSEEN.union(without)
+    outside = [file.read_text() for file in files]
+    used = {name for source in outside for name in imports(source) if _file(name) is not None}
+    modules = (*modules, *used)
     pins = read_pins(LOCK.read_text())
     if unpinned := required_packages(*modules, unseen=unseen) - pins.keys():
         raise ValueError(f"{', '.join(sorted(unpinned))} imported but not pinned in {LOCK}")
     parts = [f"{name} {_syntax(_source(name))}" for name in sorted(_reach(modules, unseen))]
     parts += [f"{name}=={pins[name]}" for name in sorted(required_packages(*modules, unseen=unseen))]
+    parts += [_syntax(source) for source in outside]
     return digest_text("\n".join(parts))
 
 

@@ -35,20 +35,21 @@ checkpoint inventory:
         f"{R}/benchmarks/inventory.tsv"
     conda:
         "../../envs/prepare.yaml"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=2000,
         runtime=240,
     params:
         settings=PLAN.inventory_settings(),
         found=lambda wildcards: PLAN.found(),
-        code=code_digest("cerebro.recordings.inventory"),
+        code=PLAN.inventory_code(),
         raw=PLAN.raw_option(),
+        state=PLAN.inventory_state(),
     message:
         "Finding every recording"
     shell:
-        "python -m cerebro.cli inventory --settings {params.settings:q} {params.raw:q}"
-        " --output {output:q} &> {log:q}"
+        "python -m cerebro.cli inventory --settings {params.settings:q} {params.raw:q} --state {params.state:q}"
+        " --threads {threads} --output {output:q} &> {log:q}"
 
 
 # A shard follows the files of its own subjects, which `members` digests, and not the inventory as a whole.
@@ -75,7 +76,7 @@ rule shard:
     params:
         settings=PLAN.shard_settings(),
         members=lambda wildcards: PLAN.members(wildcards.group),
-        code=code_digest("cerebro.shards.build", "cerebro.recordings.inventory"),
+        code=lambda wildcards: PLAN.shard_code(wildcards.group),
     message:
         "Preprocessing {wildcards.group}"
     shell:
@@ -102,7 +103,7 @@ rule windows:
         runtime=120,
     params:
         settings=PLAN.windows_settings(),
-        code=code_digest("cerebro.shards.windows"),
+        code=PLAN.windows_code(),
     message:
         "Indexing windows, labels and splits"
     shell:

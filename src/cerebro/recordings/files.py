@@ -7,7 +7,7 @@ the root become part of the recording's name.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cerebro.recordings.folders import walk_files
+from cerebro.recordings.folders import subject_of_file, walk_files
 from cerebro.recordings.recording import Recording
 from cerebro.recordings.signals import FORMATS
 
@@ -20,7 +20,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
                 folders = path.relative_to(root).parent.parts
                 yield Recording(
                     path=path,
-                    subject=path.stem.partition("_")[0],
+                    subject=subject_of_file(path, "files"),
                     name=(*folders, path.stem),
                     reference="unknown",
                 )

@@ -26,3 +26,21 @@ def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
             for name in sorted(files):
                 if not name.startswith("."):
                     yield Path(folder) / name
+
+
+def subject_of_file(path: Path, reader: str) -> str:
+    """Say whose file this is by its name alone; empty for files of no subject.
+
+    Recordings and their sidecars begin with their subject in every archive that a built-in reader knows;
+    what the names in other archives mean is unknown here, so that nobody is.
+    """
+    first, separator, _ = path.stem.partition("_")
+    match reader:
+        case "hbn":
+            return first if separator and first.startswith("sub-") else ""
+        case "tuh":
+            return first if separator else ""
+        case "files":
+            return first
+        case _:
+            return ""

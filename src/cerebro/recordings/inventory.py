@@ -3,8 +3,9 @@
 import json
 import math
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from rich.progress import track
 from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
+from cerebro.recordings.exclusions import Exclusions, bare, read_exclusions
+from cerebro.recordings.failures import refuse_failures
 from cerebro.recordings.groups import group_index, group_name
-from cerebro.recordings.readers import load_reader
-from cerebro.recordings.recording import Recording
-from cerebro.recordings.signals import open_raw
+from cerebro.recordings.headers import Header, read_headers
+from cerebro.recordings.readers import load_reader, person_function
+from cerebro.recordings.recording import Person, Recording
 
 SCHEMA = pa.schema(
     {
@@ -52,7 +55,14 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
-"""Columns of the inventory: sfreq in Hz, duration in s, channels as a JSON list in the file's order."""
+"""Columns of the inventory: sfreq in Hz, duration in s, channels as a JSON list in the file's order.
+
+``status`` is ``ok``, ``quarantined`` (broken), ``excluded`` (by the configuration, or a second copy) or
+``missing`` (not downloaded), with its ``reason``; only what is ``ok`` goes on.
+"""
+
+PERSON = tuple(asdict(Person()))
+"""Columns of what is known of the subject."""
 
 
 def build_inventory(
@@ -61,6 +71,8 @@ def build_inventory(
     raw: Path | None,
     excluded_subjects: Sequence[str],
     output: Path,
+    state: Path | None = None,
+    threads: int = 1,
 ) -> None:
     """Scan every dataset, read the headers and write the inventory.
 
@@ -74,22 +86,44 @@ def build_inventory(
         Subjects that stay in the table with the status ``excluded``, with or without ``sub-``.
     output
         The parquet file to write, with the columns of :data:`SCHEMA`.
+    state
+        Folder in which headers are remembered, so that the next scan opens only files that changed.
+    threads
+        Files opened side by side.
 
     Raises
     ------
     UserError
-        If a folder doesn't exist, or no usable recording is found at all.
+        If a folder doesn't exist, too many recordings of a dataset are broken, or no usable recording is
+        found at all.
     """
-    excluded = {subject.removeprefix("sub-") for subject in excluded_subjects}
+    found = {
+        name: _find(name, dataset, _roots(name, dataset, raw), excluded_subjects)
+        for name, dataset in datasets.items()
+    }
+    wanted = [recording.path for part in found.values() for recording, reason in part if not reason]
+    headers = track(
+        read_headers(wanted, state=state, threads=threads),
+        total=len(wanted),
+        description="headers",
+        transient=True,
+        disable=not sys.stdout.isatty(),
+    )
+    header_of = dict(zip(wanted, headers, strict=True))
     rows: list[dict[str, Any]] = []
     for name, dataset in datasets.items():
-        found = list(load_reader(dataset.reader).scan(_roots(name, dataset, raw)))
-        kept = [recording for recording in found if not dataset.tasks or recording.task in dataset.tasks]
-        first_paths: dict[str, Path] = {}
-        for recording in track(
-            kept, description=f"headers of {name}", transient=True, disable=not sys.stdout.isatty()
-        ):
-            rows.append(_row(name, dataset, recording, excluded, first_paths))
+        read_person = person_function(dataset.reader)
+        own = [
+            _row(name, dataset, recording, reason, header_of.get(recording.path, Header()), read_person)
+            for recording, reason in found[name]
+        ]
+        _tell_copies_apart(own)
+        rows += own
+    print(_summary(rows))
+    for name, dataset in datasets.items():
+        tried = [row for row in rows if row["dataset"] == name and row["status"] in ("ok", "quarantined")]
+        broken = [row["reason"] for row in tried if row["status"] == "quarantined"]
+        refuse_failures(name, broken, recordings=len(tried), limit=dataset.max_failed_share)
     if not any(row["status"] == "ok" for row in rows):
         searched = ", ".join(
             f"{name}: {', '.join(map(str, _roots(name, part, raw)))}" for name, part in datasets.items()
@@ -99,7 +133,6 @@ def build_inventory(
         raise UserError(f"no usable recordings in {searched}{why}; check datasets.*.roots, reader and tasks")
     with atomic_path(output) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary)
-    print(_summary(rows))
 
 
 def _roots(name: str, dataset: Dataset, raw: Path | None) -> tuple[Path, ...]:
@@ -112,16 +145,53 @@ def _roots(name: str, dataset: Dataset, raw: Path | None) -> tuple[Path, ...]:
     return roots
 
 
+def _find(
+    name: str, dataset: Dataset, roots: Sequence[Path], excluded_subjects: Sequence[str]
+) -> list[tuple[Recording, str]]:
+    """Every recording of the tasks and releases in question, and why it stays out (empty: it doesn't)."""
+    exclusions = read_exclusions(name, dataset, excluded_subjects)
+    recordings = [
+        recording
+        for recording in load_reader(dataset.reader).scan(roots)
+        if not (dataset.tasks and recording.task not in dataset.tasks)
+        and not (dataset.releases and recording.release and recording.release not in dataset.releases)
+    ]
+    _warn_of_unknown_names(name, dataset, exclusions, recordings)
+    return [(recording, exclusions.reason(recording.subject)) for recording in recordings]
+
+
+def _warn_of_unknown_names(
+    name: str, dataset: Dataset, exclusions: Exclusions, recordings: Sequence[Recording]
+) -> None:
+    """Say how many of those to keep are not there: their list may be of another version of the archive."""
+    unknown = sorted((exclusions.keep or frozenset()) - {bare(recording.subject) for recording in recordings})
+    if unknown:
+        warnings.warn(
+            f"datasets.{name}.keep names {len(unknown)} subjects who have no recording there, for instance "
+            f"{unknown[0]}",
+            stacklevel=2,
+        )
+
+
 def _row(
     dataset_name: str,
     dataset: Dataset,
     recording: Recording,
-    excluded: set[str],
-    first_paths: dict[str, Path],
+    excluded: str,
+    header: Header,
+    read_person: Callable[[str], Person] | None,
 ) -> dict[str, Any]:
-    identity = "/".join((dataset_name, *recording.name))
-    row: dict[str, Any] = {
-        "recording": identity,
+    person = asdict(recording.person)
+    if read_person is not None and header.patient:
+        stated = asdict(read_person(header.patient))
+        person = {key: stated[key] if math.isnan(value) else value for key, value in person.items()}
+    status, reason = header.status, header.reason
+    if excluded:
+        status, reason = "excluded", excluded
+    elif status == "ok" and recording.problem:
+        status, reason = "quarantined", recording.problem
+    return {
+        "recording": "/".join((dataset_name, *recording.name)),
         "dataset": dataset_name,
         "reader": dataset.reader,
         "release": recording.release,
@@ -131,50 +201,33 @@ def _row(
         "run": recording.run,
         "path": str(recording.path),
         "format": recording.path.suffix.lower().lstrip("."),
+        "size_bytes": header.size_bytes,
+        "mtime_ns": header.mtime_ns,
+        "sfreq": header.sfreq,
+        "duration": header.duration,
+        "n_chans": len(header.channels),
+        "channels": json.dumps(header.channels),
         "filtered": recording.filtered,
         "reference": recording.reference,
+        **person,
         "group": group_name(dataset_name, group_index(recording.subject, dataset.groups)),
-        "status": "ok",
-        "reason": "",
-        **asdict(recording.person),
-        **_header(recording),
+        "status": status,
+        "reason": reason,
     }
-    if identity in first_paths:
-        copies = sum(seen.split("#")[0] == identity for seen in first_paths)
-        row |= {
-            "recording": f"{identity}#{copies + 1}",
-            "status": "excluded",
-            "reason": f"the same recording as {first_paths[identity]}",
-        }
-    elif recording.subject.removeprefix("sub-") in excluded:
-        row |= {"status": "excluded", "reason": "subject excluded by the configuration"}
-    first_paths[row["recording"]] = recording.path
-    return row
 
 
-def _header(recording: Recording) -> dict[str, Any]:
-    unread = {"size_bytes": 0, "mtime_ns": 0, "sfreq": math.nan, "duration": math.nan, "n_chans": 0}
-    nothing: dict[str, Any] = {**unread, "channels": "[]"}
-    if not recording.path.exists():
-        return {**nothing, "status": "quarantined", "reason": "not downloaded: the link points nowhere"}
-    stat = recording.path.stat()
-    nothing |= {"size_bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    if recording.problem:
-        return {**nothing, "status": "quarantined", "reason": recording.problem}
-    try:
-        raw = open_raw(recording.path)
-    except Exception as error:
-        # Broken files make MNE and SciPy raise anything at all; one bad file must cost one file, named.
-        reason = f"header unreadable: {type(error).__name__}: {error}".splitlines()[0]
-        return {**nothing, "status": "quarantined", "reason": reason}
-    sfreq = float(raw.info["sfreq"])
-    return {
-        **nothing,
-        "sfreq": sfreq,
-        "duration": raw.n_times / sfreq,
-        "n_chans": len(raw.ch_names),
-        "channels": json.dumps(raw.ch_names),
-    }
+def _tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:
+    """Use a recording that lies there twice once: the first copy that is usable, under the plain name."""
+    copies: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        copies.setdefault(row["recording"], []).append(row)
+    for identity, same in copies.items():
+        used = next((row for row in same if row["status"] == "ok"), same[0])
+        others = [row for row in same if row is not used]
+        for number, row in enumerate(others, start=2):
+            row["recording"] = f"{identity}#{number}"
+            if used["status"] == "ok":
+                row |= {"status": "excluded", "reason": f"the same recording as {used['path']}"}
 
 
 def _summary(rows: list[dict[str, Any]]) -> str:
@@ -185,7 +238,25 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     per_dataset = ", ".join(
         f"{name} {count}" for name, count in Counter(row["dataset"] for row in usable).items()
     )
-    return (
+    lines = [
         f"inventory: {len(usable)} recordings ({per_dataset}) of {len(subjects)} subjects, {hours:.1f} h; "
-        f"{counts['quarantined']} quarantined, {counts['excluded']} excluded"
-    )
+        f"{counts['quarantined']} quarantined, {counts['excluded']} excluded, {counts['missing']} missing"
+    ]
+    first: dict[tuple[str, str, str], str] = {}
+    sizes: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        if row["status"] != "ok":
+            why = (row["dataset"], row["status"], _kind(row))
+            first.setdefault(why, row["path"])
+            sizes[why] += 1
+    for why, size in sizes.most_common():
+        dataset, status, reason = why
+        lines.append(f"  {dataset}: {size} {status}: {reason} (first: {first[why]})")
+    return "\n".join(lines)
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    """The reason without what is particular to one file, so that like reasons can be counted."""
+    if row["reason"].startswith("the same recording as"):
+        return "the same recording lies there twice"
+    return "not downloaded" if row["status"] == "missing" else row["reason"]

@@ -1,9 +1,12 @@
 """Find recordings of the Temple University Hospital EEG corpus, in the layouts of TUEG and TUAB.
 
-TUEG: ``edf/000/aaaaaaaa/s001_2015_12_30/01_tcp_ar/aaaaaaaa_s001_t000.edf``;
+TUEG: ``edf/000/aaaaaaaa/s001_2015_12_30/01_tcp_ar/aaaaaaaa_s001_t000.edf``, the session also without its day
+(``s001_2015``) or, before version 2, with the montage first and numbered patients
+(``edf/01_tcp_ar/000/00000000/s001_2003_01_01/00000000_s001_t000.edf``);
 TUAB: ``edf/train/normal/01_tcp_ar/aaaaaaaa_s001_t000.edf`` (Obeid & Picone 2016,
-https://doi.org/10.3389/fnins.2016.00196). The montage folder tells the reference, the EDF header the
-patient's age and sex where it has them.
+https://doi.org/10.3389/fnins.2016.00196). Patient, session and token are those of the file's name, so that a
+recording that lies in TUEG and in TUAB has one name. The montage folder tells the reference, the EDF header
+the patient's age and sex where it has them.
 """
 
 import math
@@ -13,40 +16,42 @@ from pathlib import Path
 
 from cerebro.recordings.folders import walk_files
 from cerebro.recordings.recording import Person, Recording
-from cerebro.recordings.signals import edf_header
 
-_FILE = re.compile(r"(?P<patient>[a-z0-9]+)_(?P<session>s\d+)_(?P<token>t\d+)\.edf")
+_FILE = re.compile(r"(?P<patient>[a-z0-9]+)_(?P<session>s\d+)_(?P<token>t\d+)\.edf", flags=re.IGNORECASE)
 _MONTAGE_FOLDER = re.compile(r"0\d_tcp_(ar|le)(_a)?")
 _REFERENCES = {"ar": "average", "le": "linked ears"}
+_MAX_AGE = 120
 
 
 def scan(roots: Sequence[Path]) -> Iterator[Recording]:
-    """Yield every TUH recording below ``roots``; only the patient field of the header is read."""
+    """Yield every TUH recording below ``roots``, headers unread."""
     for path in walk_files(roots):
         match = _FILE.fullmatch(path.name)
         if match is None:
             continue
-        montage = _MONTAGE_FOLDER.fullmatch(path.parent.name)
-        folder = path.parent.parent.name if montage else path.parent.name
-        session = folder if folder.startswith(match["session"]) else match["session"]
+        above = [folder.name for folder in path.parents]
+        montage = next((found for name in above if (found := _MONTAGE_FOLDER.fullmatch(name))), None)
+        session = match["session"]
+        dated = next((name for name in above if re.fullmatch(rf"{session}(_\d+)*", name)), session)
         yield Recording(
             path=path,
             subject=match["patient"],
             name=(match["patient"], session, match["token"]),
-            session=session,
+            session=dated,
             reference=_REFERENCES[montage[1]] if montage else "unknown",
-            person=_patient(path),
         )
 
 
-def _patient(path: Path) -> Person:
-    try:
-        field, _ = edf_header(path)
-    except (OSError, ValueError):
-        return Person()  # the inventory opens the file next and records what is wrong with it
-    age = re.search(r"\bAge:\s*(\d+)", field)
-    sex = re.search(r"(?:^|\s)([MF])(?=\s|$)", field)
+def read_person(patient: str) -> Person:
+    """Read age in years and sex from the patient field of a header.
+
+    The field reads like ``aaaaaaaa F 01-JAN-1950 aaaaaaaa Age:65``. What is not there is NaN, and so is an
+    age above 120.
+    """
+    age = re.search(r"\bAge:\s*(\d+(?:\.\d+)?)", patient, flags=re.IGNORECASE)
+    sex = re.search(r"(?:^|\s)([MF])(?=\s|$)", patient)
+    years = float(age[1]) if age else math.nan
     return Person(
-        age=float(age[1]) if age else math.nan,
+        age=years if years <= _MAX_AGE else math.nan,
         sex=math.nan if sex is None else float(sex[1] == "F"),
     )

@@ -1,0 +1,35 @@
+"""One bad file costs one file; too many of them mean that something else is wrong, and the step stops."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from cerebro.errors import UserError
+
+
+def refuse_failures(dataset: str, reasons: Iterable[str], *, recordings: int, limit: float) -> None:
+    """Stop when more than one recording and more than a share of a dataset is quarantined.
+
+    Parameters
+    ----------
+    dataset
+        Its name in the configuration.
+    reasons
+        Why recordings are quarantined, one entry per recording.
+    recordings
+        How many recordings the dataset has, the quarantined ones included.
+    limit
+        Largest share that goes on.
+
+    Raises
+    ------
+    UserError
+        Naming the commonest reasons and the key that holds the limit.
+    """
+    counted = Counter(reasons)
+    failed = counted.total()
+    if failed > 1 and failed > limit * recordings:
+        commonest = "; ".join(f"{size} x {reason}" for reason, size in counted.most_common(3))
+        raise UserError(
+            f"{failed} of {recordings} recordings of {dataset} are quarantined, more than "
+            f"datasets.{dataset}.max_failed_share = {limit:g} allows: {commonest}"
+        )

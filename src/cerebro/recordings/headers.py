@@ -1,0 +1,181 @@
+"""Headers of raw files: what the inventory knows of a recording's signals without reading them.
+
+EDF and BDF headers are read from a few kilobytes at the file's start, since TUH has a hundred thousand files;
+EEGLAB files through MNE. What was read is remembered, so that only files that changed are opened again.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cerebro.files import atomic_path
+from cerebro.recordings.edf import read_edf_header
+from cerebro.recordings.signals import electrodes, open_raw
+
+# git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
+# names the object (https://git-annex.branchable.com/internals/pointer_file/).
+_POINTERS = (b"/annex/objects/", b".git/annex/objects/")
+_LONGEST_POINTER = 32_768
+_MEMORY = "headers.jsonl"
+
+Stamp = list[int]
+"""Size and time of a file, and of the file of its signals where that is another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a file's header says, or why it says nothing."""
+
+    size_bytes: int = 0
+    """Size of the file, with that of a `.fdt` beside it."""
+    mtime_ns: int = 0
+    """When the file was last changed."""
+    sfreq: float = math.nan
+    """Sampling rate of the EEG channels in Hz."""
+    duration: float = math.nan
+    """Length in s."""
+    channels: tuple[str, ...] = ()
+    """Canonical names of the EEG channels, in the file's order."""
+    patient: str = ""
+    """The patient field of an EDF or BDF file."""
+    status: str = "ok"
+    """`ok`, `missing` (not downloaded), or `quarantined` (broken)."""
+    reason: str = ""
+    """Why it is not `ok`."""
+
+
+def read_headers(paths: Sequence[Path], *, state: Path | None = None, threads: int = 1) -> Iterator[Header]:
+    """Read the headers of raw files, those that are remembered from an earlier run excepted.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    state
+        Folder in which headers, and what is wrong with broken files, are remembered; none remembers nothing.
+        A scan that was interrupted goes on from there.
+    threads
+        Files opened side by side.
+
+    Yields
+    ------
+    Header
+        One for each path, in their order; nothing that is wrong with a file raises.
+    """
+    known = {} if state is None else _remembered(state / _MEMORY)
+    lines: list[str] = []
+    journal = None
+    if state is not None:
+        state.mkdir(parents=True, exist_ok=True)
+        journal = (state / _MEMORY).open("a", encoding="utf-8")
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            for path, (header, stamp) in zip(
+                paths, pool.map(lambda path: _header(path, known), paths), strict=True
+            ):
+                if journal is not None and stamp:
+                    line = json.dumps([str(path), stamp, asdict(header)])
+                    lines.append(line)
+                    if known.get(str(path)) != (stamp, header):
+                        journal.write(line + "\n")
+                yield header
+    finally:
+        if journal is not None:
+            journal.close()
+    if state is not None:  # without what is gone, and each file once
+        with atomic_path(state / _MEMORY) as temporary:
+            temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header, Stamp | None]:
+    """The header of a file, and the stamp under which to remember it (none: look again next time)."""
+    try:
+        stamp = _stamp(path)
+        if missing := _not_downloaded(path, stamp):
+            return Header(status="missing", reason=missing), None
+        stamped = Header(size_bytes=stamp[0] + sum(stamp[2:3]), mtime_ns=max(stamp[1::2]))
+        if str(path) in known and known[str(path)][0] == stamp:
+            return known[str(path)][1], stamp
+        with path.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:  # of the disk, not of the content: it may be over the next time
+        return Header(status="quarantined", reason=_said(error)), None
+    try:
+        return replace(stamped, **_content(path)), stamp
+    except MemoryError:
+        raise
+    except FileNotFoundError:
+        return Header(status="missing", reason="not downloaded: the .fdt that holds its signals"), None
+    except Exception as error:
+        # Broken files make MNE and SciPy raise anything at all; one bad file must cost one file, named.
+        return replace(stamped, status="quarantined", reason=_said(error)), stamp
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() in (".edf", ".bdf"):
+        header = read_edf_header(path)
+        own = electrodes(header.labels)
+        samples = {header.samples[index] for index, label in enumerate(header.labels) if label in own}
+        rates = sorted(count / header.record_seconds for count in samples)
+        if len(rates) > 1:
+            raise ValueError(f"EEG channels at different rates: {', '.join(f'{r:g}' for r in rates)} Hz")
+        return {
+            "sfreq": rates[0],
+            "duration": header.records * header.record_seconds,
+            "channels": tuple(own.values()),
+            "patient": header.patient,
+        }
+    raw = open_raw(path)
+    signals = _signals_beside(path)
+    if signals is not None and signals.stat().st_size < 4 * raw.n_times * len(raw.ch_names):
+        raise ValueError(f"truncated: {signals.name} holds less than the header promises")
+    sfreq = float(raw.info["sfreq"])
+    return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
+
+
+def _stamp(path: Path) -> Stamp:
+    stamp: Stamp = []
+    for file in (path, _signals_beside(path)):
+        if file is not None:
+            stat = file.stat() if file.exists() else None
+            stamp += [-1, -1] if stat is None else [stat.st_size, stat.st_mtime_ns]
+    return stamp
+
+
+def _signals_beside(path: Path) -> Path | None:
+    """The `.fdt` of an EEGLAB file that has one, downloaded or not."""
+    signals = path.with_suffix(".fdt")
+    return signals if path.suffix.lower() == ".set" and (signals.exists() or signals.is_symlink()) else None
+
+
+def _not_downloaded(path: Path, stamp: Stamp) -> str:
+    for file, size in zip((path, path.with_suffix(".fdt")), stamp[::2], strict=False):
+        if size < 0:
+            return f"not downloaded: the link {file.name} points nowhere"
+        if size < _LONGEST_POINTER:
+            with file.open("rb") as stream:
+                start = stream.read(256)
+            if start.startswith(_POINTERS[0]) or _POINTERS[1] in start:
+                return f"not downloaded: {file.name} is a pointer of git-annex"
+    return ""
+
+
+def _said(error: Exception) -> str:
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return f"header unreadable: {kind}{error}".splitlines()[0]
+
+
+def _remembered(memory: Path) -> dict[str, tuple[Stamp, Header]]:
+    known: dict[str, tuple[Stamp, Header]] = {}
+    if memory.exists():
+        for line in memory.read_text(encoding="utf-8").splitlines():
+            try:
+                path, stamp, content = json.loads(line)
+            except ValueError:
+                continue  # cut off when the run that wrote it was ended
+            known[path] = (stamp, Header(**content | {"channels": tuple(content["channels"])}))
+    return known
