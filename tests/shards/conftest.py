@@ -9,7 +9,7 @@ import mne
 import numpy as np
 import pytest
 
-from cerebro.config import Dataset, Preprocessing, Splits, Windows
+from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
 from cerebro.recordings.inventory import build_inventory
 from cerebro.shards.build import build_shard
 from cerebro.shards.windows import build_index
@@ -19,9 +19,11 @@ TUH_LABELS = ["EEG FP1-REF", "EEG FP2-REF", "EEG T3-REF", "EEG CZ-REF", "EEG EKG
 
 
 def _noise(name: str, n_chans: int, n_times: int) -> np.ndarray:
-    """Pink-ish noise in µV, the same for the same name."""
+    """Noise in µV of a dozen sources that all channels share, the same for the same name."""
     rng = np.random.default_rng(sum(map(ord, name)))
-    return 15 * rng.standard_normal((n_chans, n_times)) + 20 * np.sin(np.arange(n_times) / 40)
+    shared = rng.standard_normal((n_chans, 12)) @ rng.standard_normal((12, n_times)) * 15 / np.sqrt(12)
+    own = 2 * rng.standard_normal((n_chans, n_times))
+    return shared + own + 20 * np.sin(np.arange(n_times) / 40)
 
 
 def _write_tsv(path: Path, rows: Sequence[Sequence[object]]) -> None:
@@ -137,6 +139,8 @@ def study(raw_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for group in GROUPS:
         build_shard(
             Preprocessing(),
+            Quality(),
+            test_releases=("R5",),
             inventory=folder / "inventory.parquet",
             group=group,
             output=folder / f"shards/{group}.npy",
@@ -158,6 +162,7 @@ def _index_study(folder: Path, windows: Windows, splits: Splits, name: str = "in
         splits,
         inventory=folder / "inventory.parquet",
         shards=[folder / f"shards/{group}.parquet" for group in GROUPS],
+        max_failed_share={name: dataset.max_failed_share for name, dataset in DATASETS.items()},
         output=folder / f"{name}.parquet",
         summary=folder / f"{name}.json",
     )

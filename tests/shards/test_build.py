@@ -7,7 +7,7 @@ import mne
 import numpy as np
 import pandas as pd
 
-from cerebro.config import Dataset, Preprocessing
+from cerebro.config import Dataset, Preprocessing, Quality
 from cerebro.files import digest_file
 from cerebro.recordings.inventory import build_inventory
 from cerebro.recordings.montages import positions
@@ -18,6 +18,8 @@ from cerebro.shards.store import open_shard, read_table, read_window
 def shard_of(inventory: Path, group: str, folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     build_shard(
         Preprocessing(),
+        Quality(),
+        test_releases=("R5",),
         inventory=inventory,
         group=group,
         output=folder / f"{group}.npy",

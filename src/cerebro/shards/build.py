@@ -3,22 +3,27 @@
 import json
 import math
 import sys
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import mne
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from rich.progress import track
 
-from cerebro.config import Preprocessing
+from cerebro.config import Preprocessing, Quality
 from cerebro.files import atomic_path, digest_file
 from cerebro.recordings.montages import canonical_order
 from cerebro.recordings.signals import open_raw
-from cerebro.shards.preprocess import preprocess
-from cerebro.shards.quality import mains_power, recording_quality
-from cerebro.shards.store import ShardWriter, quantise, write_table
+from cerebro.shards.channel_quality import REASONS, RawFacts, bad_channels, join_facts, raw_facts
+from cerebro.shards.preprocess import UV_PER_VOLT, preprocess
+from cerebro.shards.quality import recording_quality
+from cerebro.shards.repair import repair
+from cerebro.shards.store import LIMIT_UV, ShardWriter, quantise, write_table
 
 SCHEMA = pa.schema(
     {
@@ -39,14 +44,27 @@ SCHEMA = pa.schema(
         "amplitude": pa.float64(),
         "line_noise": pa.float64(),
         "clipped": pa.int64(),
+        "bad_channels": pa.string(),
+        "repair": pa.string(),
         "source_digest": pa.string(),
     }
 )
 """Columns of a shard's table: offset and length in samples, channels as a JSON list of those that the file
-has, quality as in :class:`cerebro.shards.quality.RecordingQuality`, the raw file's digest."""
+has, quality as in :class:`cerebro.shards.quality.RecordingQuality`, bad channels as a JSON object of name and
+reason (:data:`cerebro.shards.channel_quality.REASONS`), what was done about them (`mask`, `interpolate`, or
+`none` in test releases), the raw file's digest."""
 
 
-def build_shard(settings: Preprocessing, *, inventory: Path, group: str, output: Path, table: Path) -> None:
+def build_shard(
+    settings: Preprocessing,
+    quality: Quality,
+    *,
+    test_releases: Collection[str],
+    inventory: Path,
+    group: str,
+    output: Path,
+    table: Path,
+) -> None:
     """Write the signals of a group and the table beside them.
 
     All recordings of a shard share one list of channels, the union over the group; a channel that a
@@ -57,6 +75,10 @@ def build_shard(settings: Preprocessing, *, inventory: Path, group: str, output:
     ----------
     settings
         Band in Hz, sampling rate in Hz.
+    quality
+        When a channel is bad, and what becomes of it.
+    test_releases
+        Releases that are stored as recorded, bad channels and all: so the challenge's scorer hands them over.
     inventory
         The inventory of all recordings.
     group
@@ -78,7 +100,8 @@ def build_shard(settings: Preprocessing, *, inventory: Path, group: str, output:
         ):
             entry = {name: row[name] for name in SCHEMA.names if name in row} | {"offset": shard.n_times}
             try:
-                samples, facts = _read(row, settings, channels)
+                as_recorded = row["release"] in test_releases
+                samples, facts = _read(row, settings, quality, channels, as_recorded=as_recorded)
             except MemoryError:
                 raise
             except Exception as error:
@@ -89,30 +112,77 @@ def build_shard(settings: Preprocessing, *, inventory: Path, group: str, output:
             shard.append(samples)
             written.append(entry | facts | {"length": len(samples)})
     write_table(table, pa.Table.from_pylist(written, schema=SCHEMA), channels=channels, sfreq=settings.sfreq)
-    failed = sum(entry["status"] == "quarantined" for entry in written)
-    seconds = sum(entry["length"] for entry in written) / settings.sfreq
-    print(
-        f"shard {group}: {len(written) - failed} recordings, {seconds / 3600:.2f} h, "
-        f"{len(channels)} channels; "
-        f"{failed} quarantined, {sum(entry['clipped'] for entry in written)} samples clipped"
-    )
+    print(_summary(group, written, len(channels), settings.sfreq))
 
 
 def _read(
-    row: dict[str, Any], settings: Preprocessing, channels: list[str]
+    row: dict[str, Any],
+    settings: Preprocessing,
+    quality: Quality,
+    channels: list[str],
+    *,
+    as_recorded: bool,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     path = Path(row["path"])
     raw = open_raw(path)
-    signal = preprocess(raw, settings, filtered=row["filtered"])
-    steps, clipped = quantise(signal)
-    quality = recording_quality(signal, line_noise=mains_power(raw), clipped=clipped)
+    blocks: list[RawFacts] = []
+
+    def inspect(block: mne.io.BaseRaw) -> None:
+        blocks.append(raw_facts(block.get_data() * UV_PER_VOLT, sfreq=block.info["sfreq"], settings=quality))
+
+    signal = preprocess(raw, settings, filtered=row["filtered"], inspect=inspect)
+    facts = join_facts(blocks)
+    beyond = np.count_nonzero((signal > LIMIT_UV) | (signal < -LIMIT_UV), axis=1)
+    bad = bad_channels(
+        signal,
+        facts,
+        names=raw.ch_names,
+        reference=row["reference"],
+        beyond_store=beyond / signal.shape[1],
+        sfreq=settings.sfreq,
+        settings=quality,
+    )
+    summary = recording_quality(signal, bad=bad, hum_db=facts.hum_db, clipped=int(beyond.sum()))
+    repaired, done = signal, "none"
+    if not as_recorded:
+        repaired, done = repair(signal, names=raw.ch_names, bad=bad, settings=quality)
     column = {name: index for index, name in enumerate(channels)}
     samples = np.zeros((signal.shape[1], len(channels)), dtype=np.int16)
-    samples[:, [column[name] for name in raw.ch_names]] = steps.T
-    facts = {**asdict(quality), "channels": json.dumps(raw.ch_names), "source_digest": digest_file(path)}
-    return samples, facts
+    samples[:, [column[name] for name in raw.ch_names]] = quantise(repaired)[0].T
+    entry = {
+        **asdict(summary),
+        "channels": json.dumps(raw.ch_names),
+        "bad_channels": json.dumps(bad),
+        "repair": done,
+        "source_digest": digest_file(path),
+    }
+    return samples, entry
 
 
 def _nothing() -> dict[str, Any]:
     unknown = dict.fromkeys(("flat_channels", "noisy_channels", "amplitude", "line_noise"), math.nan)
-    return {**unknown, "length": 0, "clipped": 0, "source_digest": ""}
+    return {
+        **unknown,
+        "length": 0,
+        "clipped": 0,
+        "bad_channels": "{}",
+        "repair": "none",
+        "source_digest": "",
+    }
+
+
+def _summary(group: str, written: list[dict[str, Any]], n_chans: int, sfreq: float) -> str:
+    failed = sum(entry["status"] == "quarantined" for entry in written)
+    seconds = sum(entry["length"] for entry in written) / sfreq
+    line = (
+        f"shard {group}: {len(written) - failed} recordings, {seconds / 3600:.2f} h, {n_chans} channels; "
+        f"{failed} quarantined, {sum(entry['clipped'] for entry in written)} samples clipped"
+    )
+    found: Counter[tuple[str, str]] = Counter()
+    for entry in written:
+        found.update((entry["repair"], reason) for reason in json.loads(entry["bad_channels"]).values())
+    for done, words in (("mask", "masked"), ("interpolate", "interpolated"), ("none", "kept for scoring")):
+        counts = [f"{reason} {found[done, reason]}" for reason in REASONS if found[done, reason]]
+        if counts:
+            line += f"; bad channels {words}: {', '.join(counts)}"
+    return line

@@ -1,6 +1,7 @@
 """From an opened recording to µV at the shards' sampling rate; the border where volts end."""
 
 import math
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import mne
@@ -12,13 +13,19 @@ from cerebro.config import Preprocessing
 _BLOCK_BYTES = 256 * 2**20
 """Signals preprocessed at once, as float64: MNE's filter and resampling each hold another copy of it."""
 
-_UV_PER_VOLT = 1e6
+UV_PER_VOLT = 1e6
 
 _PADDING = 100
 """Input samples reflected at both ends before resampling, at least; MNE's default for a number."""
 
 
-def preprocess(raw: mne.io.BaseRaw, settings: Preprocessing, *, filtered: bool) -> np.ndarray:
+def preprocess(
+    raw: mne.io.BaseRaw,
+    settings: Preprocessing,
+    *,
+    filtered: bool,
+    inspect: Callable[[mne.io.BaseRaw], None] | None = None,
+) -> np.ndarray:
     """Band-pass and resample a recording, as MNE does.
 
     The filter is MNE's zero-phase FIR with its defaults (Hamming window, 'firwin'), the resampling MNE's FFT
@@ -36,6 +43,8 @@ def preprocess(raw: mne.io.BaseRaw, settings: Preprocessing, *, filtered: bool) 
         no filter.
     filtered
         True if the archive has already band-passed the signals: they are only resampled.
+    inspect
+        Called with each block of channels as the file has them, loaded, in order: the file is read once.
 
     Returns
     -------
@@ -49,20 +58,32 @@ def preprocess(raw: mne.io.BaseRaw, settings: Preprocessing, *, filtered: bool) 
     """
     if raw.n_times < _common_step(raw.info["sfreq"], settings.sfreq):
         raise ValueError(f"only {raw.n_times} samples")
+    done = []
+    for block in _blocks(raw):
+        if inspect is not None:
+            inspect(block)
+        done.append(_preprocess_block(block, settings, filtered=filtered))
+    return np.concatenate(done)
+
+
+def _blocks(raw: mne.io.BaseRaw) -> Iterator[mne.io.BaseRaw]:
     per_block = max(1, _BLOCK_BYTES // (8 * raw.n_times))
-    names = raw.ch_names
-    blocks = [
-        _preprocess_block(raw.copy().pick(names[start : start + per_block]), settings, filtered=filtered)
-        for start in range(0, len(names), per_block)
-    ]
-    return np.concatenate(blocks)
+    for start in range(0, len(raw.ch_names), per_block):
+        picks = np.arange(start, min(start + per_block, len(raw.ch_names)))
+        # Read from the one open file: what MNE caches of it is lost in a copy.
+        signals = raw.get_data(picks=picks, verbose="error")
+        # One NaN would spread over its whole channel in the filter.
+        if not (finite := np.isfinite(signals).all(axis=1)).all():
+            broken = [raw.ch_names[pick] for pick in picks[~finite]]
+            raise ValueError(f"samples that are not finite in {', '.join(broken[:5])}")
+        block = mne.io.RawArray(
+            signals, mne.pick_info(raw.info, picks), first_samp=raw.first_samp, verbose="error"
+        )
+        # MNE's filter does not run across what annotations mark as an edge.
+        yield block.set_annotations(raw.annotations, verbose="error")
 
 
 def _preprocess_block(raw: mne.io.BaseRaw, settings: Preprocessing, *, filtered: bool) -> np.ndarray:
-    raw.load_data(verbose="error")
-    # One NaN would spread over its whole channel in the filter.
-    if not np.isfinite(raw.get_data()).all():
-        raise ValueError("samples that are not finite")
     low, high = settings.band
     if not filtered:
         nyquist = raw.info["sfreq"] / 2
@@ -71,7 +92,7 @@ def _preprocess_block(raw: mne.io.BaseRaw, settings: Preprocessing, *, filtered:
         step = _common_step(raw.info["sfreq"], settings.sfreq)
         raw.crop(tmax=(raw.n_times // step * step - 1) / raw.info["sfreq"], verbose="error")
         raw.resample(settings.sfreq, npad=_padding(raw.n_times, step), verbose="error")
-    return (raw.get_data() * _UV_PER_VOLT).astype(np.float32)
+    return (raw.get_data() * UV_PER_VOLT).astype(np.float32)
 
 
 def _common_step(sfreq: float, target: float) -> int:

@@ -23,6 +23,8 @@ LEAST_BIT_UV = 0.1
 """One step of the stored integers, in µV: signals reach ±3.28 mV, finer than any amplifier's noise."""
 
 _LIMIT = np.iinfo(np.int16).max
+LIMIT_UV = _LIMIT * LEAST_BIT_UV
+"""Samples beyond are clipped when they are stored."""
 
 
 def quantise(signal_uv: np.ndarray) -> tuple[np.ndarray, int]:
