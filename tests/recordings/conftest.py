@@ -1,4 +1,4 @@
-"""Small raw files."""
+"""Small raw files, and real sidecars by name."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import edfio
 import numpy as np
+import pandas as pd
 import pytest
+
+from cerebro.recordings.events import read_events
 
 WriteSignals = Callable[..., Path]
 
@@ -41,3 +44,15 @@ def write_signals() -> WriteSignals:
         return path
 
     return write
+
+
+@pytest.fixture
+def sidecar_path(sidecars: Path) -> Callable[[str], Path]:
+    """Return the events.tsv of a real recording, named as `sub-…_task-…[_run-…]`."""
+    return lambda name: sidecars / name.split("_")[0] / "eeg" / f"{name}_events.tsv"
+
+
+@pytest.fixture
+def read_sidecar(sidecar_path: Callable[[str], Path]) -> Callable[[str], pd.DataFrame]:
+    """Read the events of a real recording by its name."""
+    return lambda name: read_events(sidecar_path(name))

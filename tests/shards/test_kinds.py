@@ -1,4 +1,5 @@
 import random
+from collections.abc import Sequence
 
 import mne
 import numpy as np
@@ -7,12 +8,17 @@ import pytest
 from braindecode.datasets import BaseConcatDataset, RawDataset
 from braindecode.preprocessing import create_fixed_length_windows, create_windows_from_events
 
-from cerebro.recordings.events import contrast_change_trials, eyes_intervals, movie_intervals
 from cerebro.shards import kinds
 
 
 def raw_of(n_times: int) -> mne.io.RawArray:
     return mne.io.RawArray(np.zeros((1, n_times)), mne.create_info(["Cz"], 100, "eeg"), verbose="error")
+
+
+def trials_at(targets: Sequence[float], answers: Sequence[float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"stimulus_onset": targets, "rt_from_stimulus": answers, "side": "left", "correct": True}
+    )
 
 
 @pytest.mark.parametrize("n_times", [400, 401, 599, 600, 8123])
@@ -55,15 +61,14 @@ def test_trial_windows_equal_braindecodes_to_the_sample(seed: int) -> None:
         window_stride_samples=100,
         preload=True,
     ).datasets[0]
-    trials = pd.DataFrame({"stimulus_onset": targets, "rt_from_stimulus": rng.uniform(0.5, 2, 40)})
+    trials = trials_at(targets, rng.uniform(0.5, 2, 40))
     windows = kinds.trial_windows(trials, n_times=n_times, sfreq=100)
     assert list(windows["start"]) == list(reference.metadata["i_start_in_trial"])
     np.testing.assert_array_equal(windows["reaction_time"], trials["rt_from_stimulus"])
 
 
 def test_trials_without_an_answer_or_beyond_the_recording_give_no_window() -> None:
-    targets, answers = [1.0, 5.0, 8.0, np.nan], [1, np.nan, 1, np.nan]
-    trials = pd.DataFrame({"stimulus_onset": targets, "rt_from_stimulus": answers})
+    trials = trials_at([1.0, 5.0, 8.0, np.nan], [1, np.nan, 1, np.nan])
     assert list(kinds.trial_windows(trials, n_times=1050, sfreq=100)["start"]) == [150, 850]
     assert list(kinds.trial_windows(trials, n_times=1049, sfreq=100)["start"]) == [150]
 
@@ -81,58 +86,43 @@ def test_eyes_windows_leave_out_the_first_second_and_stay_inside() -> None:
     assert set(windows["eyes"]) == {"open"}
 
 
+def movie(start: float, stop: float, *, movie_time: float = 0.0) -> pd.DataFrame:
+    row = {"start": start, "stop": stop, "movie": "ThePresent", "movie_time": movie_time, "reason": ""}
+    return pd.DataFrame([row])
+
+
 def test_movie_windows_of_two_subjects_share_their_moments() -> None:
-    starts = {}
+    moments = {}
     for name, onset, seconds in (("first", 1.203, 30.0), ("second", 17.548, 60.0)):
-        movie = pd.DataFrame({"start": [onset], "stop": [seconds], "movie": ["ThePresent"], "reason": [""]})
         windows = kinds.movie_windows(
-            movie, n_times=round(seconds * 100), sfreq=100, length=200, stride_seconds=1.0
+            movie(onset, seconds), n_times=round(seconds * 100), sfreq=100, length=200, stride_seconds=1.0
         )
         np.testing.assert_allclose(windows["start"] / 100, windows["movie_time"] + onset, atol=0.005 + 1e-9)
-        starts[name] = set(windows["movie_time"])
-    assert starts["first"] == set(np.arange(27.0))
-    assert starts["first"] < starts["second"]
+        moments[name] = set(windows["movie_time"])
+    assert moments["first"] == set(np.arange(27.0))
+    assert moments["first"] < moments["second"]
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_no_window_lies_outside_its_recording(seed: int) -> None:
-    print(f"seed {seed}")
-    rng = np.random.default_rng(seed)
-    n_times = int(rng.integers(0, 6000))
-    duration = n_times / 100
-    vocabulary = [
-        ("contrastTrial_start", "5"),
-        ("left_target", "8"),
-        ("left_buttonPress", "12"),
-        ("instructed_toOpenEyes", "20"),
-        ("instructed_toCloseEyes", "30"),
-        ("video_start", "83"),
-        ("video_stop", "103"),
-        ("boundary", "boundary"),
-        ("9999", "9999"),
-    ]
-    chosen = [vocabulary[index] for index in rng.integers(0, len(vocabulary), 80)]
-    events = pd.DataFrame(
+def test_a_later_stretch_of_a_movie_lies_on_the_same_grid() -> None:
+    windows = kinds.movie_windows(
+        movie(20.0, 30.0, movie_time=60.3), n_times=3000, sfreq=100, length=200, stride_seconds=0.5
+    )
+    assert list(windows["movie_time"][:2]) == [60.5, 61.0]
+    assert list(windows["start"][:2]) == [2020, 2070]
+    assert windows["start"].max() + 200 <= 3000
+
+
+def test_condition_windows_lie_side_by_side_and_carry_their_labels() -> None:
+    intervals = pd.DataFrame(
         {
-            "onset": np.sort(rng.uniform(-3, duration + 10, 80)),
-            "value": [value for value, _ in chosen],
-            "code": [code for _, code in chosen],
-            "feedback": np.nan,
+            "start": [1.0, 4.0, 9.0, 20.0],
+            "stop": [3.4, 5.9, 13.5, 30.0],
+            "condition": ["a", "b", "c", "d"],
+            "correct": [np.nan, 1, 0.5, 0],
         }
     )
-    size = {"n_times": n_times, "sfreq": 100.0}
-    stride = float(rng.choice([0.5, 1.0, 1.7]))
-    windows = pd.concat(
-        [
-            kinds.fixed_windows(n_times, length=200, stride=130),
-            kinds.crop_windows(n_times, sfreq=100),
-            kinds.trial_windows(contrast_change_trials(events), **size),
-            kinds.eyes_windows(eyes_intervals(events, duration=duration), length=200, **size),
-            kinds.movie_windows(
-                movie_intervals(events, duration=duration), length=200, stride_seconds=stride, **size
-            ),
-        ]
-    )
-    assert (windows["start"] >= 0).all()
-    assert (windows["start"] + windows["length"] <= n_times).all()
-    assert not (windows["reaction_time"] < 0).any()
+    windows = kinds.condition_windows(intervals, n_times=2199, sfreq=100, length=200)
+    assert list(windows["start"]) == [100, 900, 1100]
+    assert list(windows["condition"]) == ["a", "c", "c"]
+    np.testing.assert_array_equal(windows["correct"], [np.nan, 0.5, 0.5])
+    assert set(windows["kind"]) == {"condition"}

@@ -30,8 +30,12 @@ def test_every_kind_of_window_is_there_with_what_it_needs(index: pd.DataFrame) -
     assert set(kinds["trial"]["reaction_time"].round(3)) == {1.234, 1.334, 1.434}
     assert kinds["crop"]["externalizing"].notna().all()
     assert set(kinds["fixed"]["dataset"]) == {"hbn", "tuh"}
+    assert set(kinds["trial"]["side"]) == {"left"}
+    assert set(kinds["trial"]["correct"]) == {1.0}
     others = index[index["kind"] != "trial"]
     assert others["reaction_time"].isna().all()
+    assert others["correct"].isna().all()
+    assert set(index["condition"]) == {""}
     assert (index["age"] == np.where(index["dataset"] == "tuh", 32.0, 9.5)).all()
 
 

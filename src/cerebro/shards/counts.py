@@ -16,6 +16,8 @@ class Counts:
     """By dataset, split, and `indexed` or `quarantined`."""
     unused: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Recordings that never came to a shard, by dataset and status in the inventory."""
+    failures: dict[str, list[str]] = field(default_factory=dict)
+    """By dataset, why recordings were quarantined while they were read in full, one entry each."""
     windows: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By dataset, kind, split, and `kept` or the reason why not."""
     notes: Counter[str] = field(default_factory=Counter)
@@ -49,6 +51,9 @@ class Counts:
         return {
             "recordings": _nested(self.recordings),
             "recordings_unused": _nested(self.unused),
+            "recordings_quarantined": {
+                dataset: dict(Counter(reasons).most_common()) for dataset, reasons in self.failures.items()
+            },
             "windows": _nested(self.windows),
             "windows_candidate": self.candidates,
             "windows_kept": self.kept,

@@ -4,6 +4,7 @@ Each returns a table with ``kind``, ``start`` (sample within the recording), ``l
 columns that the kind fills. Every window lies wholly inside the recording.
 """
 
+import math
 import random
 
 import numpy as np
@@ -32,7 +33,7 @@ def fixed_windows(n_times: int, *, length: int, stride: int) -> pd.DataFrame:
 def eyes_windows(intervals: pd.DataFrame, *, n_times: int, sfreq: float, length: int) -> pd.DataFrame:
     """Windows side by side inside intervals with eyes open or closed, their first second left out.
 
-    ``intervals`` is what :func:`cerebro.recordings.events.eyes_intervals` returns.
+    ``intervals`` is what :func:`cerebro.recordings.resting_state.eyes_intervals` returns.
     """
     starts, eyes = [], []
     for interval in intervals.itertuples():
@@ -49,14 +50,16 @@ def movie_windows(
 ) -> pd.DataFrame:
     """Windows at multiples of the stride in movie time, so that subjects share their moments exactly.
 
-    ``intervals`` is what :func:`cerebro.recordings.events.movie_intervals` returns; windows of a movie whose
+    ``intervals`` is what :func:`cerebro.recordings.movies.movie_intervals` returns; windows of a movie whose
     time is unknown carry its reason.
     """
     starts, times, movies, reasons = [], [], [], []
     for interval in intervals.itertuples():
         stop = min(_sample(interval.stop, sfreq), n_times)
-        grid = np.arange(0, int((interval.stop - interval.start) / stride_seconds) + 1) * stride_seconds
-        inside = np.array([_sample(interval.start + time, sfreq) for time in grid], dtype=np.int64)
+        first, last = interval.movie_time, interval.movie_time + interval.stop - interval.start
+        grid = np.arange(math.ceil(first / stride_seconds), int(last / stride_seconds) + 1) * stride_seconds
+        moments = interval.start + (grid - first)
+        inside = np.array([_sample(moment, sfreq) for moment in moments], dtype=np.int64)
         whole = (inside >= 0) & (inside + length <= stop)
         starts.append(inside[whole])
         times.append(grid[whole])
@@ -70,17 +73,35 @@ def movie_windows(
 def trial_windows(trials: pd.DataFrame, *, n_times: int, sfreq: float) -> pd.DataFrame:
     """Windows of Challenge 1: one per trial with a target and a response, where the recording holds it whole.
 
-    ``trials`` is what :func:`cerebro.recordings.events.contrast_change_trials` returns. The sample is that
-    of MNE's annotations and braindecode's windowing: the target's time rounded, then the delay added.
+    ``trials`` is what :func:`cerebro.recordings.contrast_change.contrast_change_trials` returns. The sample
+    is that of MNE's annotations and braindecode's windowing: the target's time rounded, then the delay added.
     """
     usable = trials[trials["rt_from_stimulus"].notna()]
     target = np.array([_sample(onset, sfreq) for onset in usable["stimulus_onset"]], dtype=np.int64)
     starts = target + int(TRIAL_DELAY_SECONDS * sfreq)
     length = int(TRIAL_SECONDS * sfreq)
     whole = (starts >= 0) & (starts + length <= n_times)
+    usable = usable[whole]
     return _table("trial", starts[whole], length).assign(
-        reaction_time=usable["rt_from_stimulus"].to_numpy(float)[whole]
+        reaction_time=usable["rt_from_stimulus"].to_numpy(float),
+        side=usable["side"].to_numpy(object),
+        correct=usable["correct"].astype(float).to_numpy(),
     )
+
+
+def condition_windows(intervals: pd.DataFrame, *, n_times: int, sfreq: float, length: int) -> pd.DataFrame:
+    """Windows side by side inside intervals of one condition, the first where the interval begins.
+
+    ``intervals`` is what a function of :mod:`cerebro.recordings.task_conditions` returns.
+    """
+    starts, which = [], []
+    for index, (start, stop) in enumerate(zip(intervals["start"], intervals["stop"], strict=True)):
+        first, last = _sample(start, sfreq), min(_sample(stop, sfreq), n_times)
+        inside = np.arange(first, last - length + 1, length)
+        starts.append(inside)
+        which.extend([index] * len(inside))
+    labels = intervals[["condition", "correct"]].iloc[which].reset_index(drop=True)
+    return pd.concat([_table("condition", _concatenate(starts), length), labels], axis=1)
 
 
 def crop_windows(n_times: int, *, sfreq: float) -> pd.DataFrame:

@@ -15,7 +15,10 @@ from rich.progress import track
 from cerebro.config import Splits, Windows
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, write_json
-from cerebro.shards.candidates import candidates
+from cerebro.recordings.failures import refuse_failures
+from cerebro.recordings.same_eeg import Timed
+from cerebro.shards.candidates import candidates, recording_events
+from cerebro.shards.copies import copies_by_recording, mark_copies
 from cerebro.shards.counts import Counts
 from cerebro.shards.quality import window_quality
 from cerebro.shards.splits import assign_splits
@@ -40,6 +43,9 @@ SCHEMA = pa.schema(
         "movie_time": pa.float64(),
         "eyes": pa.string(),
         "reaction_time": pa.float64(),
+        "side": pa.string(),
+        "correct": pa.float64(),
+        "condition": pa.string(),
         "age": pa.float64(),
         "sex": pa.float64(),
         "p_factor": pa.float64(),
@@ -52,7 +58,8 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
-"""Columns of the index: start is a row of the shard, onset the same moment in s of the recording."""
+"""Columns of the index: start is a row of the shard, onset the same moment in s of the recording; reason is
+empty where keep is true. What a kind of window doesn't have is NaN or empty."""
 
 _SCORED = ("trial", "crop")
 _LABELS = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
@@ -64,6 +71,7 @@ def build_index(
     *,
     inventory: Path,
     shards: Sequence[Path],
+    max_failed_share: Mapping[str, float],
     output: Path,
     summary: Path,
 ) -> None:
@@ -79,6 +87,8 @@ def build_index(
         The inventory of all recordings, which carries the labels.
     shards
         Tables of the shards; the signals lie beside them under the same name.
+    max_failed_share
+        By dataset, the largest share of its recordings that may be quarantined.
     output
         The parquet index to write, with the columns of :data:`SCHEMA`.
     summary
@@ -87,11 +97,12 @@ def build_index(
     Raises
     ------
     UserError
-        If the shards don't hold the inventory's recordings, or no window at all is kept.
+        If the shards don't hold the inventory's recordings, too many of these are quarantined, or no window
+        at all is kept.
     """
     found = pd.read_parquet(inventory)
     known = _usable(found, splits)
-    split_of = assign_splits(known, splits)
+    split_of = assign_splits(known, splits, found=found)
     rows = {row["recording"]: row for row in known.to_dict(orient="records")}
     counts = Counts()
     unused = found[~found["recording"].isin(known["recording"])]
@@ -115,6 +126,13 @@ def build_index(
                 f"{len(missing)} recordings of {inventory} are in none of the given shards, for instance "
                 f"{min(missing)}; build the shards again"
             )
+        for dataset, limit in max_failed_share.items():
+            refuse_failures(
+                dataset,
+                counts.failures.get(dataset, []),
+                recordings=int((known["dataset"] == dataset).sum()),
+                limit=limit,
+            )
         if not counts.kept:
             raise UserError(f"no window is kept: {counts.explain()}; see windows.* and datasets.*.tasks")
     write_json(summary, counts.as_json())
@@ -137,29 +155,48 @@ def _index_shard(
 ) -> list[pd.DataFrame]:
     signals = open_shard(path.with_suffix(".npy"))
     column = {name: index for index, name in enumerate(shard.channels)}
-    frames = []
+    entries: dict[str, dict[str, Any]] = {}
     for entry in shard.recordings.to_dict(orient="records"):
         row = rows.get(entry["recording"])
         if row is None:
             continue
-        split = split_of[row["subject"]]
         if entry["length"] == 0:
-            counts.recordings[row["dataset"], split, "quarantined"] += 1
+            counts.recordings[row["dataset"], split_of[row["subject"]], "quarantined"] += 1
+            counts.failures.setdefault(row["dataset"], []).append(entry["reason"])
             continue
-        counts.recordings[row["dataset"], split, "indexed"] += 1
-        frame = candidates(
-            row, n_times=entry["length"], sfreq=shard.sfreq, windows=windows, notes=counts.notes
+        counts.recordings[row["dataset"], split_of[row["subject"]], "indexed"] += 1
+        entries[entry["recording"]] = entry
+    events = {name: recording_events(rows[name], counts.notes) for name in entries}
+    frames = {
+        name: candidates(
+            rows[name],
+            events[name],
+            n_times=entry["length"],
+            sfreq=shard.sfreq,
+            windows=windows,
+            notes=counts.notes,
         )
-        present = [column[name] for name in json.loads(entry["channels"])]
+        for name, entry in entries.items()
+    }
+    timed = [
+        Timed(name=name, events=found, duration=entries[name]["length"] / shard.sfreq)
+        for name, found in events.items()
+        if found is not None
+    ]
+    copies = copies_by_recording(timed, rows, counts.notes)
+    mark_copies(frames, copies, rows, sfreq=shard.sfreq)
+    for name, entry in entries.items():
+        row, split, frame = rows[name], split_of[rows[name]["subject"]], frames[name]
+        present = [column[channel] for channel in json.loads(entry["channels"])]
         samples = signals[entry["offset"] : entry["offset"] + entry["length"]][:, present]
         frame = _judge(frame, samples, split, windows)
-        for name in ("dataset", "release", "subject", "task", "run", "recording", *_LABELS):
-            frame[name] = row[name]
+        for label in ("dataset", "release", "subject", "task", "run", "recording", *_LABELS):
+            frame[label] = row[label]
         frame["split"], frame["shard"] = split, path.stem
         frame["onset"] = frame["start"] / shard.sfreq
         frame["start"] += entry["offset"]
-        frames.append(frame)
-    return frames
+        frames[name] = frame
+    return list(frames.values())
 
 
 def _judge(frame: pd.DataFrame, samples: np.ndarray, split: str, windows: Windows) -> pd.DataFrame:
