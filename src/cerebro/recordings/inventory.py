@@ -114,10 +114,12 @@ def build_inventory(
     for name, dataset in datasets.items():
         read_person = person_function(dataset.reader)
         own = [
-            _row(name, dataset, recording, reason, header_of.get(recording.path, Header()), read_person)
+            inventory_row(
+                name, dataset, recording, reason, header_of.get(recording.path, Header()), read_person
+            )
             for recording, reason in found[name]
         ]
-        _tell_copies_apart(own)
+        tell_copies_apart(own)
         rows += own
     print(_summary(rows))
     for name, dataset in datasets.items():
@@ -153,11 +155,19 @@ def _find(
     recordings = [
         recording
         for recording in load_reader(dataset.reader).scan(roots)
-        if not (dataset.tasks and recording.task not in dataset.tasks)
-        and not (dataset.releases and recording.release and recording.release not in dataset.releases)
+        if not why_unwanted(recording, name, dataset)
     ]
     _warn_of_unknown_names(name, dataset, exclusions, recordings)
     return [(recording, exclusions.reason(recording.subject)) for recording in recordings]
+
+
+def why_unwanted(recording: Recording, name: str, dataset: Dataset) -> str:
+    """Say which key leaves a recording out of a dataset altogether; empty if none does."""
+    if dataset.tasks and recording.task not in dataset.tasks:
+        return f"task not among datasets.{name}.tasks"
+    if dataset.releases and recording.release and recording.release not in dataset.releases:
+        return f"release not among datasets.{name}.releases"
+    return ""
 
 
 def _warn_of_unknown_names(
@@ -173,7 +183,7 @@ def _warn_of_unknown_names(
         )
 
 
-def _row(
+def inventory_row(
     dataset_name: str,
     dataset: Dataset,
     recording: Recording,
@@ -181,6 +191,21 @@ def _row(
     header: Header,
     read_person: Callable[[str], Person] | None,
 ) -> dict[str, Any]:
+    """Make the row of a recording, with the columns of :data:`SCHEMA`.
+
+    Parameters
+    ----------
+    dataset_name, dataset
+        The archive's name and settings.
+    recording
+        What the reader found.
+    excluded
+        Why it stays out by the configuration; empty if it doesn't.
+    header
+        What its header says.
+    read_person
+        What reads the subject from the patient field of a header, if the archive keeps it there.
+    """
     person = asdict(recording.person)
     if read_person is not None and header.patient:
         stated = asdict(read_person(header.patient))
@@ -216,7 +241,7 @@ def _row(
     }
 
 
-def _tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:
+def tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:
     """Use a recording that lies there twice once: the first copy that is usable, under the plain name."""
     copies: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -246,7 +271,7 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     sizes: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         if row["status"] != "ok":
-            why = (row["dataset"], row["status"], _kind(row))
+            why = (row["dataset"], row["status"], reason_kind(row))
             first.setdefault(why, row["path"])
             sizes[why] += 1
     for why, size in sizes.most_common():
@@ -255,7 +280,7 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _kind(row: Mapping[str, Any]) -> str:
+def reason_kind(row: Mapping[str, Any]) -> str:
     """The reason without what is particular to one file, so that like reasons can be counted."""
     if row["reason"].startswith("the same recording as"):
         return "the same recording lies there twice"
