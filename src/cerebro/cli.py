@@ -90,6 +90,19 @@ def _windows(options: argparse.Namespace) -> None:
     )
 
 
+def _audit(options: argparse.Namespace) -> None:
+    from cerebro.shards.audit import audit
+
+    audit(
+        test_releases=options.settings["test_releases"],
+        excluded_subjects=options.settings["excluded_subjects"],
+        index=options.index,
+        inventory=options.inventory,
+        shards=options.shards,
+        output=options.output,
+    )
+
+
 def _check_windows(options: argparse.Namespace) -> None:
     from cerebro.data.selection import check_windows
 
@@ -208,6 +221,11 @@ def parser() -> argparse.ArgumentParser:
     windows.add_argument("--inventory", type=Path, required=True)
     windows.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables")
     windows.add_argument("--summary", type=Path, required=True, help="counts of windows, by reason")
+
+    audited = command("audit", _audit, "refuse an index in which a test subject could reach a training")
+    audited.add_argument("--index", type=Path, required=True)
+    audited.add_argument("--inventory", type=Path, required=True)
+    audited.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables")
 
     check = command("check-windows", _check_windows, "refuse an index without windows that a phase needs")
     check.add_argument("--index", type=Path, required=True)

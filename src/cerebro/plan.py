@@ -166,6 +166,10 @@ class Plan:
         splits = self.config.splits
         return _json({"windows": self.config.windows, "splits": splits, "max_failed_share": limits})
 
+    def audit_settings(self) -> str:
+        """What ``audit`` reads."""
+        return _json(self.config.splits.model_dump(include={"test_releases", "excluded_subjects"}))
+
     def phase_parents(self, phase: str) -> dict[str, str]:
         """Folders of the phases that this one needs, by the key that names them."""
         return {key: self.phase_folder(name) for key, name in parents(self.config.phases[phase]).items()}

@@ -205,8 +205,10 @@ def test_opened_signals_equal_mne_under_canonical_names(tmp_path: Path, write_si
 
 def test_a_fast_channel_that_is_no_electrode_does_not_change_the_rate(tmp_path: Path) -> None:
     signals = [
-        edfio.EdfSignal(np.zeros(1000), 100, label="EEG CZ-REF", physical_range=(-1, 1)),
-        edfio.EdfSignal(np.zeros(4000), 400, label="EEG EKG1-REF", physical_range=(-1, 1)),
+        edfio.EdfSignal(
+            np.zeros(10 * sfreq), sfreq, label=label, physical_dimension="uV", physical_range=(-1, 1)
+        )
+        for label, sfreq in (("EEG CZ-REF", 100), ("EEG EKG1-REF", 400))
     ]
     edfio.Edf(signals).write(tmp_path / "a.edf")
     assert open_raw(tmp_path / "a.edf").info["sfreq"] == 100

@@ -111,11 +111,41 @@ rule windows:
         " --shards {input.tables:q} --summary {output.summary:q} --output {output.index:q} &> {log:q}"
 
 
+# Knows nothing of the code that made the index; whatever trains or is scored waits for it.
+rule audit:
+    input:
+        index=rules.windows.output.index,
+        inventory=rules.inventory.output[0],
+        tables=expand(rules.shard.output.table, group=PLAN.groups),
+        signals=expand(rules.shard.output.signals, group=PLAN.groups),
+    output:
+        f"{R}/windows/audit.json",
+    log:
+        f"{R}/logs/audit.log",
+    benchmark:
+        f"{R}/benchmarks/audit.tsv"
+    conda:
+        "../../envs/prepare.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=60,
+    params:
+        settings=PLAN.audit_settings(),
+        code=code_digest("cerebro.shards.audit"),
+    message:
+        "Auditing the splits"
+    shell:
+        "python -m cerebro.cli audit --settings {params.settings:q} --index {input.index:q}"
+        " --inventory {input.inventory:q} --shards {input.tables:q} --output {output:q} &> {log:q}"
+
+
 # Each phase has its own check, so that a new phase re-runs no other; but each check looks at all phases (by
 # $CEREBRO_NEEDED_WINDOWS, which triggers nothing), so that no training starts when one of them has no windows.
 rule check_windows:
     input:
         index=rules.windows.output.index,
+        audit=rules.audit.output[0],
     output:
         f"{R}/windows/checks/{{phase}}.json",
     log:
