@@ -4,8 +4,6 @@ from datetime import date
 from pathlib import Path
 
 import edfio
-import mne
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,7 +11,6 @@ from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.recordings.hbn import release_of_folder
 from cerebro.recordings.inventory import SCHEMA, build_inventory
-from cerebro.recordings.signals import open_raw
 
 WriteSignals = Callable[..., Path]
 NET = [*(f"E{number}" for number in range(1, 129)), "Cz"]
@@ -193,22 +190,3 @@ def test_no_recording_at_all_is_an_error_that_says_where_was_searched(tmp_path: 
     with pytest.raises(UserError, match=r"no usable recordings in hbn: .*raw/hbn"):
         inventory(tmp_path, {"hbn": Dataset(reader="hbn")})
     assert not (tmp_path / "inventory.parquet").exists()
-
-
-def test_opened_signals_equal_mne_under_canonical_names(tmp_path: Path, write_signals: WriteSignals) -> None:
-    path = write_signals(tmp_path / "a.edf", ["EEG T3-REF", "EEG EKG1-REF", "EEG CZ-REF"])
-    raw = open_raw(path)
-    assert raw.ch_names == ["T7", "Cz"]
-    reference = mne.io.read_raw_edf(path, verbose="error").get_data(["EEG T3-REF", "EEG CZ-REF"])
-    assert (raw.get_data() == reference).all()
-
-
-def test_a_fast_channel_that_is_no_electrode_does_not_change_the_rate(tmp_path: Path) -> None:
-    signals = [
-        edfio.EdfSignal(
-            np.zeros(10 * sfreq), sfreq, label=label, physical_dimension="uV", physical_range=(-1, 1)
-        )
-        for label, sfreq in (("EEG CZ-REF", 100), ("EEG EKG1-REF", 400))
-    ]
-    edfio.Edf(signals).write(tmp_path / "a.edf")
-    assert open_raw(tmp_path / "a.edf").info["sfreq"] == 100

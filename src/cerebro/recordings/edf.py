@@ -9,18 +9,24 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_MAGIC = {b"0": 2, b"\xffBIOSEMI": 3}
-"""Bytes of a sample, by the file's first eight bytes."""
+_MAGIC = {b"0": ("edf", 2), b"\xffBIOSEMI": ("bdf", 3)}
+"""Format and bytes of a sample, by the file's first eight bytes."""
 
 
 @dataclass(frozen=True)
 class EdfHeader:
     """What an EDF or BDF header says."""
 
+    format: str
+    """`edf` or `bdf`."""
+    gaps: bool
+    """Whether data records don't follow each other without gaps (EDF+D)."""
     patient: str
     """The field on the patient: in TUH code, sex and age, else free text."""
     labels: tuple[str, ...]
     """Labels of all signals."""
+    units: tuple[str, ...]
+    """Units of all signals."""
     samples: tuple[int, ...]
     """Samples of each signal in one data record."""
     record_seconds: float
@@ -41,14 +47,14 @@ def read_edf_header(path: Path) -> EdfHeader:
     size = path.stat().st_size
     with path.open("rb") as stream:
         fixed = stream.read(256)
-        bytes_per_sample = _MAGIC.get(fixed[:8].strip())
-        if bytes_per_sample is None or len(fixed) < 256:
+        kind, bytes_per_sample = _MAGIC.get(fixed[:8].strip(), ("", 0))
+        if not kind or len(fixed) < 256:
             raise ValueError(f"not an EDF or BDF file ({'empty' if not fixed else 'wrong first bytes'})")
         count = _whole(fixed[252:256], "number of signals")
         rest = stream.read(256 * count)
     if len(rest) < 256 * count:
         raise ValueError("truncated within its header")
-    labels = tuple(rest[start : start + 16].decode("latin1").strip() for start in range(0, 16 * count, 16))
+    labels = _texts(rest[: 16 * count], 16)
     first = 216 * count
     samples = tuple(
         _whole(rest[start : start + 8], "number of samples") for start in range(first, first + 8 * count, 8)
@@ -67,11 +73,20 @@ def read_edf_header(path: Path) -> EdfHeader:
     if not held:
         raise ValueError("it holds no signals")
     return EdfHeader(
+        format=kind,
+        gaps=fixed[192:197] in (b"EDF+D", b"BDF+D"),
         patient=fixed[8:88].decode("latin1").strip(),
         labels=labels,
+        units=_texts(rest[96 * count : 104 * count], 8),
         samples=samples,
         record_seconds=record_seconds,
         records=held,
+    )
+
+
+def _texts(field: bytes, width: int) -> tuple[str, ...]:
+    return tuple(
+        field[start : start + width].decode("latin1").strip() for start in range(0, len(field), width)
     )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from cerebro.files import atomic_path
 from cerebro.recordings.edf import read_edf_header
-from cerebro.recordings.signals import electrodes, open_raw
+from cerebro.recordings.electrodes import edf_electrodes
+from cerebro.recordings.signals import open_raw
 
 # git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
 # names the object (https://git-annex.branchable.com/internals/pointer_file/).
@@ -91,15 +92,19 @@ def read_headers(paths: Sequence[Path], *, state: Path | None = None, threads: i
             temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
+def glance(path: Path) -> Header:
+    """Say how large a file is and whether it was downloaded, its content unread."""
+    return _glance(path)[0]
+
+
 def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header, Stamp | None]:
     """The header of a file, and the stamp under which to remember it (none: look again next time)."""
+    stamped, stamp = _glance(path)
+    if stamped.status != "ok":
+        return stamped, None
+    if str(path) in known and known[str(path)][0] == stamp:
+        return known[str(path)][1], stamp
     try:
-        stamp = _stamp(path)
-        if missing := _not_downloaded(path, stamp):
-            return Header(status="missing", reason=missing), None
-        stamped = Header(size_bytes=stamp[0] + sum(stamp[2:3]), mtime_ns=max(stamp[1::2]))
-        if str(path) in known and known[str(path)][0] == stamp:
-            return known[str(path)][1], stamp
         with path.open("rb") as stream:
             stream.read(1)
     except OSError as error:  # of the disk, not of the content: it may be over the next time
@@ -109,30 +114,33 @@ def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header,
     except MemoryError:
         raise
     except FileNotFoundError:
-        return Header(status="missing", reason="not downloaded: the .fdt that holds its signals"), None
+        return Header(status="missing", reason="not downloaded: the file that holds its signals"), None
     except Exception as error:
         # Broken files make MNE and SciPy raise anything at all; one bad file must cost one file, named.
         return replace(stamped, status="quarantined", reason=_said(error)), stamp
 
 
+def _glance(path: Path) -> tuple[Header, Stamp]:
+    try:
+        stamp = _stamp(path)
+        if missing := _not_downloaded(path, stamp):
+            return Header(status="missing", reason=missing), stamp
+    except OSError as error:
+        return Header(status="quarantined", reason=_said(error)), []
+    return Header(size_bytes=stamp[0] + sum(stamp[2:3]), mtime_ns=max(stamp[1::2])), stamp
+
+
 def _content(path: Path) -> dict[str, Any]:
     if path.suffix.lower() in (".edf", ".bdf"):
         header = read_edf_header(path)
-        own = electrodes(header.labels)
-        samples = {header.samples[index] for index, label in enumerate(header.labels) if label in own}
-        rates = sorted(count / header.record_seconds for count in samples)
-        if len(rates) > 1:
-            raise ValueError(f"EEG channels at different rates: {', '.join(f'{r:g}' for r in rates)} Hz")
+        own, sfreq = edf_electrodes(header)
         return {
-            "sfreq": rates[0],
+            "sfreq": sfreq,
             "duration": header.records * header.record_seconds,
             "channels": tuple(own.values()),
             "patient": header.patient,
         }
     raw = open_raw(path)
-    signals = _signals_beside(path)
-    if signals is not None and signals.stat().st_size < 4 * raw.n_times * len(raw.ch_names):
-        raise ValueError(f"truncated: {signals.name} holds less than the header promises")
     sfreq = float(raw.info["sfreq"])
     return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
 

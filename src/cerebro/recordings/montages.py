@@ -11,6 +11,7 @@ from functools import lru_cache
 import mne
 import numpy as np
 from mne.transforms import apply_trans, get_ras_to_neuromag_trans
+from scipy.optimize import linear_sum_assignment
 
 from cerebro.errors import UserError
 
@@ -28,19 +29,20 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
 
 _HYDROCEL = "GSN-HydroCel-129"
 _TEN_FIVE = "colin27_1005"
+_NEAREST_DEGREES = 12.0
 
 # The 10-20 names of 1958 and those of the 10-10 system of 1991 for the same places; HBN calls its reference
 # E129 in places, the net's own name for the vertex.
 _SYNONYMS = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8", "E129": "Cz"}
-_DECORATION = re.compile(r"^EEG[ _-]*|[ _-]*(REF|LE|AR|AVG)$", flags=re.IGNORECASE)
+_DECORATION = re.compile(r"^EEG[ _-]*|[ _-]*(REF|LE|AR|AVG)$|[ .]+$", flags=re.IGNORECASE)
 
 
 def canonical_name(label: str) -> str | None:
     """Return the standard spelling of an electrode, or None for what is no scalp electrode.
 
-    Prefix and suffix of the TUH corpus are stripped (``EEG FP1-REF``, ``EEG T3-LE``), case and old names are
-    normalised (``Fp1``, ``T7``). Labels without a known place on the head (``EKG1``, ``PHOTIC``, ``26``,
-    bipolar pairs) give None.
+    Prefix and suffix of the TUH corpus are stripped (``EEG FP1-REF``, ``EEG T3-LE``), and the dots with which
+    some archives fill their labels (``Fc5.``); case and old names are normalised (``Fp1``, ``T7``). Labels
+    without a known place on the head (``EKG1``, ``PHOTIC``, ``26``, bipolar pairs) give None.
     """
     bare = _DECORATION.sub("", label.strip()).upper()
     return _spellings().get(bare)
@@ -77,6 +79,32 @@ def positions(names: Iterable[str]) -> np.ndarray:
     if unknown := [name for name in wanted if name not in known]:
         raise UserError(f"no electrode position is known for {', '.join(unknown)}; use canonical names")
     return np.array([known[name] for name in wanted], dtype=np.float32).reshape(-1, 3)
+
+
+def nearest_names(points: np.ndarray) -> list[str | None]:
+    """Name points on a head after the places of the 10-05 system nearest to them, each place once.
+
+    Parameters
+    ----------
+    points
+        Shape (n, 3), any unit, in the head frame (x to the right, y to the front, z up); they are seen from
+        the centre of the sphere that fits them best.
+
+    Returns
+    -------
+    list
+        A canonical name for each point; None for those that have no place within 12 degrees to themselves,
+        which is beyond the spacing of the system.
+    """
+    known = {name: place for name, place in _all_positions().items() if not name.startswith("E")}
+    directions = points - _sphere_centre(points)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    angles = np.degrees(np.arccos(np.clip(directions @ np.array(list(known.values())).T, -1, 1)))
+    names: list[str | None] = [None] * len(points)
+    for point, place in zip(*linear_sum_assignment(angles), strict=True):
+        if angles[point, place] <= _NEAREST_DEGREES:
+            names[point] = list(known)[place]
+    return names
 
 
 def layout_positions(name: str) -> np.ndarray:

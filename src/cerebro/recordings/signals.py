@@ -1,58 +1,93 @@
 """Open a raw file of any supported format with its EEG channels under canonical names."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mne
 
 from cerebro.recordings.edf import read_edf_header
-from cerebro.recordings.montages import canonical_name
+from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
 
-FORMATS = ("set", "bdf", "edf")
-"""Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF."""
+FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
+"""Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
+BrainVision, MNE's own, GDF and Neuroscan."""
+
+_MATLAB = (b"MATLAB", b"\x89HDF")
 
 
 def open_raw(path: Path) -> mne.io.BaseRaw:
     """Open a raw file; signals are in volts, as everywhere in MNE, and are not loaded.
 
-    Only channels with a known place on the scalp remain, see
-    :func:`~cerebro.recordings.montages.canonical_name`.
+    Only channels with a known place on the scalp remain: by their labels, see
+    :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where no label is known.
 
     Raises
     ------
     ValueError
-        If no EEG channel remains, two channels are the same electrode, or the format is unknown. Whatever
-        MNE raises on a broken file passes through.
+        If the file is broken, no EEG channel remains, two channels are the same electrode, EEG channels have
+        different sampling rates, or the format is unknown; the message says which.
+    FileNotFoundError
+        If the file, or the one beside it that holds its signals, is missing.
     """
     suffix = path.suffix.lower().lstrip(".")
-    if suffix == "set":
-        raw = mne.io.read_raw_eeglab(path, preload=False, verbose="error")
-        own = electrodes(raw.ch_names)
-    elif suffix in ("edf", "bdf"):
-        # Only electrodes are read: MNE would resample the whole file to the fastest channel, EEG or not.
-        own = electrodes(read_edf_header(path).labels)
-        read = mne.io.read_raw_bdf if suffix == "bdf" else mne.io.read_raw_edf
-        raw = read(path, include=list(own), preload=False, encoding="latin1", verbose="error")
-    else:
+    if suffix not in FORMATS:
         raise ValueError(f"unknown format '{suffix}'; known: {', '.join(FORMATS)}")
+    if path.stat().st_size == 0:
+        raise ValueError("the file is empty")
+    if suffix in ("edf", "bdf"):
+        raw, own = _open_edf(path, suffix)
+    else:
+        raw = _open_eeglab(path) if suffix == "set" else _read(mne.io.read_raw, path)
+        try:
+            own = electrodes(raw.ch_names)
+        except NoElectrodes as by_label:
+            try:
+                own = electrodes_by_position(raw)
+            except NoElectrodes as by_position:
+                raise ValueError(f"{by_label}, and {by_position}") from None
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
     return raw
 
 
-def electrodes(labels: Iterable[str]) -> dict[str, str]:
-    """Return the canonical name of each label that is an electrode, in the order of the labels.
+def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
+    """All files that an opened recording consists of, the one that was opened first."""
+    beside = {Path(name) for name in raw.filenames if name is not None}
+    return [path, *sorted(file for file in beside if file.resolve() != path.resolve())]
 
-    Raises
-    ------
-    ValueError
-        If no label is an electrode, or two are the same one.
-    """
-    named = [(label, name) for label in labels if (name := canonical_name(label)) is not None]
-    if not named:
-        raise ValueError("no EEG channel: none of its labels is a known electrode")
-    names = [name for _, name in named]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"electrode {', '.join(twice)} appears twice")
-    return dict(named)
+
+def _open_edf(path: Path, suffix: str) -> tuple[mne.io.BaseRaw, dict[str, str]]:
+    header = read_edf_header(path)
+    if header.format != suffix:
+        raise ValueError(f"a {header.format.upper()} file under the name of an {suffix.upper()} file")
+    if header.gaps:
+        raise ValueError("an EDF+D file: its signals have gaps, so that times after the first are wrong")
+    own, _ = edf_electrodes(header)
+    # Only electrodes are read: MNE would resample the whole file to the fastest channel, EEG or not.
+    read = mne.io.read_raw_bdf if suffix == "bdf" else mne.io.read_raw_edf
+    return _read(read, path, include=list(own), encoding="latin1"), own
+
+
+def _open_eeglab(path: Path) -> mne.io.BaseRaw:
+    with path.open("rb") as stream:
+        if not stream.read(8).startswith(_MATLAB):
+            raise ValueError("not an EEGLAB file (wrong first bytes)")
+    raw = _read(mne.io.read_raw_eeglab, path)
+    for beside in source_files(path, raw)[1:]:
+        # Single precision, channel by channel; MNE notices only when it reads.
+        if beside.stat().st_size < 4 * raw.n_times * len(raw.ch_names):
+            raise ValueError(f"truncated: {beside.name} holds fewer samples than {path.name} promises")
+    return raw
+
+
+def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> mne.io.BaseRaw:
+    try:
+        return reader(path, preload=False, verbose="error", **options)
+    except (MemoryError, FileNotFoundError):
+        raise
+    except Exception as error:
+        # Broken files make MNE and SciPy raise anything at all, in words that need a context.
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(f"broken or truncated: MNE cannot read it ({said})") from error

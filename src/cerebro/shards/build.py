@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ import pyarrow as pa
 from rich.progress import track
 
 from cerebro.config import Preprocessing, Quality
-from cerebro.files import atomic_path, digest_file
+from cerebro.files import atomic_path, digest_file, digest_text
 from cerebro.recordings.montages import canonical_order
-from cerebro.recordings.signals import open_raw
+from cerebro.recordings.signals import open_raw, source_files
 from cerebro.shards.channel_quality import REASONS, RawFacts, bad_channels, join_facts, raw_facts
 from cerebro.shards.preprocess import UV_PER_VOLT, preprocess
 from cerebro.shards.quality import recording_quality
@@ -52,7 +52,7 @@ SCHEMA = pa.schema(
 """Columns of a shard's table: offset and length in samples, channels as a JSON list of those that the file
 has, quality as in :class:`cerebro.shards.quality.RecordingQuality`, bad channels as a JSON object of name and
 reason (:data:`cerebro.shards.channel_quality.REASONS`), what was done about them (`mask`, `interpolate`, or
-`none` in test releases), the raw file's digest."""
+`none` in test releases), the digest of the raw file and of a signal file beside it."""
 
 
 def build_shard(
@@ -106,7 +106,8 @@ def build_shard(
                 raise
             except Exception as error:
                 # Broken files make MNE raise anything at all; one bad file must cost one file, named.
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+                reason = f"{kind}{error}".splitlines()[0]
                 written.append(entry | _nothing() | {"status": "quarantined", "reason": reason})
                 continue
             shard.append(samples)
@@ -154,9 +155,14 @@ def _read(
         "channels": json.dumps(raw.ch_names),
         "bad_channels": json.dumps(bad),
         "repair": done,
-        "source_digest": digest_file(path),
+        "source_digest": _digest(source_files(path, raw)),
     }
     return samples, entry
+
+
+def _digest(files: Sequence[Path]) -> str:
+    digests = [digest_file(file) for file in files]
+    return digests[0] if len(digests) == 1 else digest_text("".join(digests))
 
 
 def _nothing() -> dict[str, Any]:

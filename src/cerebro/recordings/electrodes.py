@@ -1,0 +1,115 @@
+"""Which channels of a file are electrodes, and which: by their labels, else by the file's own positions."""
+
+import re
+from collections.abc import Iterable
+
+import mne
+import numpy as np
+
+from cerebro.recordings.edf import EdfHeader
+from cerebro.recordings.montages import canonical_name, nearest_names
+
+_NET_NAME = re.compile(r"E(\d+)")
+_OTHER_NETS = (32, 64)
+"""Sizes of HydroCel nets that are smaller than HBN's and number their electrodes alike, in other places."""
+_RUNNING_NUMBER = re.compile(r"(.+)-\d+")
+_UNITS = ("uV", "µV", "μV", "\x83\xcaV", "mV", "V")
+"""Units that MNE scales rightly; it takes every other one for volts."""
+_FEWEST_POSITIONS = 8  # a sphere through fewer electrodes is a guess
+
+
+class NoElectrodes(ValueError):
+    """No channel of a file is known to be an electrode."""
+
+
+def electrodes(labels: Iterable[str]) -> dict[str, str]:
+    """Return the canonical name of each label that is an electrode, in the order of the labels.
+
+    Two kinds of labels are no electrodes of the HBN net although they look like it: ``E1`` and ``E2`` beside
+    10-20 names are the eyes (as sleep laboratories name them), and the numbers of a HydroCel net of another
+    size belong to other places.
+
+    Raises
+    ------
+    NoElectrodes
+        If no label is an electrode.
+    ValueError
+        If two are the same one.
+    """
+    labels = list(labels)
+    named = {label: name for label in labels if (name := canonical_name(label)) is not None}
+    net = {label: name for label, name in named.items() if _NET_NAME.fullmatch(name)}
+    others = _of_another_net(labels)
+    if others or set(named.values()) - set(net.values()) - {"Cz"}:
+        named = {label: name for label, name in named.items() if label not in net}
+    if not named or (others and set(named.values()) == {"Cz"}):
+        raise NoElectrodes(f"no EEG channel: {others or 'none of its labels is a known electrode'}")
+    names = [named[label] for label in labels if label in named] + _made_unique(labels)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"electrode {', '.join(twice)} appears twice")
+    return named
+
+
+def edf_electrodes(header: EdfHeader) -> tuple[dict[str, str], float]:
+    """Return the electrodes of an EDF or BDF file, as :func:`electrodes`, and their sampling rate in Hz.
+
+    Channels that are no electrodes may have other rates and units.
+
+    Raises
+    ------
+    ValueError
+        If electrodes have different rates, or a unit that is no voltage, or as :func:`electrodes`.
+    """
+    own = electrodes(header.labels)
+    chosen = [index for index, label in enumerate(header.labels) if label in own]
+    rates = sorted({header.samples[index] / header.record_seconds for index in chosen})
+    if len(rates) > 1:
+        raise ValueError(
+            f"EEG channels at uneven sampling rates: {', '.join(f'{rate:g}' for rate in rates)} Hz"
+        )
+    if wrong := sorted({header.units[index] for index in chosen} - set(_UNITS)):
+        raise ValueError(f"EEG channels in '{wrong[0]}', which is no unit of voltage that is understood")
+    return own, rates[0]
+
+
+def electrodes_by_position(raw: mne.io.BaseRaw) -> dict[str, str]:
+    """Name EEG channels after the places of the 10-05 system that they lie next to.
+
+    For files whose labels tell nothing but that carry measured or template positions.
+
+    Raises
+    ------
+    NoElectrodes
+        If fewer than eight EEG channels have a position, or none lies near a known place.
+    """
+    picks = mne.pick_types(raw.info, meg=False, eeg=True, exclude=())
+    places = {raw.ch_names[pick]: raw.info["chs"][pick]["loc"][:3] for pick in picks}
+    placed = {label: place for label, place in places.items() if np.isfinite(place).all() and place.any()}
+    if len(placed) < _FEWEST_POSITIONS:
+        raise NoElectrodes("it holds no positions of EEG channels")
+    names = nearest_names(np.array(list(placed.values())))
+    found = {label: name for label, name in zip(placed, names, strict=True) if name is not None}
+    if not found:
+        raise NoElectrodes("its positions are not those of electrodes")
+    return found
+
+
+def _of_another_net(labels: list[str]) -> str:
+    """Why numbered electrodes are not those of the HBN net, empty if they may be."""
+    numbers = {int(match[1]) for label in labels if (match := _NET_NAME.fullmatch(label.strip()))}
+    if numbers and max(numbers) > 129:
+        return f"its E{max(numbers)} belongs to a larger net than the HydroCel-129, with other places"
+    for size in _OTHER_NETS:
+        if numbers and numbers - {size + 1} == set(range(1, size + 1)):
+            return f"E1 to E{size} are a HydroCel-{size}, whose numbers lie in other places than the 129's"
+    return ""
+
+
+def _made_unique(labels: list[str]) -> list[str]:
+    """Electrodes that MNE told apart by running numbers (``Fp1-0``, ``Fp1-1``), once per channel."""
+    names = []
+    for label in labels:
+        match = _RUNNING_NUMBER.fullmatch(label)
+        if match and canonical_name(label) is None and (name := canonical_name(match[1])) is not None:
+            names.append(name)
+    return [name for name in names if names.count(name) > 1]

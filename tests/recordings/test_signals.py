@@ -1,0 +1,249 @@
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import edfio
+import mne
+import numpy as np
+import pytest
+
+from cerebro.recordings.montages import positions
+from cerebro.recordings.signals import open_raw, source_files
+
+WriteSignals = Callable[..., Path]
+TEN_TWENTY = (
+    "Fp1",
+    "Fp2",
+    "F7",
+    "F3",
+    "Fz",
+    "F4",
+    "F8",
+    "T7",
+    "C3",
+    "Cz",
+    "C4",
+    "T8",
+    "P7",
+    "P3",
+    "Pz",
+    "O1",
+)
+UV = {"physical_dimension": "uV", "physical_range": (-3000, 3000)}
+
+
+def write_edf(path: Path, *, rates: dict[str, int], units: dict[str, str] | None = None) -> Path:
+    """Write 10 s of noise per label at its rate."""
+    random = np.random.default_rng(0)
+    signals = [
+        edfio.EdfSignal(
+            random.normal(0, 20, 10 * rate),
+            rate,
+            label=label,
+            physical_dimension=(units or {}).get(label, "uV"),
+            physical_range=(-3000, 3000),
+        )
+        for label, rate in rates.items()
+    ]
+    edfio.Edf(signals, data_record_duration=1).write(path)
+    return path
+
+
+def write_set(path: Path, names: Sequence[str], *, places: np.ndarray | None = None) -> Path:
+    """Write 10 s at 100 Hz of noise in a .set with its signals inside."""
+    random = np.random.default_rng(0)
+    raw = mne.io.RawArray(
+        random.normal(0, 2e-5, (len(names), 1000)), mne.create_info(list(names), 100, "eeg"), verbose="error"
+    )
+    if places is not None:
+        raw.set_montage(
+            mne.channels.make_dig_montage(dict(zip(names, places, strict=True)), coord_frame="head")
+        )
+    mne.export.export_raw(path, raw, verbose="error")
+    return path
+
+
+def test_opened_signals_equal_mne_under_canonical_names(tmp_path: Path, write_signals: WriteSignals) -> None:
+    path = write_signals(tmp_path / "a.bdf", ["E1", "Status", "E128", "Cz"])
+    raw = open_raw(path)
+    assert raw.ch_names == ["E1", "E128", "Cz"]
+    expected = mne.io.read_raw_bdf(path, verbose="error").get_data(["E1", "E128", "Cz"])
+    np.testing.assert_array_equal(raw.get_data(), expected)
+
+
+def test_hearts_lamps_muscles_and_event_marks_are_dropped_and_old_names_understood(
+    tmp_path: Path, write_signals: WriteSignals
+) -> None:
+    labels = ["EEG FP1-LE", "EEG T3-LE", "EEG T6-LE", "EEG A1-LE", "EEG EKG1-LE", "EEG EKG-LE", "ECG EKG-LE"]
+    labels += ["EMG-LE", "PHOTIC-LE", "IBI", "BURSTS", "SUPPR", "EEG 26-LE", "EEG LOC-LE", "EEG ROC-LE"]
+    labels += ["EEG RESP1-LE", "EEG SP1-LE", "EEG C3P-LE", "PULSE RATE", "DC1-DC", "EEG PG1-LE", "EEG T1-LE"]
+    raw = open_raw(write_signals(tmp_path / "a.edf", labels, sfreq=250))
+    assert raw.ch_names == ["Fp1", "T7", "P8", "A1"]
+
+
+def test_channels_that_are_no_electrodes_may_have_any_rate_and_unit(tmp_path: Path) -> None:
+    rates = {"EEG CZ-REF": 250, "EEG EKG1-REF": 1000, "EEG O1-REF": 250, "PULSE RATE": 1}
+    raw = open_raw(write_edf(tmp_path / "a.edf", rates=rates, units={"PULSE RATE": "bpm"}))
+    assert raw.info["sfreq"] == 250
+    assert raw.get_data().shape == (2, 2500)
+    assert 15e-6 < raw.get_data().std() < 25e-6
+
+
+def test_electrodes_of_uneven_rates_are_refused(tmp_path: Path) -> None:
+    path = write_edf(tmp_path / "a.edf", rates={"EEG CZ-REF": 250, "EEG O1-REF": 500})
+    with pytest.raises(ValueError, match="uneven sampling rates: 250, 500 Hz"):
+        open_raw(path)
+
+
+def test_electrodes_without_a_unit_of_voltage_are_refused(tmp_path: Path) -> None:
+    for unit in ("", "nV"):
+        path = write_edf(tmp_path / "a.edf", rates={"EEG CZ-REF": 250}, units={"EEG CZ-REF": unit})
+        with pytest.raises(ValueError, match=f"'{unit}', which is no unit"):
+            open_raw(path)
+
+
+@pytest.mark.parametrize("sfreq", [250, 256, 400, 500, 512, 1000, 1024])
+def test_every_rate_of_tuh_opens_in_volts(tmp_path: Path, sfreq: int) -> None:
+    raw = open_raw(write_edf(tmp_path / "a.edf", rates={"EEG FP1-REF": sfreq, "EEG T4-REF": sfreq}))
+    assert raw.info["sfreq"] == sfreq
+    assert raw.n_times == 10 * sfreq
+    np.testing.assert_allclose(raw.get_data().std(axis=1), 20e-6, rtol=0.1)
+
+
+def test_records_of_any_length_hold_the_same_signal(tmp_path: Path) -> None:
+    signal = np.random.default_rng(0).normal(0, 20, 2500)
+    opened = []
+    for seconds in (0.1, 1, 5):
+        path = tmp_path / f"{seconds}.edf"
+        edfio.Edf(
+            [edfio.EdfSignal(signal, 250, label="EEG CZ-REF", **UV)], data_record_duration=seconds
+        ).write(path)
+        opened.append(open_raw(path).get_data())
+    np.testing.assert_array_equal(opened[0], opened[1])
+    np.testing.assert_array_equal(opened[0], opened[2])
+
+
+@pytest.mark.parametrize("n_chans", [16, 32, 64])
+def test_montages_of_16_to_64_electrodes_are_kept_whole(tmp_path: Path, n_chans: int) -> None:
+    names = mne.channels.make_standard_montage("biosemi64").ch_names[:n_chans]
+    raw = open_raw(write_edf(tmp_path / "a.edf", rates={f"EEG {name.upper()}-REF": 256 for name in names}))
+    assert [name.upper() for name in raw.ch_names] == [name.upper() for name in names]
+
+
+def test_e1_and_e2_beside_ten_twenty_names_are_the_eyes(tmp_path: Path) -> None:
+    rates = dict.fromkeys(("E1", "E2", "EEG C3-REF", "EEG CZ-REF"), 250)
+    assert open_raw(write_edf(tmp_path / "a.edf", rates=rates)).ch_names == ["C3", "Cz"]
+    assert open_raw(write_edf(tmp_path / "b.edf", rates={"E1": 250, "E129": 250})).ch_names == ["E1", "Cz"]
+
+
+@pytest.mark.parametrize(("size", "why"), [(64, "HydroCel-64"), (256, "larger net")])
+def test_a_net_of_another_size_is_not_taken_for_the_one_of_hbn(tmp_path: Path, size: int, why: str) -> None:
+    rates = dict.fromkeys([*(f"E{number}" for number in range(1, size + 1)), "Cz"], 100)
+    with pytest.raises(ValueError, match=why):
+        open_raw(write_edf(tmp_path / "a.edf", rates=rates))
+
+
+def test_electrodes_of_unknown_names_are_named_after_their_places(tmp_path: Path) -> None:
+    places = 0.09 * positions(TEN_TWENTY).astype(float)
+    path = write_set(tmp_path / "a.set", [f"chan{index}" for index in range(len(TEN_TWENTY))], places=places)
+    assert open_raw(path).ch_names == list(TEN_TWENTY)
+    unplaced = write_set(tmp_path / "b.set", [f"chan{index}" for index in range(len(TEN_TWENTY))])
+    with pytest.raises(ValueError, match=r"no EEG channel: none of its labels .*, and it holds no positions"):
+        open_raw(unplaced)
+
+
+def test_places_of_a_real_file_agree_with_its_names(tmp_path: Path, real_recordings: Path) -> None:
+    named = mne.io.read_raw_eeglab(real_recordings / "eeglab_data.set", preload=True, verbose="error")
+    named.pick([name for name in named.ch_names if not name.startswith("EOG")])
+    unnamed = named.copy().rename_channels({name: f"chan{i}" for i, name in enumerate(named.ch_names)})
+    mne.export.export_raw(tmp_path / "a.set", unnamed, verbose="error")
+    found = open_raw(tmp_path / "a.set").ch_names
+    assert len(found) == 30
+    canonical = open_raw(real_recordings / "eeglab_data.set").ch_names
+    degrees = np.degrees(np.arccos(np.clip((positions(found) * positions(canonical)).sum(axis=1), -1, 1)))
+    assert degrees.max() < 13  # its template is that of another head: at most one step of the 10-05 system
+
+
+def test_brainvision_and_fif_open_as_mne_reads_them(tmp_path: Path) -> None:
+    names = ["Fp1", "Cz", "HEOG", "O2"]
+    signal = np.random.default_rng(0).normal(0, 2e-5, (4, 1000))
+    raw = mne.io.RawArray(signal, mne.create_info(names, 250, "eeg"), verbose="error")
+    raw.save(tmp_path / "a_eeg.fif", verbose="error")
+    (signal.T / 1e-7).astype("<i2").tofile(tmp_path / "b.eeg")
+    channels = "".join(f"Ch{index}={name},,0.1,µV\n" for index, name in enumerate(names, start=1))
+    (tmp_path / "b.vhdr").write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n\n[Common Infos]\nCodepage=UTF-8\n"
+        "DataFile=b.eeg\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\nNumberOfChannels=4\n"
+        f"SamplingInterval=4000\n\n[Binary Infos]\nBinaryFormat=INT_16\n\n[Channel Infos]\n{channels}",
+        encoding="utf-8",
+    )
+    for path in (tmp_path / "a_eeg.fif", tmp_path / "b.vhdr"):
+        opened = open_raw(path)
+        assert opened.ch_names == ["Fp1", "Cz", "O2"]
+        assert opened.info["sfreq"] == 250
+        np.testing.assert_allclose(opened.get_data(), signal[[0, 1, 3]], atol=1e-7)
+    assert [file.name for file in source_files(tmp_path / "b.vhdr", opened)] == ["b.vhdr", "b.eeg"]
+
+
+def test_a_set_with_its_signals_beside_it_is_two_files(tmp_path: Path, real_recordings: Path) -> None:
+    for file in real_recordings.iterdir():
+        shutil.copyfile(file, tmp_path / file.name)
+    path = tmp_path / "eeglab_data.set"
+    assert source_files(path, open_raw(path)) == [path, tmp_path / "eeglab_data.fdt"]
+    inside = write_set(tmp_path / "inside.set", ["Cz", "O1"])
+    assert source_files(inside, open_raw(inside)) == [inside]
+    whole = (tmp_path / "eeglab_data.fdt").read_bytes()
+    (tmp_path / "eeglab_data.fdt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"truncated: eeglab_data\.fdt holds fewer samples"):
+        open_raw(path)
+    (tmp_path / "eeglab_data.fdt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"\.fdt"):
+        open_raw(path)
+
+
+def test_an_electrode_that_appears_twice_is_named(tmp_path: Path, write_signals: WriteSignals) -> None:
+    with pytest.raises(ValueError, match="electrode T7 appears twice"):
+        open_raw(write_signals(tmp_path / "a.edf", ["EEG T3-REF", "EEG T7-REF", "EEG CZ-REF"]))
+    with pytest.raises(ValueError, match="electrode E5 appears twice"):
+        open_raw(write_signals(tmp_path / "b.bdf", ["E5", "E5", "Cz"]))
+    assert open_raw(write_signals(tmp_path / "c.edf", ["EEG CZ-REF", "IBI", "IBI"])).ch_names == ["Cz"]
+
+
+def _damaged(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_every_broken_file_says_what_is_wrong_with_it(tmp_path: Path, write_signals: WriteSignals) -> None:
+    edf = write_signals(tmp_path / "good.edf", ["EEG CZ-REF", "EEG O1-REF"]).read_bytes()
+    bdf = write_signals(tmp_path / "good.bdf", ["E1", "Cz"]).read_bytes()
+    eeglab = write_set(tmp_path / "good.set", ["E1", "Cz"]).read_bytes()
+    more_records = edf[:236] + b"%-8d" % 99 + edf[244:]
+    gaps = edf[:192] + b"EDF+D" + edf[197:]
+    cases = {
+        "empty.edf": (b"", "the file is empty"),
+        "empty.set": (b"", "the file is empty"),
+        "magic.edf": (b"<html>" + edf[6:], "not an EDF or BDF file"),
+        "magic.set": (b"<html>" + eeglab[6:], "not an EEGLAB file"),
+        "half.edf": (edf[: len(edf) // 2], "truncated: its header promises"),
+        "half.bdf": (bdf[: len(bdf) // 2], "truncated: its header promises"),
+        "header.bdf": (bdf[:400], "truncated within its header"),
+        "half.set": (eeglab[: len(eeglab) // 2], "broken or truncated"),
+        "records.edf": (more_records, "promises 99 data records"),
+        "really_bdf.edf": (bdf, "a BDF file under the name of an EDF file"),
+        "gaps.edf": (gaps, "its signals have gaps"),
+        "eeg.xyz": (edf, "unknown format 'xyz'"),
+        "noise.fif": (edf, "broken or truncated"),
+    }
+    for name, (content, reason) in cases.items():
+        with pytest.raises(ValueError, match=reason):
+            open_raw(_damaged(tmp_path / name, content))
+
+
+def test_a_header_of_a_recorder_that_was_never_stopped_is_no_fault(
+    tmp_path: Path, write_signals: WriteSignals
+) -> None:
+    whole = write_signals(tmp_path / "a.edf", ["EEG CZ-REF"])
+    content = whole.read_bytes()
+    unclosed = _damaged(tmp_path / "b.edf", content[:236] + b"-1      " + content[244:])
+    np.testing.assert_array_equal(open_raw(unclosed).get_data(), open_raw(whole).get_data())
