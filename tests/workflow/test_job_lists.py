@@ -19,6 +19,7 @@ ALL_TRAININGS_ONWARDS = TRAININGS | REACTION_TIME_ONWARDS
 INDEX_ONWARDS = ALL_TRAININGS_ONWARDS | {
     "Probing random",
     "Indexing windows, labels and splits",
+    "Auditing the splits",
     *(f"Checking the windows of {phase}" for phase in PHASES),
 }
 

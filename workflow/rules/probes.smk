@@ -5,6 +5,7 @@ rule probe:
     input:
         encoder=lambda wildcards: PLAN.encoder_files(wildcards.encoder),
         index=rules.windows.output.index,
+        audit=rules.audit.output[0],
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
         tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:

@@ -151,12 +151,12 @@ def _check_splits(
 ) -> None:
     findings.add("windows of an unknown split", used.loc[~used["split"].isin(SPLITS), "recording"].tolist())
     in_table = rows["release"].isin(test_releases)
-    in_folder = (rows["reader"] == "hbn") & [
-        _release_of_path(path, subject) in test_releases
-        for path, subject in zip(rows["path"], rows["subject"], strict=True)
+    in_folder = [
+        reader == "hbn" and _release_of_path(path, subject) in test_releases
+        for reader, path, subject in zip(rows["reader"], rows["path"], rows["subject"], strict=True)
     ]
     # Both: should a table give a test release another name, the folder still says what it is.
-    tested = set(rows.loc[in_table | in_folder, "subject"].map(_person))
+    tested = set(rows.loc[in_table | np.array(in_folder, dtype=bool), "subject"].map(_person))
     other = used["split"] != "test"
     leaked = used[other & (used["person"].isin(tested) | used["release"].isin(test_releases))]
     findings.add("subjects of a test release in training or validation", leaked["subject"].tolist())
