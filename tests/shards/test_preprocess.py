@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import mne
@@ -9,6 +10,7 @@ from cerebro.recordings.signals import open_raw
 from cerebro.shards import preprocess as module
 from cerebro.shards.preprocess import preprocess
 from cerebro.shards.store import LEAST_BIT_UV
+from cerebro.simulation.signals import aperiodic
 
 
 def raw_of(signal_uv: np.ndarray, sfreq: float, names: list[str]) -> mne.io.RawArray:
@@ -32,10 +34,74 @@ def test_a_real_recording_comes_out_as_mne_filters_and_resamples_it(real_recordi
     assert 5 < np.median(signal.std(axis=1)) < 50
 
 
+RATES = (250, 256, 400, 500, 512, 1000, 1024)
+
+
+def wandering(n_times: int, sfreq: int, seed: int) -> np.ndarray:
+    """Three channels of 1/f noise, 20 µV, with an offset, a drift and a jump: its ends are all but alike."""
+    signal = aperiodic(np.random.default_rng(seed), count=3, n_times=n_times, sfreq=sfreq, exponent=1.5)
+    signal = 20 * signal.astype(float) + 300 + np.linspace(0, 200, n_times)
+    signal[:, -sfreq:] += 80
+    return signal
+
+
+@pytest.mark.parametrize("sfreq", RATES)
+@pytest.mark.parametrize("extra", [0, 1, 37])
+def test_signals_equal_what_mne_filters_and_resamples_with_the_same_padding(sfreq: int, extra: int) -> None:
+    signal = wandering(20 * sfreq + extra, sfreq, seed=sfreq)
+    expected = mne.filter.filter_data(signal, sfreq, 0.5, 50, verbose="error")
+    step = sfreq // math.gcd(sfreq, 100)
+    whole = signal.shape[1] // step * step
+    padding = module._padding(whole, step)
+    assert padding >= 100  # MNE's default where a number is given
+    expected = mne.filter.resample(expected[:, :whole], up=100, down=sfreq, npad=padding, verbose="error")
+    ours = preprocess(raw_of(signal, sfreq, ["Cz", "Fz", "Pz"]), Preprocessing(), filtered=False)
+    np.testing.assert_allclose(ours, expected, atol=0.001)  # µV, the ends included
+
+
+@pytest.mark.parametrize("sfreq", [256, 400, 512, 1024])
+def test_where_mne_by_default_does_not_shift_the_signal_both_agree_to_half_a_microvolt(sfreq: int) -> None:
+    raw = raw_of(wandering(20 * sfreq, sfreq, seed=sfreq), sfreq, ["Cz", "Fz", "Pz"])
+    assert default_shift(20 * sfreq, sfreq) == 0
+    expected = raw.copy().filter(0.5, 50, verbose="error").resample(100, verbose="error").get_data()
+    ours = preprocess(raw, Preprocessing(), filtered=False)
+    np.testing.assert_allclose(ours, expected * 1e6, atol=0.5)  # the ends and the jump included
+
+
+@pytest.mark.parametrize("sfreq", RATES)
+@pytest.mark.parametrize("extra", [0, 37])
+def test_samples_stay_at_their_time_which_mne_by_default_moves(sfreq: int, extra: int) -> None:
+    n_times = 20 * sfreq + extra
+
+    def rhythms(seconds: np.ndarray) -> np.ndarray:
+        return sum(np.sin(2 * np.pi * hertz * seconds + hertz) for hertz in (3.3, 10.1, 22.7)) * 20
+
+    raw = raw_of(rhythms(np.arange(n_times) / sfreq)[None], sfreq, ["Cz"])
+    ours = preprocess(raw, Preprocessing(), filtered=True)[0]
+    inner = np.arange(200, len(ours) - 200)
+    np.testing.assert_allclose(ours[inner], rhythms(inner / 100), atol=0.3)
+    shift = default_shift(n_times, sfreq)
+    by_default = raw.copy().resample(100, verbose="error").get_data()[0] * 1e6
+    # Without whole output samples in its length, MNE also stretches: by less than a sample over the file.
+    stretch = round(n_times * 100 / sfreq) / (n_times * 100 / sfreq)
+    np.testing.assert_allclose(by_default[inner], rhythms((inner + shift) / stretch / 100), atol=0.3)
+
+
+def default_shift(n_times: int, sfreq: int) -> float:
+    """Output samples by which MNE's default, padding to a power of two, moves a signal.
+
+    It reflects so many samples in front, and removes as many output samples as that is when rounded.
+    """
+    least = n_times + 2 * min(n_times // 8, 100)
+    padding = 2 ** math.ceil(math.log2(least)) - n_times
+    front = padding // 2 * 100 / sfreq
+    return round(front) - front
+
+
 @pytest.mark.parametrize(
-    ("sfreq", "n_times"), [(500, 10000), (500, 10003), (250, 7777), (256, 5121), (1000, 20001)]
+    ("sfreq", "n_times"), [*((sfreq, 20 * sfreq + 3) for sfreq in RATES), (250, 7777), (199.8, 5000)]
 )
-def test_a_rhythm_keeps_its_amplitude_and_its_time(sfreq: int, n_times: int) -> None:
+def test_a_rhythm_keeps_its_amplitude_and_its_time(sfreq: float, n_times: int) -> None:
     times, seconds = np.arange(n_times) / sfreq, np.arange(n_times / sfreq * 100 - 25) / 100
     alpha, mains, offset = 40 * np.sin(2 * np.pi * 10 * times), 30 * np.sin(2 * np.pi * 60 * times), 1000
     raw = raw_of((alpha + mains + offset)[None], sfreq, ["Cz"])
@@ -43,6 +109,14 @@ def test_a_rhythm_keeps_its_amplitude_and_its_time(sfreq: int, n_times: int) -> 
     assert 0 <= n_times / sfreq - signal.shape[1] / 100 < 0.25
     inner = slice(500, len(seconds) - 500)
     np.testing.assert_allclose(signal[0, inner], 40 * np.sin(2 * np.pi * 10 * seconds[inner]), atol=0.2)
+
+
+def test_a_recording_of_a_second_comes_out_whole() -> None:
+    signal = preprocess(
+        raw_of(wandering(500, 500, seed=0), 500, ["Cz", "Fz", "Pz"]), Preprocessing(), filtered=False
+    )
+    assert signal.shape == (3, 100)
+    assert np.isfinite(signal).all()
 
 
 def test_what_the_archive_has_filtered_passes_unchanged_at_the_same_rate() -> None:
@@ -70,5 +144,5 @@ def test_the_recording_itself_is_not_changed() -> None:
 def test_a_sample_that_is_not_finite_is_refused() -> None:
     signal = np.zeros((2, 1000))
     signal[1, 17] = np.nan
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="not finite in E1"):
         preprocess(raw_of(signal, 100, ["Cz", "E1"]), Preprocessing(), filtered=True)
