@@ -26,6 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    from cerebro.check.run import check
+
+    check(options.config)
+
+
 def _download(options: argparse.Namespace) -> None:
     from cerebro.config import Download
     from cerebro.download.run import download
@@ -200,6 +206,13 @@ def parser() -> argparse.ArgumentParser:
                 "--settings", type=_json, required=True, help="JSON text, or the path of a JSON file"
             )
         return added
+
+    look = command(
+        "check", _check, "say what a configuration would do, before it runs", settings=False, output=False
+    )
+    look.add_argument(
+        "config", type=Path, nargs="*", help="overlays on config/base.yaml, as for --configfile"
+    )
 
     download = command("download", _download, "fetch HBN's releases from their public buckets", output=False)
     download.add_argument("--log", type=Path, required=True, help="what became of each file")

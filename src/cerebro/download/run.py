@@ -27,15 +27,10 @@ from cerebro.download.bucket import Bucket, RefusedError, RemoteObject, Transfer
 from cerebro.download.fetch import Fetcher, FetchError, Stopped, bytes_there
 from cerebro.download.manifest import Manifest
 from cerebro.download.selection import choose, is_recording, is_signal, require_wanted, subject_of
-from cerebro.download.sources import Source, sources
+from cerebro.download.sources import LICENCE, Source, sources
 from cerebro.errors import UserError
 from cerebro.files import nearest_folder
 from cerebro.recordings.folders import walk_files
-
-LICENCE = (
-    "the TUH EEG corpus can't be fetched by this command, since it needs a licence (free, from Temple "
-    "University); docs/getting_data.md says how to get it and where to put it"
-)
 
 
 @dataclass(frozen=True, kw_only=True)

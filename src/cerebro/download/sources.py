@@ -6,6 +6,12 @@ from cerebro.config import Download
 from cerebro.errors import UserError
 from cerebro.recordings.releases import ACCESSIONS
 
+LICENCE = (
+    "the TUH EEG corpus can't be fetched by `download`, since it needs a licence (free, from Temple "
+    "University); docs/getting_data.md says how to get it and where to put it"
+)
+"""What to say where TUH is wanted and absent."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:

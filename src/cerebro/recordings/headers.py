@@ -19,8 +19,12 @@ from cerebro.recordings.signals import open_raw
 
 # git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
 # names the object (https://git-annex.branchable.com/internals/pointer_file/).
-_POINTERS = (b"/annex/objects/", b".git/annex/objects/")
+_POINTER = b"/annex/objects/"
 _LONGEST_POINTER = 32_768
+
+_SIGNALS = {".set": ".fdt", ".vhdr": ".eeg"}
+"""Formats that may keep their signals in a second file."""
+
 _MEMORY = "headers.jsonl"
 
 Stamp = list[int]
@@ -32,7 +36,7 @@ class Header:
     """What a file's header says, or why it says nothing."""
 
     size_bytes: int = 0
-    """Size of the file, with that of a `.fdt` beside it."""
+    """Size of the file, with that of a second one for its signals (`.fdt`, `.eeg`)."""
     mtime_ns: int = 0
     """When the file was last changed."""
     sfreq: float = math.nan
@@ -94,21 +98,18 @@ def read_headers(paths: Sequence[Path], *, state: Path | None = None, threads: i
 
 def glance(path: Path) -> Header:
     """Say how large a file is and whether it was downloaded, its content unread."""
-    return _glance(path)[0]
+    header, _ = _glance(path)
+    return _unless_pointer(path, header)
 
 
 def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header, Stamp | None]:
     """The header of a file, and the stamp under which to remember it (none: look again next time)."""
     stamped, stamp = _glance(path)
+    if stamped.status == "ok" and str(path) in known and known[str(path)][0] == stamp:
+        return known[str(path)][1], stamp
+    stamped = _unless_pointer(path, stamped)
     if stamped.status != "ok":
         return stamped, None
-    if str(path) in known and known[str(path)][0] == stamp:
-        return known[str(path)][1], stamp
-    try:
-        with path.open("rb") as stream:
-            stream.read(1)
-    except OSError as error:  # of the disk, not of the content: it may be over the next time
-        return Header(status="quarantined", reason=_said(error)), None
     try:
         return replace(stamped, **_content(path)), stamp
     except MemoryError:
@@ -121,13 +122,40 @@ def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header,
 
 
 def _glance(path: Path) -> tuple[Header, Stamp]:
+    stamp: Stamp = []
     try:
-        stamp = _stamp(path)
-        if missing := _not_downloaded(path, stamp):
-            return Header(status="missing", reason=missing), stamp
+        for file in _parts(path):
+            if not file.exists():
+                missing = f"not downloaded: the link {file.name} points nowhere"
+                return Header(status="missing", reason=missing), stamp
+            stat = file.stat()
+            stamp += [stat.st_size, stat.st_mtime_ns]
     except OSError as error:
-        return Header(status="quarantined", reason=_said(error)), []
-    return Header(size_bytes=stamp[0] + sum(stamp[2:3]), mtime_ns=max(stamp[1::2])), stamp
+        return Header(status="quarantined", reason=_said(error)), stamp
+    return Header(size_bytes=sum(stamp[::2]), mtime_ns=max(stamp[1::2])), stamp
+
+
+def _unless_pointer(path: Path, header: Header) -> Header:
+    """The header, unless the file can't be opened or git-annex keeps its content elsewhere."""
+    if header.status != "ok":
+        return header
+    try:
+        for file in _parts(path):
+            with file.open("rb") as stream:
+                start = stream.read(256)
+            if file.stat().st_size < _LONGEST_POINTER and _POINTER in start:
+                missing = f"not downloaded: {file.name} is a pointer of git-annex"
+                return Header(status="missing", reason=missing)
+    except OSError as error:  # of the disk, not of the content: it may be over the next time
+        return replace(header, status="quarantined", reason=_said(error))
+    return header
+
+
+def _parts(path: Path) -> list[Path]:
+    """A recording's file, and that of its signals where that is another one, downloaded or not."""
+    signals = path.with_suffix(_SIGNALS.get(path.suffix.lower(), path.suffix))
+    there = signals.exists() or signals.is_symlink()
+    return [path, signals] if signals != path and there else [path]
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -143,33 +171,6 @@ def _content(path: Path) -> dict[str, Any]:
     raw = open_raw(path)
     sfreq = float(raw.info["sfreq"])
     return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
-
-
-def _stamp(path: Path) -> Stamp:
-    stamp: Stamp = []
-    for file in (path, _signals_beside(path)):
-        if file is not None:
-            stat = file.stat() if file.exists() else None
-            stamp += [-1, -1] if stat is None else [stat.st_size, stat.st_mtime_ns]
-    return stamp
-
-
-def _signals_beside(path: Path) -> Path | None:
-    """The `.fdt` of an EEGLAB file that has one, downloaded or not."""
-    signals = path.with_suffix(".fdt")
-    return signals if path.suffix.lower() == ".set" and (signals.exists() or signals.is_symlink()) else None
-
-
-def _not_downloaded(path: Path, stamp: Stamp) -> str:
-    for file, size in zip((path, path.with_suffix(".fdt")), stamp[::2], strict=False):
-        if size < 0:
-            return f"not downloaded: the link {file.name} points nowhere"
-        if size < _LONGEST_POINTER:
-            with file.open("rb") as stream:
-                start = stream.read(256)
-            if start.startswith(_POINTERS[0]) or _POINTERS[1] in start:
-                return f"not downloaded: {file.name} is a pointer of git-annex"
-    return ""
 
 
 def _said(error: Exception) -> str:

@@ -1,0 +1,118 @@
+"""The command `check`: survey, prospects, disk; prints what it found and fails where the run would."""
+
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cerebro.check import tables
+from cerebro.check.configuration import read_configuration
+from cerebro.check.prospects import Outlook, outlooks, possible_windows, split_rows
+from cerebro.check.survey import Survey, survey
+from cerebro.config import Config, Dataset
+from cerebro.download.sources import LICENCE, sources
+from cerebro.errors import UserError
+from cerebro.files import nearest_folder
+from cerebro.report.tables import Table, print_tables
+
+BYTES_PER_SAMPLE = 2
+"""Shards hold int16."""
+
+
+def check(overlays: Sequence[Path]) -> None:
+    """Say what a configuration would do with the files that lie there.
+
+    Parameters
+    ----------
+    overlays
+        Configuration files on top of `config/base.yaml`, as for Snakemake's ``--configfile``.
+
+    Raises
+    ------
+    UserError
+        If the run would fail, after everything was printed; or if there is no valid configuration.
+    """
+    config = read_configuration(overlays)
+    print(f"study {config.name}: what its configuration would do, by what lies on the disk now")
+    notes, problems = [], []
+    if config.download is not None:
+        sources(config.download)  # refuses releases that do not exist
+    surveys: list[Survey] = []
+    for name, dataset in config.datasets.items():
+        roots = dataset.roots or _simulated(config, name)
+        if not roots:
+            notes.append(f"datasets.{name}: simulated, and not yet written (`snakemake simulate` writes it)")
+            continue
+        one = survey(name, dataset, roots, config.splits.excluded_subjects)
+        one.problems += _absent(one, config)
+        surveys.append(one)
+    problems += [problem for one in surveys for problem in one.problems]
+    notes += [note for one in surveys for note in one.notes]
+    printed, prospects = _found(surveys, config, complete=len(surveys) == len(config.datasets))
+    if surveys and not prospects:
+        notes.append("splits and phases are not looked at before every dataset has usable recordings")
+    problems += [outlook.problem for outlook in prospects if outlook.problem]
+    sizes = {one.name: _shard_bytes(one, config) for one in surveys if not one.usable.empty}
+    if sizes:
+        folder = nearest_folder(Path("results") / config.name)
+        free = shutil.disk_usage(folder).free
+        printed.append(tables.disk(sizes, free, str(folder)))
+        if sum(sizes.values()) > free:
+            problems.append(f"the shards need more than is free in {folder}: move results/ to a larger disk")
+    print_tables([table for table in printed if table.rows])
+    for mark, lines in (("note", notes), ("PROBLEM", problems)):
+        for line in dict.fromkeys(lines):
+            print(f"{mark}: {line}")
+    if problems:
+        raise UserError(f"the run would fail: {len(set(problems))} problems, listed above")
+    print("Nothing stands in the way of a run." if prospects else "Nothing that could be looked at is wrong.")
+
+
+def _found(surveys: Sequence[Survey], config: Config, *, complete: bool) -> tuple[list[Table], list[Outlook]]:
+    printed = [
+        tables.archives(surveys),
+        tables.tasks(surveys),
+        tables.labels(surveys),
+        tables.left_out(surveys),
+    ]
+    if not complete or any(one.usable.empty for one in surveys):
+        return printed, []
+    rows = split_rows(pd.concat([one.rows for one in surveys], ignore_index=True), config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # events that can't be read: the index counts them
+        prospects = outlooks(rows, possible_windows(rows, config), config)
+    return [*printed, tables.splits(rows, config), tables.phases(prospects)], prospects
+
+
+def _simulated(config: Config, name: str) -> tuple[Path, ...]:
+    folder = Path("results") / config.name / "raw"
+    return (folder / name,) if (folder / "simulation.json").is_file() else ()
+
+
+def _absent(one: Survey, config: Config) -> list[str]:
+    """What to say of folders that are not there, or hold nothing."""
+    missing = [root for root, is_there in one.roots.items() if not is_there]
+    lines = [
+        f"datasets.{one.name}.roots: there is no folder {root}{_remedy(one.dataset, config)}"
+        for root in missing
+    ]
+    if not missing and one.rows.empty and not one.problems:
+        roots = ", ".join(map(str, one.roots))
+        lines.append(f"datasets.{one.name}: no recording in {roots}{_remedy(one.dataset, config)}")
+    return lines
+
+
+def _remedy(dataset: Dataset, config: Config) -> str:
+    if dataset.reader == "tuh":
+        return f"; {LICENCE}"
+    if dataset.reader == "hbn":
+        how = "fetches what the section `download` names" if config.download else "fetches HBN"
+        return f"; `snakemake download` {how}, see docs/getting_data.md"
+    return ""
+
+
+def _shard_bytes(one: Survey, config: Config) -> int:
+    seconds = float(one.usable["duration"].sum())
+    return int(seconds * config.preprocessing.sfreq * one.n_chans * BYTES_PER_SAMPLE)

@@ -1,0 +1,163 @@
+"""What the check found, as tables for a terminal of 100 columns."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.filesize import decimal
+
+from cerebro.check.prospects import Outlook
+from cerebro.check.survey import Survey
+from cerebro.config import Config
+from cerebro.recordings.inventory import PERSON, reason_kind
+from cerebro.report.tables import Table
+
+SPLITS = ("train", "validation", "test")
+_MOST_REASONS = 8
+
+
+def archives(surveys: Sequence[Survey]) -> Table:
+    """Which folders exist, and how much lies in them."""
+    rows = []
+    for survey in surveys:
+        folders = [str(root) if there else f"{root} (not there)" for root, there in survey.roots.items()]
+        usable = survey.usable
+        totals = [""] * 4
+        if not usable.empty:
+            totals = [
+                f"{usable['subject'].nunique():,}",
+                f"{len(usable):,}",
+                _hours(usable),
+                decimal(int(usable["size_bytes"].sum())),
+            ]
+        rows += [
+            [survey.name, folders[0], *totals],
+            *([survey.name, folder, *[""] * 4] for folder in folders[1:]),
+        ]
+    notes = [_sampled(survey) for survey in surveys if not survey.usable.empty]
+    return Table(
+        title="Archives",
+        header=["dataset", "folder", "subjects", "recordings", "hours*", "size"],
+        rows=_once(rows),
+        n_names=2,
+        notes=notes,
+    )
+
+
+def _sampled(survey: Survey) -> str:
+    headers, sidecars = len(survey.lengths.headers), survey.lengths.sidecars
+    said = f"{headers} headers" + (f" and {sidecars} sidecars" if sidecars else "")
+    return f"* {survey.name}: estimated from file sizes and {said} of {len(survey.usable):,} recordings"
+
+
+def tasks(surveys: Sequence[Survey]) -> Table:
+    """Recordings by task."""
+    rows = []
+    for survey in surveys:
+        for task, part in survey.usable.groupby("task"):
+            hours = f"{part['duration'].sum() / 3600:,.1f}"
+            rows.append(
+                [
+                    survey.name,
+                    str(task) or "(none)",
+                    f"{part['subject'].nunique():,}",
+                    f"{len(part):,}",
+                    hours,
+                ]
+            )
+    header = ["dataset", "task", "subjects", "recordings", "hours*"]
+    return Table(title="Tasks", header=header, rows=_once(rows), n_names=2)
+
+
+def labels(surveys: Sequence[Survey]) -> Table:
+    """Subjects whose labels are missing."""
+    rows, notes = [], []
+    for survey in surveys:
+        usable = survey.usable
+        if survey.labels_in_headers:
+            usable = usable[usable["opened"]]
+            notes.append(f"{survey.name}: labels stand in the headers, of which {len(usable)} were read")
+        people = usable.groupby("subject")[list(PERSON)].first()
+        if len(people):
+            missing = people.isna().sum()
+            rows.append([f"{survey.name} ({len(people):,})", *(f"{missing[name]:,}" for name in PERSON)])
+    header = ["dataset (subjects)", *(name.replace("_", " ") for name in PERSON)]
+    return Table(title="Subjects without a label", header=header, rows=rows, notes=notes)
+
+
+def left_out(surveys: Sequence[Survey]) -> Table:
+    """What would not go on, and why."""
+    rows = []
+    for survey in surveys:
+        out = survey.rows[survey.rows["status"] != "ok"]
+        why = [_without_names(reason_kind(row)) for row in out.to_dict(orient="records")]
+        counted = out.assign(why=why).groupby(["status", "why"])
+        lines = [
+            (len(part), [survey.name, str(status), str(reason), f"{part['subject'].nunique():,}"])
+            for (status, reason), part in counted
+        ]
+        unwanted: Counter[str] = Counter()
+        for (reason, of), size in survey.unwanted.items():
+            unwanted[f"{reason}: {of or '(none)'}"] += size
+        lines += [(size, [survey.name, "unwanted", reason, ""]) for reason, size in unwanted.items()]
+        lines.sort(key=lambda line: -line[0])
+        rows += [[*cells, f"{size:,}"] for size, cells in lines[:_MOST_REASONS]]
+        if rest := lines[_MOST_REASONS:]:
+            rows.append([survey.name, "", f"{len(rest)} further reasons", "", f"{sum(n for n, _ in rest):,}"])
+    header = ["dataset", "status", "why", "subjects", "recordings"]
+    return Table(title="Left out", header=header, rows=_once(rows), n_names=3)
+
+
+def splits(rows: pd.DataFrame, config: Config) -> Table:
+    """Subjects by split."""
+    test = ", ".join(config.splits.test_releases)
+    counted = rows.groupby(["dataset", "split"])["subject"].nunique()
+    cells = [
+        [str(dataset), *(f"{int(counted.get((dataset, split), 0)):,}" for split in SPLITS)]
+        for dataset in rows["dataset"].unique()
+    ]
+    header = ["dataset", *SPLITS]
+    return Table(title=f"Subjects by split (test: {test})", header=header, rows=cells)
+
+
+def phases(outlooks: Sequence[Outlook]) -> Table:
+    """Subjects that could give each phase its windows."""
+    rows = [
+        [
+            outlook.name,
+            outlook.kind,
+            "no" if outlook.problem else "yes",
+            *(f"{outlook.subjects.get(split, 0):,}" for split in SPLITS),
+        ]
+        for outlook in outlooks
+    ]
+    header = ["phase", "kind", "can run", *(f"{split} subjects" for split in SPLITS)]
+    return Table(title="Phases", header=header, rows=rows, n_names=3)
+
+
+def disk(sizes: dict[str, int], free: int, folder: str) -> Table:
+    """Expected size of the shards against what is free."""
+    rows = [[f"shards of {name}", decimal(size)] for name, size in sizes.items()]
+    rows.append([f"free in {folder}", decimal(free)])
+    return Table(title="Disk", header=["", "size*"], rows=rows)
+
+
+def _hours(rows: pd.DataFrame) -> str:
+    hours = float(rows["duration"].sum()) / 3600
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 1 else f"{hours:.2f}"
+
+
+def _once(rows: list[list[str]]) -> list[list[str]]:
+    """Write a dataset's name only where it begins."""
+    seen = ""
+    cleaned = []
+    for name, *rest in rows:
+        cleaned.append(["" if name == seen else name, *rest])
+        seen = name
+    return cleaned
+
+
+def _without_names(reason: str) -> str:
+    """Leave out what is particular to one file: names in links, numbers."""
+    return re.sub(r"the link \S+ points", "a link points", reason)
