@@ -39,8 +39,11 @@ lint: $(READY)
 	snakemake --lint
 	mypy
 
+RUNS = /runs?workflowType=machine_learning&compareRunsMode=CHART
 ui: $(READY)
 	@test -f results/$(NAME)/mlflow.db || { echo "make: there is no study results/$(NAME); set NAME=" >&2; exit 1; }
+	@echo "Runs of $(NAME), with charts:  http://127.0.0.1:5000/#/experiments/$$(python -c \
+	  'import json, sys; print(json.load(open(sys.argv[1]))["experiment_id"])' results/$(NAME)/tracking.json)$(RUNS)"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(abspath results/$(NAME))/mlflow.db
 
 # Only what the pipeline wrote for this study: anything else in its folder stays.

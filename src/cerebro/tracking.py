@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _DATABASE = "mlflow.db"
 _METRICS_A_BATCH = 1000  # MLflow refuses longer batches
 _PARAMS_A_BATCH = 100
+# MLflow's page otherwise opens on traces of language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class Run:
@@ -95,7 +97,9 @@ def create_store(*, name: str, output: Path) -> None:
     client = _client(folder / _DATABASE)
     experiment = client.get_experiment_by_name(name)
     identity = (
-        client.create_experiment(name, artifact_location=(folder / "mlartifacts").as_uri())
+        client.create_experiment(
+            name, artifact_location=(folder / "mlartifacts").as_uri(), tags=_EXPERIMENT_TAGS
+        )
         if experiment is None
         else experiment.experiment_id
     )
@@ -152,7 +156,7 @@ def start_run(
                 temporary.write_text(run_id)
     else:
         client.update_run(run_id, status="RUNNING")
-    all_tags = {**(tags or {}), "cerebro.kind": kind, **_commit()}
+    all_tags = {**(tags or {}), "cerebro.kind": kind, "mlflow.source.name": f"cerebro {kind}", **_commit()}
     client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in all_tags.items()])
     try:
         yield Run(client, run_id, continued=continued)

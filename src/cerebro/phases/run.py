@@ -16,7 +16,7 @@ from cerebro.data.card import read_card, write_phase_output
 from cerebro.data.modules import WindowDataModule
 from cerebro.errors import UserError
 from cerebro.exclusive import exclusive
-from cerebro.files import atomic_path, write_json
+from cerebro.files import atomic_path, digest_file, write_json
 from cerebro.phases import contrast, finetune, pretrain, tokenizer
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
@@ -81,7 +81,12 @@ def run_phase(
 
 def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path, output: Path) -> None:
     module, data = KINDS[job.phase.kind](job)
-    tags = {"cerebro.node": job.node, "cerebro.lineage": " > ".join(job.lineage)}
+    tags = {
+        "cerebro.node": job.node,
+        "cerebro.lineage": " > ".join(job.lineage),
+        "cerebro.fingerprint": job.fingerprint(settings),
+        "cerebro.index": digest_file(job.index),
+    }
     tags |= {f"cerebro.parent.{key}": read_card(v)["mlflow_run_id"] for key, v in job.parents.items()}
     with start_run(
         store,
