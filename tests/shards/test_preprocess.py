@@ -62,7 +62,7 @@ def test_signals_equal_what_mne_filters_and_resamples_with_the_same_padding(sfre
 @pytest.mark.parametrize("sfreq", [256, 400, 512, 1024])
 def test_where_mne_by_default_does_not_shift_the_signal_both_agree_to_half_a_microvolt(sfreq: int) -> None:
     raw = raw_of(wandering(20 * sfreq, sfreq, seed=sfreq), sfreq, ["Cz", "Fz", "Pz"])
-    assert default_shift(20 * sfreq, sfreq) == 0
+    np.testing.assert_allclose(default_times(np.arange(2000), 20 * sfreq, sfreq), np.arange(2000) / 100)
     expected = raw.copy().filter(0.5, 50, verbose="error").resample(100, verbose="error").get_data()
     ours = preprocess(raw, Preprocessing(), filtered=False)
     np.testing.assert_allclose(ours, expected * 1e6, atol=0.5)  # the ends and the jump included
@@ -80,27 +80,26 @@ def test_samples_stay_at_their_time_which_mne_by_default_moves(sfreq: int, extra
     ours = preprocess(raw, Preprocessing(), filtered=True)[0]
     inner = np.arange(200, len(ours) - 200)
     np.testing.assert_allclose(ours[inner], rhythms(inner / 100), atol=0.3)
-    shift = default_shift(n_times, sfreq)
     by_default = raw.copy().resample(100, verbose="error").get_data()[0] * 1e6
-    # Without whole output samples in its length, MNE also stretches: by less than a sample over the file.
-    stretch = round(n_times * 100 / sfreq) / (n_times * 100 / sfreq)
-    np.testing.assert_allclose(by_default[inner], rhythms((inner + shift) / stretch / 100), atol=0.3)
+    moved = default_times(inner, n_times, sfreq)
+    np.testing.assert_allclose(by_default[inner], rhythms(moved), atol=0.1)
+    assert np.abs(moved - inner / 100).max() < 0.0065
 
 
-def default_shift(n_times: int, sfreq: int) -> float:
-    """Output samples by which MNE's default, padding to a power of two, moves a signal.
+def default_times(samples: np.ndarray, n_times: int, sfreq: int) -> np.ndarray:
+    """Seconds of the input at which MNE's default puts its output samples.
 
-    It reflects so many samples in front, and removes as many output samples as that is when rounded.
+    It pads to a power of two, resamples that to a whole number of output samples, and removes as many in
+    front as the padding is when rounded.
     """
     least = n_times + 2 * min(n_times // 8, 100)
-    padding = 2 ** math.ceil(math.log2(least)) - n_times
-    front = padding // 2 * 100 / sfreq
-    return round(front) - front
+    padded = 2 ** math.ceil(math.log2(least))
+    front = (padded - n_times) // 2
+    step = padded / round(padded * 100 / sfreq)
+    return ((samples + round(front * 100 / sfreq)) * step - front) / sfreq
 
 
-@pytest.mark.parametrize(
-    ("sfreq", "n_times"), [*((sfreq, 20 * sfreq + 3) for sfreq in RATES), (250, 7777), (199.8, 5000)]
-)
+@pytest.mark.parametrize(("sfreq", "n_times"), [*((sfreq, 20 * sfreq + 3) for sfreq in RATES), (250, 7777)])
 def test_a_rhythm_keeps_its_amplitude_and_its_time(sfreq: float, n_times: int) -> None:
     times, seconds = np.arange(n_times) / sfreq, np.arange(n_times / sfreq * 100 - 25) / 100
     alpha, mains, offset = 40 * np.sin(2 * np.pi * 10 * times), 30 * np.sin(2 * np.pi * 60 * times), 1000
@@ -109,6 +108,18 @@ def test_a_rhythm_keeps_its_amplitude_and_its_time(sfreq: float, n_times: int) -
     assert 0 <= n_times / sfreq - signal.shape[1] / 100 < 0.25
     inner = slice(500, len(seconds) - 500)
     np.testing.assert_allclose(signal[0, inner], 40 * np.sin(2 * np.pi * 10 * seconds[inner]), atol=0.2)
+
+
+def test_rates_that_never_meet_within_a_second_are_off_by_less_than_half_a_sample() -> None:
+    sfreq, n_times = 199.8, 5000
+    alpha = 40 * np.sin(2 * np.pi * 10 * np.arange(n_times) / sfreq)
+    signal = preprocess(raw_of(alpha[None], sfreq, ["Cz"]), Preprocessing(), filtered=False)
+    assert abs(n_times / sfreq - signal.shape[1] / 100) <= 0.005
+    seconds = np.arange(signal.shape[1]) / 100
+    for start in (200, 1200, 2200):  # 2 s each
+        part = slice(start, start + 200)
+        phase = np.angle(np.mean(signal[0, part] * np.exp(-2j * np.pi * 10 * seconds[part]))) + np.pi / 2
+        assert abs(phase / (2 * np.pi * 10)) < 0.005
 
 
 def test_a_recording_of_a_second_comes_out_whole() -> None:
