@@ -1,4 +1,4 @@
-"""Headers: what MNE says of the same files, each file opened once, and nothing that is wrong with one raises."""
+"""Headers: what MNE says of the same files, each opened once; nothing that is wrong with one raises."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cerebro.check.lengths import Lengths, estimate_lengths
@@ -31,7 +33,7 @@ class Survey:
     """Its settings."""
     roots: Mapping[Path, bool]
     """The folders, and whether they exist."""
-    rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*SCHEMA.names, "opened"]))
+    rows: pd.DataFrame = field(default_factory=lambda: _table([], []))
     """Columns of the inventory, durations estimated, and whether the header was read."""
     unwanted: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Recordings of tasks and releases that the configuration leaves out, by key and name."""
@@ -109,8 +111,12 @@ def _look(result: Survey, excluded_subjects: Sequence[str]) -> None:
         read = inventory_row(name, dataset, found[number], reasons[number], header, read_person)
         rows[number] |= {key: value for key, value in read.items() if key not in ("recording", "duration")}
     opened = [number in result.lengths.headers for number in range(len(rows))]
-    result.rows = pd.DataFrame(rows, columns=SCHEMA.names).assign(opened=opened)
+    result.rows = _table(rows, opened)
     _judge(result)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], opened: Sequence[bool]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=SCHEMA.names).assign(opened=np.array(opened, dtype=bool))
 
 
 def _judge(result: Survey) -> None:

@@ -31,9 +31,10 @@ def preprocess(
     The filter is MNE's zero-phase FIR with its defaults (Hamming window, 'firwin'), the resampling MNE's FFT
     method. Only its padding differs from MNE's default: padding to a power of two moves the signal by up to
     half an output sample, 5 ms at 100 Hz; here padding and signal are whole numbers of output samples, for
-    which at most a few samples at the very end are left out, and every sample stays at its time. (Rates that do
-    not meet the target within a second, which neither HBN nor TUH has, are off by up to half an output sample.)
-    Channels are processed block by block, since an hour of a 500 Hz net would not fit in memory otherwise.
+    which at most a few samples at the very end are left out, and every sample stays at its time. Rates that
+    don't meet the target within a second, which neither HBN nor TUH has, are off by up to half an output
+    sample. Channels are processed block by block, since an hour of a 500 Hz net would not fit in memory
+    otherwise.
 
     Parameters
     ----------
