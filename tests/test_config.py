@@ -78,6 +78,18 @@ WRONG = {
         {"phases": {"contrast": {"init": "contrast"}}},
         "contrast -> contrast is a cycle",
     ),
+    "an encoder for a phase that has its parent's": (
+        {"phases": {"contrast": {"encoder": {"dim": 32}}}},
+        "phases.contrast.encoder: this phase has the encoder of 'pretrain'",
+    ),
+    "an unknown key in a phase's encoder": (
+        {"phases": {"pretrain": {"encoder": {"dimm": 32}}}},
+        "unknown key 'phases.pretrain.encoder.dimm'; did you mean 'dim'",
+    ),
+    "heads that do not divide the study's width": (
+        {"encoder": {"dim": 32}, "phases": {"pretrain": {"encoder": {"heads": 5}}}},
+        "phases.pretrain.encoder: heads (5) must divide dim (32)",
+    ),
     "a mix that misses its sum": ({"phases": {"pretrain": {"mix": {"hbn": 0.9}}}}, "mix must sum to 1"),
     "a mix of an unknown dataset": (
         {"phases": {"pretrain": {"mix": {"hbn": 0.5, "tuh": 0.3, "lemon": 0.2}}}},
@@ -139,3 +151,12 @@ def test_a_lineage_follows_encoders_and_parents_name_all_that_must_be_finished()
     assert lineage(phases, "reaction_time") == ["pretrain", "contrast", "reaction_time"]
     assert parents(phases["pretrain"]) == {"tokenizer": "tokenizer"}
     assert parents(phases["contrast"]) == {"init": "pretrain"}
+
+
+def test_a_phase_may_differ_from_the_studys_encoder_in_what_it_says() -> None:
+    scratch = {"init": None, "encoder": {"adapter": "zero_pad", "heads": 3}}
+    phases = load_config(merged({"encoder": {"dim": 48}, "phases": {"reaction_time": scratch}})).phases
+    assert phases["reaction_time"].encoder.dim == 48
+    assert phases["reaction_time"].encoder.heads == 3
+    assert phases["reaction_time"].encoder.adapter == "zero_pad"
+    assert phases["tokenizer"].encoder is None

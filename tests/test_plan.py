@@ -65,6 +65,18 @@ def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weigh
     assert probed == {"random"}
 
 
+def test_an_encoder_of_a_phases_own_goes_to_that_phase_alone() -> None:
+    overlay = {"phases": {"scratch": {"kind": "finetune", "target": "externalizing"}}}
+    before = plan(overlay)
+    overlay["phases"]["scratch"]["encoder"] = {"dim": 32}
+    after = plan(overlay)
+    different = {name for name in after.phases if after.phase_settings(name) != before.phase_settings(name)}
+    assert different == {"scratch"}
+    settings = json.loads(after.phase_settings("scratch"))
+    assert settings["encoder"]["dim"] == 32
+    assert "encoder" not in settings["phase"]
+
+
 def test_parents_are_handed_over_by_key_and_folder() -> None:
     assert plan().phase_parents("pretrain") == {"tokenizer": "results/demo/phases/tokenizer"}
     assert plan().phase_parents("reaction_time") == {"init": "results/demo/phases/contrast"}

@@ -232,6 +232,8 @@ class Phase(Settings):
 
     init: str | None = None
     """The phase whose encoder this one starts from; none starts from random weights."""
+    encoder: EncoderSettings | None = None
+    """What differs from the study's `encoder` section; for phases without `init` only."""
     seed: int = 0
     """Seed of initial weights, sampling and masks."""
     epochs: int = Field(default=20, gt=0)
@@ -418,6 +420,15 @@ class Config(Settings):
     compute: Compute = Compute()
     """Devices and workers."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_encoders(cls, data: Any) -> Any:
+        """A phase's own `encoder` is an overlay on the study's, key by key."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("phases"), Mapping):
+            return data
+        study = data.get("encoder", {})
+        return {**data, "phases": {key: _with_encoder(node, study) for key, node in data["phases"].items()}}
+
     @model_validator(mode="after")
     def _references_hold(self) -> "Config":
         for name, dataset in self.datasets.items():
@@ -431,6 +442,11 @@ class Config(Settings):
                     raise ValueError(
                         f"phases.{name}.{key}: there is no phase '{parent}'{_hint(parent, self.phases)}"
                     )
+            if phase.init is not None and phase.encoder is not None:
+                raise ValueError(
+                    f"phases.{name}.encoder: this phase has the encoder of '{phase.init}', where it starts; "
+                    "remove encoder or init"
+                )
             if isinstance(phase, PretrainPhase):
                 if not isinstance(self.phases[phase.tokenizer], TokenizerPhase):
                     raise ValueError(f"phases.{name}.tokenizer: '{phase.tokenizer}' is no tokenizer phase")
@@ -444,6 +460,13 @@ class Config(Settings):
             if not isinstance(phase_or_none, FinetunePhase) or phase_or_none.target != target:
                 raise ValueError(f"submission.{key}: '{name}' is no finetune phase with target {target}")
         return self
+
+
+def _with_encoder(phase: Any, study: Any) -> Any:
+    own = phase.get("encoder") if isinstance(phase, Mapping) else None
+    if not isinstance(own, Mapping) or not isinstance(study, Mapping):
+        return phase
+    return {**phase, "encoder": {**study, **own}}
 
 
 def _without_removed(key: str, entries: Mapping[str, Any]) -> dict[str, Any]:

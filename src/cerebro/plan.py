@@ -181,9 +181,12 @@ class Plan:
     def phase_settings(self, phase: str) -> str:
         """What ``phase`` reads; the encoder's architecture only where it starts from random weights."""
         node = self.config.phases[phase]
-        settings: dict[str, Any] = {"phase": node, "lineage": lineage(self.config.phases, phase)}
+        settings: dict[str, Any] = {
+            "phase": node.model_dump(mode="json", exclude={"encoder"}),
+            "lineage": lineage(self.config.phases, phase),
+        }
         if node.init is None:
-            settings["encoder"] = self.config.encoder
+            settings["encoder"] = node.encoder or self.config.encoder
         return _json(settings)
 
     def phase_code(self, phase: str) -> str:
