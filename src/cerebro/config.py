@@ -202,7 +202,7 @@ class Splits(Settings):
 class EncoderSettings(Settings):
     """Architecture of the encoder; read by phases that start from random weights."""
 
-    adapter: Literal["perceiver", "zero_pad"] = "perceiver"
+    adapter: Literal["perceiver", "interpolation", "zero_pad"] = "perceiver"
     """How a montage reaches the encoder's channels."""
     layout: Literal["ten_twenty", "hbn_128"] = "ten_twenty"
     """The encoder's own channels: 21 electrodes of the 10-20 system or the 128 of the HBN net."""

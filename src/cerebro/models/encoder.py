@@ -56,7 +56,7 @@ class Encoder(nn.Module):
     ----------
     layout : Tensor, shape (n_layout, 3)
         Positions of the encoder's own channels on the unit sphere.
-    adapter : {'perceiver', 'zero_pad'}
+    adapter : {'perceiver', 'interpolation', 'zero_pad'}
         What maps a montage onto the layout.
     patch_samples : int
         Samples of one channel in a token.
