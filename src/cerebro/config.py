@@ -269,6 +269,8 @@ class TokenizerPhase(Phase):
     """Decay of the moving averages that update the codes."""
     commitment: float = Field(default=1.0, ge=0)
     """Weight of the commitment loss."""
+    start_batches: int = Field(default=16, gt=0)
+    """Training batches (of the first epoch, at most) whose tokens the codebook starts from, by k-means."""
     min_used_share: float = Field(default=0.1, ge=0, le=1)
     """Share of codes that must be in use on validation data at the end; less is a collapsed codebook."""
 
@@ -278,21 +280,37 @@ class PretrainPhase(Phase):
 
     kind: Literal["pretrain"]
     """This kind of phase."""
-    tokenizer: str
-    """The tokenizer phase whose codes are predicted."""
+    target: Literal["codes", "spectrum", "signal"] = "codes"
+    """What is predicted at hidden places: a tokenizer's codes, log amplitude and phase of the spectrum, or
+    the samples. The last two need no tokenizer."""
+    tokenizer: str | None = None
+    """The tokenizer phase whose codes are predicted; for target `codes` only."""
     mask_share: float = Field(default=0.5, gt=0, lt=1)
-    """Share of tokens masked; the complement is masked in the second pass."""
+    """Share of tokens hidden in one view of a window; the complement is hidden in the other."""
     mix: dict[str, float]
     """Share of windows from each dataset; must sum to 1."""
-    auxiliary: dict[AuxiliaryTask, float] = HBN_AUXILIARY_TASKS
+    auxiliary: dict[AuxiliaryTask, Annotated[float, Field(gt=0)]] = HBN_AUXILIARY_TASKS
     """Weight of each auxiliary task; empty trains none."""
     auxiliary_weight: float = Field(default=0.3, ge=0)
-    """Weight of all auxiliary tasks together beside the masked-code loss."""
+    """Weight of all auxiliary tasks together beside the masked loss."""
+    auxiliary_weighting: Literal["fixed", "learned"] = "fixed"
+    """`learned`: the tasks' weights are where learning starts, each divided by a learned variance (Kendall et
+    al. 2018)."""
 
     @model_validator(mode="after")
     def _mix_sums_to_one(self) -> "PretrainPhase":
         if abs(sum(self.mix.values()) - 1) > 1e-6:
             raise ValueError(f"mix must sum to 1, not {sum(self.mix.values()):g}")
+        return self
+
+    @model_validator(mode="after")
+    def _codes_come_from_a_tokenizer(self) -> "PretrainPhase":
+        if self.target == "codes" and self.tokenizer is None:
+            raise ValueError(
+                "target codes needs a tokenizer phase (tokenizer: NAME); spectrum and signal need none"
+            )
+        if self.target != "codes" and self.tokenizer is not None:
+            raise ValueError(f"target {self.target} reads no tokenizer; set tokenizer: null")
         return self
 
 
@@ -448,7 +466,7 @@ class Config(Settings):
                     "remove encoder or init"
                 )
             if isinstance(phase, PretrainPhase):
-                if not isinstance(self.phases[phase.tokenizer], TokenizerPhase):
+                if phase.tokenizer and not isinstance(self.phases[phase.tokenizer], TokenizerPhase):
                     raise ValueError(f"phases.{name}.tokenizer: '{phase.tokenizer}' is no tokenizer phase")
                 if unknown := set(phase.mix) - set(self.datasets):
                     raise ValueError(f"phases.{name}.mix: there is no dataset '{sorted(unknown)[0]}'")

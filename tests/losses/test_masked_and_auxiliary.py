@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from cerebro.losses.auxiliary import AuxiliaryTaskLoss
-from cerebro.losses.masked import masked_code_loss, random_masks
+from cerebro.losses.masked import code_loss, random_masks, signal_loss
+from cerebro.losses.spectrum import spectrum_loss
 
 
 def test_masks_hide_exactly_the_share_and_depend_on_the_seed_alone():
@@ -22,9 +23,29 @@ def test_masked_loss_counts_scored_tokens_only():
     expected = np.mean(
         [np.log(np.exp(row).sum()) - row[code] for row, code in zip(rows, codes[scored], strict=True)]
     )
-    result = masked_code_loss(logits, codes, scored)
+    result = code_loss(logits, codes, scored)
     assert result["loss"].item() == pytest.approx(expected, rel=1e-5)
     assert result["accuracy"].item() == pytest.approx((rows.argmax(1) == codes[scored].numpy()).mean())
+
+
+def test_signal_loss_is_hubers_over_scored_tokens_and_reports_the_unexplained_power():
+    generator = torch.Generator().manual_seed(0)
+    prediction, patches = torch.randn(2, 2, 6, 50, generator=generator).unbind(0)
+    scored = torch.rand(2, 6, generator=generator) > 0.5
+    result = signal_loss(prediction, patches, scored)
+    expected = torch.nn.HuberLoss()(prediction[scored], patches[scored])
+    assert result["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+    assert signal_loss(patches, patches, scored)["error"] == 0
+    assert signal_loss(torch.zeros_like(patches), patches, scored)["error"].item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("loss", [code_loss, signal_loss, spectrum_loss])
+def test_windows_without_a_scored_token_cost_nothing_and_have_finite_gradients(loss):
+    shape = {code_loss: (2, 3, 7), signal_loss: (2, 3, 50)}.get(loss, (2, 3, 3, 26))
+    prediction = torch.randn(shape, requires_grad=True)
+    target = torch.zeros(2, 3, dtype=torch.long) if loss is code_loss else torch.randn(2, 3, 50)
+    sum(loss(prediction, target, torch.zeros(2, 3, dtype=torch.bool)).values()).backward()
+    assert (prediction.grad == 0).all()
 
 
 def test_auxiliary_loss_equals_a_hand_calculation_over_known_labels():
@@ -37,12 +58,55 @@ def test_auxiliary_loss_equals_a_hand_calculation_over_known_labels():
     assert losses["loss"].item() == pytest.approx(2.5 + 0.5 * np.log1p(np.exp(-3)), rel=1e-5)
 
 
-def test_a_batch_without_any_label_gives_loss_zero_and_finite_gradients():
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_batch_without_any_label_gives_loss_zero_and_finite_gradients(learned):
     prediction = torch.randn(4, requires_grad=True)
-    loss = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5})(
+    loss = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5}, learned=learned)(
         {"age": prediction, "sex": prediction},
         {"age": torch.full((4,), torch.nan), "sex": torch.full((4,), torch.nan)},
     )["loss"]
     loss.backward()
     assert loss.item() == 0
     assert (prediction.grad == 0).all()
+
+
+def task_losses(n: int = 40) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    labels = {"age": torch.randn(n, generator=generator), "sex": torch.arange(n).remainder(2).float()}
+    predictions = {task: torch.randn(n, generator=generator) for task in labels}
+    return predictions, labels
+
+
+def test_learned_weights_start_as_the_fixed_ones():
+    """Up to a constant, which has no gradient."""
+    predictions, labels = task_losses()
+    weights = {"age": 1.0, "sex": 0.5}
+    gradients = []
+    for learned in (False, True):
+        leaves = {task: value.clone().requires_grad_() for task, value in predictions.items()}
+        AuxiliaryTaskLoss(weights, learned=learned)(leaves, labels)["loss"].backward()
+        gradients.append([leaf.grad for leaf in leaves.values()])
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_a_learned_weight_is_the_likelihood_of_a_gaussian_with_that_variance():
+    predictions, labels = task_losses()
+    loss = AuxiliaryTaskLoss({"age": 1.0}, learned=True)
+    torch.nn.init.constant_(loss.log_variance, np.log(2.5))
+    expected = torch.nn.GaussianNLLLoss()(predictions["age"], labels["age"], torch.full((40,), 2.5))
+    assert loss(predictions, labels)["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_task_learns_the_variance_of_its_own_errors_and_one_without_labels_learns_nothing():
+    predictions, labels = task_losses()
+    labels["sex"] = torch.full((40,), torch.nan)
+    loss = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5}, learned=True)
+    before = loss.log_variance.detach().clone()
+    optimizer = torch.optim.SGD(loss.parameters(), lr=0.5)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss(predictions, labels)["loss"].backward()
+        optimizer.step()
+    squared = (predictions["age"] - labels["age"]).square().mean()
+    assert loss.log_variance[0].exp().item() == pytest.approx(squared.item(), rel=1e-3)
+    assert loss.log_variance[1] == before[1]

@@ -17,7 +17,6 @@ def encoder(positions) -> Encoder:
     built = Encoder(
         layout=layout, adapter="zero_pad", patch_samples=50, sfreq=100, dim=16, depth=2, heads=2
     ).eval()
-    torch.nn.init.normal_(built.mask_token)
     return built
 
 
@@ -38,6 +37,38 @@ def test_changing_only_masked_samples_changes_no_token(encoder, window, position
     before, after = encoder(window, positions, masked), encoder(other, positions, masked)
     torch.testing.assert_close(before, after, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(encoder(window, positions), encoder(other, positions), atol=1e-3)
+
+
+def test_hidden_tokens_are_left_out_of_attention_and_stay_zero(encoder, window, positions):
+    """As if they were never there: hiding all patches of a channel is that channel's absence."""
+    masked = torch.zeros(1, 20, dtype=torch.bool)
+    masked[0, 4 * 4 :] = True
+    tokens = encoder(window, positions, masked)
+    assert (tokens[0, 16:] == 0).all()
+    embedded, present = encoder._embed(window, positions)
+    present[0, 16:] = False
+    torch.testing.assert_close(tokens[0, :16], encoder._transform(embedded, present)[0, :16])
+
+
+def test_views_of_a_window_are_independent_of_each_other(encoder, window, positions):
+    """Many masks in one call, embedded once; views that hide different numbers of tokens pad each other."""
+    windows, places = torch.cat((window, window.flip(-1))), positions.expand(2, -1, -1)
+    masks = torch.rand(6, 20, generator=torch.Generator().manual_seed(6)) < 0.5
+    masks[0] = False
+    together, present = encoder.encode(windows, places, masks)
+    assert present.shape == (6, 20)
+    for view in range(3):
+        for number in range(2):
+            row = 2 * view + number
+            alone = encoder(windows[number : number + 1], places[:1], masks[row : row + 1])
+            torch.testing.assert_close(together[row], alone[0], atol=1e-5, rtol=1e-5)
+
+
+def test_a_view_in_which_everything_is_hidden_is_finite(encoder, window, positions):
+    tokens = encoder(window, positions, torch.ones(1, 20, dtype=torch.bool))
+    assert (tokens == 0).all()
+    tokens.sum().backward()
+    assert all(p.grad.isfinite().all() for p in encoder.parameters() if p.grad is not None)
 
 
 def test_adding_absent_channels_changes_no_token(encoder, window, positions):

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from cerebro.models.quantizer import VectorQuantizer, perplexity
@@ -18,6 +19,27 @@ def test_codes_are_the_most_similar_ones():
     assert torch.equal(index, cosine.argmax(dim=-1))
 
 
+def test_the_codebook_starts_from_the_clusters_of_what_it_is_given():
+    torch.manual_seed(0)
+    quantizer = VectorQuantizer(12, 6)
+    quantizer.start(clusters())
+    _, index, commitment = quantizer.eval()(clusters())
+    assert perplexity(torch.bincount(index, minlength=12).float()) > 8
+    assert commitment < 0.03
+    means = torch.nn.functional.normalize(clusters(), dim=-1).view(-1, 8, 6).mean(dim=0)
+    assert (means @ quantizer.codes.T).amax(dim=1).min() > 0.97
+    assert quantizer.usage.mean().item() == pytest.approx(1)
+
+
+def test_a_fresh_start_is_not_taken_for_dead_codes():
+    torch.manual_seed(0)
+    quantizer = VectorQuantizer(64, 6)
+    quantizer.start(clusters(4096))
+    before = quantizer.codes.clone()
+    quantizer(clusters(512))
+    assert (before * quantizer.codes).sum(dim=1).min() > 0.99
+
+
 def test_codebook_learns_the_clusters_of_its_input():
     torch.manual_seed(0)
     quantizer = VectorQuantizer(16, 6, decay=0.8)
@@ -34,7 +56,6 @@ def test_codebook_learns_the_clusters_of_its_input():
 def test_dead_codes_are_revived_onto_data():
     torch.manual_seed(0)
     quantizer = VectorQuantizer(32, 6, decay=0.5)
-    quantizer.started.fill_(True)
     quantizer.codes.copy_(torch.tensor([1.0, 0, 0, 0, 0, 0]).expand(32, 6))  # a collapsed codebook
     for _ in range(20):
         quantizer(clusters())

@@ -87,13 +87,6 @@ def test_averaged_weights_are_the_ones_that_were_validated_and_kept(train):
     assert history["val/loss"].iloc[-1] != other["val/loss"].iloc[-1]
 
 
-def test_auxiliary_scales_are_training_statistics_kept_in_the_card(study, trained):
-    scales = read_card(trained["pretrain"])["auxiliary"]["scales"]
-    ages = study.table[study.table["split"] == "train"].groupby("subject")["age"].first()
-    assert scales["age"] == pytest.approx([ages.mean(), ages.std(ddof=0)])
-    assert "val/age/mae" in read_json(trained["pretrain"] / "metrics.json")
-
-
 def test_every_phase_is_an_mlflow_run_that_names_its_parents(study, trained, store):
     client = mlflow.MlflowClient(f"sqlite:///{study.root / 'mlflow.db'}")
     runs = {node: client.get_run(read_card(folder)["mlflow_run_id"]) for node, folder in trained.items()}

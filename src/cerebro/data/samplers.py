@@ -5,6 +5,7 @@ seen, whatever the number of worker processes. Under DDP every rank draws the sa
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -69,17 +70,20 @@ class ShuffledSampler(EpochSampler):
         first = (self.epoch * self.steps + step) * self.batch_size
         places = np.arange(first, first + self.batch_size)
         passes = places // self.n_windows
-        orders = {number: self._order(number) for number in np.unique(passes)}
+        orders = {
+            number: _permutation(self.seed, 1, int(number), self.n_windows) for number in np.unique(passes)
+        }
         return [
             int(orders[number][place % self.n_windows]) for number, place in zip(passes, places, strict=True)
         ]
 
-    def _order(self, number: int) -> np.ndarray:
-        return np.random.default_rng((self.seed, 1, int(number))).permutation(self.n_windows)
-
 
 class MixedSampler(EpochSampler):
-    """Windows of several datasets in fixed expected shares, uniformly within a dataset, with replacement.
+    """Windows of several datasets in fixed shares, all datasets in every batch.
+
+    A batch holds ``batch_size * share`` windows of a dataset, rounded at random to one of its neighbours so
+    that the expectation is exact (systematic sampling). Within a dataset every window comes once before any
+    comes again.
 
     Parameters
     ----------
@@ -94,16 +98,50 @@ class MixedSampler(EpochSampler):
     ) -> None:
         super().__init__(steps, seed)
         self.batch_size = batch_size
-        self.shares = np.array([share for share in mix.values() if share > 0])
-        self.rows = [np.flatnonzero(dataset == name) for name, share in mix.items() if share > 0]
-        if missing := [name for name, share in mix.items() if share > 0 and not (dataset == name).any()]:
+        used = {name: share for name, share in mix.items() if share > 0}
+        self.bounds = batch_size * np.concatenate(([0], np.cumsum(list(used.values()))))
+        self.bounds[-1] = batch_size
+        self.rows = [np.flatnonzero(dataset == name) for name in used]
+        if missing := [name for name, rows in zip(used, self.rows, strict=True) if not len(rows)]:
             raise UserError(f"mix asks for windows of {missing}, of which there are none")
 
     def draw(self, step: int) -> list[int]:
-        """Rows of the batch of one step of the current epoch."""
-        random = np.random.default_rng((self.seed, 2, self.epoch, step))
-        chosen = random.choice(len(self.rows), size=self.batch_size, p=self.shares)
-        return [int(random.choice(self.rows[dataset])) for dataset in chosen]
+        """Rows of the batch of one step of the current epoch, in random order."""
+        number = self.epoch * self.steps + step
+        counts = self._counts(number + 1)
+        rows = [
+            self._windows(dataset, first, count)
+            for dataset, (first, count) in enumerate(zip(counts[:-1].sum(axis=0), counts[-1], strict=True))
+        ]
+        order = np.random.default_rng((self.seed, 4, number)).permutation(self.batch_size)
+        return [int(row) for row in np.concatenate(rows)[order]]
+
+    def _counts(self, n_batches: int) -> np.ndarray:
+        """Windows of each dataset in each of the first batches, shape (n_batches, n_datasets)."""
+        offsets = np.random.default_rng((self.seed, 2)).random((n_batches, 1))
+        return np.diff(np.floor(self.bounds + offsets).astype(np.int64), axis=1)
+
+    def _windows(self, dataset: int, first: int, count: int) -> np.ndarray:
+        """Rows ``first`` to ``first + count`` of a dataset's endless stream of shuffled passes."""
+        rows = self.rows[dataset]
+        places = np.arange(first, first + count)
+        passes = places // len(rows)
+        drawn = [
+            rows[
+                _permutation(self.seed, 2, dataset, int(number), len(rows))[
+                    places[passes == number] % len(rows)
+                ]
+            ]
+            for number in np.unique(passes)
+        ]
+        return np.concatenate([np.empty(0, np.int64), *drawn])
+
+
+@lru_cache(maxsize=8)
+def _permutation(*key_and_length: int) -> np.ndarray:
+    """The order of windows in one pass; kept, since thousands of batches share one."""
+    *key, length = key_and_length
+    return np.random.default_rng(key).permutation(length)
 
 
 class MomentSampler(EpochSampler):

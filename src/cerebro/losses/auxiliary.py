@@ -1,5 +1,6 @@
 """Auxiliary tasks: several labels at once, each of which may be missing for any window."""
 
+import math
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -19,12 +20,19 @@ class AuxiliaryTaskLoss(nn.Module):
     Parameters
     ----------
     weights : mapping of str to float
-        Weight of each task.
+        Weight of each task, positive.
+    learned : bool
+        Whether the tasks weigh themselves: each has a learned variance that divides its loss, and pays for
+        it (homoscedastic uncertainty, Kendall, Gal & Cipolla 2018, CVPR). ``weights`` are the start.
     """
 
-    def __init__(self, weights: Mapping[Task, float]) -> None:
+    def __init__(self, weights: Mapping[Task, float], *, learned: bool = False) -> None:
         super().__init__()
         self.weights: dict[str, float] = dict(weights.items())
+        self.log_variance = None
+        if learned:
+            start = [-math.log(weight / _precision(task)) for task, weight in self.weights.items()]
+            self.log_variance = nn.Parameter(torch.tensor(start))
 
     def forward(self, predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Compare predictions with labels.
@@ -41,8 +49,15 @@ class AuxiliaryTaskLoss(nn.Module):
             label in the batch contributes zero, with finite gradients.
         """
         losses = {task: self._task_loss(task, predictions[task], labels[task]) for task in self.weights}
-        total = sum((weight * losses[task] for task, weight in self.weights.items()), start=torch.zeros(()))
-        return {"loss": total, **losses}
+        terms = torch.stack(list(losses.values()))
+        if self.log_variance is None:
+            weights = terms.new_tensor(list(self.weights.values()))
+            return {"loss": (weights * terms).sum(), **losses}
+        factors = terms.new_tensor([_precision(task) for task in self.weights])
+        labelled = torch.stack([(~labels[task].isnan()).any() for task in self.weights])
+        # A task that no window speaks for must not grow sure or unsure of itself either.
+        weighed = factors * (-self.log_variance).exp() * terms + self.log_variance / 2 * labelled
+        return {"loss": weighed.sum(), **losses}
 
     @staticmethod
     def _task_loss(task: str, prediction: Tensor, label: Tensor) -> Tensor:
@@ -53,3 +68,8 @@ class AuxiliaryTaskLoss(nn.Module):
         else:
             loss = F.mse_loss(prediction.float(), label, reduction="none")
         return (loss * known).sum() / known.sum().clamp(min=1)
+
+
+def _precision(task: str) -> float:
+    """What a task's loss is multiplied with at variance 1: half a squared error, a whole cross-entropy."""
+    return 1.0 if task in BINARY_TASKS else 0.5

@@ -28,29 +28,29 @@ def spectral_targets(patches: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack((log_amplitude, unit.imag, unit.real), dim=-2), amplitude
 
 
-def spectrum_loss(prediction: Tensor, patches: Tensor, present: Tensor) -> dict[str, Tensor]:
-    """Error of predicted spectra over present tokens.
+def spectrum_loss(prediction: Tensor, patches: Tensor, scored: Tensor) -> dict[str, Tensor]:
+    """Error of predicted spectra over scored tokens.
 
     Parameters
     ----------
     prediction : Tensor, shape (batch, n_tokens, 3, n_bins)
     patches : Tensor, shape (batch, n_tokens, patch_samples)
-    present : Tensor of bool, shape (batch, n_tokens)
+    scored : Tensor of bool, shape (batch, n_tokens)
+        Tokens that count: those with a measured target.
 
     Returns
     -------
     dict
         ``amplitude``: mean squared error of log amplitudes. ``phase``: squared error of sine and cosine,
-        weighted by each bin's share of the patch's amplitude, since the phase of an empty bin is noise.
-        Zero, with a gradient, when no token is present.
+        weighted by each bin's share of the patch's amplitude, since the phase of an empty bin is noise;
+        1 when nothing is known, 0 when all is.
+        Zero, with a gradient, when no token is scored.
     """
-    targets, amplitude = spectral_targets(patches)
-    weight = present.to(prediction.dtype)
-    n_present = weight.sum().clamp(min=1)
-    squared = (prediction.float() - targets).square()
+    targets, amplitude = (values[scored] for values in spectral_targets(patches))
+    squared = (prediction[scored].float() - targets).square()
     share = amplitude / amplitude.sum(dim=-1, keepdim=True).clamp(min=1e-6)
+    n_scored = max(1, len(targets))
     return {
-        "amplitude": (squared[..., 0, :].mean(dim=-1) * weight).sum() / n_present,
-        "phase": ((squared[..., 1, :] + squared[..., 2, :]) * share).sum(dim=-1).mul(weight).sum()
-        / n_present,
+        "amplitude": squared[:, 0].mean(dim=-1).sum() / n_scored,
+        "phase": ((squared[:, 1] + squared[:, 2]) * share).sum() / n_scored,
     }

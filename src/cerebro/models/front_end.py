@@ -62,7 +62,9 @@ class FrontEnd(nn.Module):
             others carry) or an outlier.
         """
         signal = signal.float()
-        deviation = signal.std(dim=-1)
+        centred = signal - signal.mean(dim=-1, keepdim=True)
+        # The standard deviation; its own function is ten times slower on a CPU.
+        deviation = torch.linalg.vector_norm(centred, dim=-1) / (signal.shape[-1] - 1) ** 0.5
         alive = deviation > FLAT_UV
         typical = deviation.masked_fill(~alive, torch.nan).nanmedian(dim=-1, keepdim=True).values
         present = alive & (deviation < OUTLIER_RATIO * typical)

@@ -40,3 +40,35 @@ class FourierEmbedding(nn.Module):
         """Embed coordinates of shape (..., n_coordinates) as (..., dim)."""
         angle = 2 * math.pi * coordinates @ self.frequencies
         return self.projection(torch.cat((angle.sin(), angle.cos()), dim=-1))
+
+
+class TokenPlaces(nn.Module):
+    """Where and when each token of a window is: embeddings of its channel's position and of its patch's time.
+
+    Parameters
+    ----------
+    layout : Tensor, shape (n_layout, 3)
+        Positions of the channels on the unit sphere.
+    patch_seconds : float
+        Distance between patches.
+    dim : int
+        Width of a token.
+    """
+
+    layout: Tensor
+
+    def __init__(self, layout: Tensor, patch_seconds: float, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("layout", layout.float(), persistent=False)
+        self.patch_seconds = patch_seconds
+        # Frequencies of about half a cycle per head radius and per second: neighbouring electrodes and
+        # neighbouring patches are similar but distinct.
+        self.where = FourierEmbedding(3, dim, bandwidth=0.5)
+        self.when = FourierEmbedding(1, dim, bandwidth=0.5)
+
+    def forward(self, n_patches: int) -> Tensor:
+        """Embed all tokens of windows of ``n_patches``, shape (n_layout * n_patches, dim)."""
+        seconds = torch.arange(n_patches, device=self.layout.device) * self.patch_seconds
+        where = self.where(self.layout).unsqueeze(1)
+        when = self.when(seconds.unsqueeze(-1)).unsqueeze(0)
+        return (where + when).flatten(0, 1)

@@ -5,9 +5,11 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-DEAD_BELOW = 0.05
-"""A code whose average number of assignments per batch falls below this share of an even spread is dead
-and is moved onto a vector of the batch, as in Jukebox (Dhariwal et al. 2020)."""
+DEAD_BELOW = 0.1
+"""A code used less than this share of an even spread, on average, is dead and is moved onto a vector of the
+batch, as in Jukebox (Dhariwal et al. 2020)."""
+KMEANS_ITERATIONS = 10
+"""Rounds of k-means at the start; the moving averages do the rest."""
 
 
 class VectorQuantizer(nn.Module):
@@ -28,14 +30,13 @@ class VectorQuantizer(nn.Module):
 
     codes: Tensor
     usage: Tensor
-    started: Tensor
 
     def __init__(self, n_codes: int, dim: int, decay: float = 0.99) -> None:
         super().__init__()
         self.decay = decay
         self.register_buffer("codes", F.normalize(torch.randn(n_codes, dim), dim=-1))
+        # Average share of each code's assignments in units of an even spread.
         self.register_buffer("usage", torch.ones(n_codes))
-        self.register_buffer("started", torch.tensor(False))
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Quantise vectors.
@@ -53,48 +54,60 @@ class VectorQuantizer(nn.Module):
             Mean squared distance of the normalised vectors to their codes.
         """
         vectors = F.normalize(vectors.float(), dim=-1)
-        if self.training and not self.started:
-            self._start(vectors.detach())
         index = self.nearest(vectors)
         if self.training:
             self._update(vectors.detach(), index)
         code = self.codes[index]
-        commitment = F.mse_loss(vectors, code) * vectors.shape[-1]
+        commitment = (vectors - code).square().sum() / max(1, len(vectors))
         return vectors + (code - vectors).detach(), index, commitment
 
     def nearest(self, vectors: Tensor) -> Tensor:
         """Index of the most similar code, shape (n,), for unit vectors of shape (n, dim)."""
-        return (vectors @ self.codes.T).argmax(dim=-1)
+        with torch.autocast(vectors.device.type, enabled=False):  # half precision confuses near codes
+            return (vectors @ self.codes.T).argmax(dim=-1)
 
     @torch.no_grad()
-    def _start(self, vectors: Tensor) -> None:
-        """Codes begin as vectors of the first batch, far from each other (k-means++)."""
-        nearest = torch.full((len(vectors),), 4.0, device=vectors.device)
-        for i in range(len(self.codes)):
-            self.codes[i] = self._draw(vectors, 1, nearest)[0]
-            nearest = torch.minimum(nearest, 2 - 2 * vectors @ self.codes[i])
-        self.started.fill_(True)
+    def start(self, vectors: Tensor) -> None:
+        """Begin with the means of k-means clusters of vectors (n, dim), far from each other at first.
+
+        Give vectors of many batches: the codes of one batch are those of its few subjects. Under DDP every
+        rank's vectors count.
+        """
+        vectors = F.normalize(vectors.float(), dim=-1)
+        squared = torch.full((len(vectors),), 4.0, device=vectors.device)
+        for i in range(len(self.codes)):  # k-means++ (Arthur & Vassilvitskii 2007)
+            self.codes[i] = self._draw(vectors, 1, squared)[0]
+            squared = torch.minimum(squared, 2 - 2 * vectors @ self.codes[i])
+        for _ in range(KMEANS_ITERATIONS):
+            counts, means = self._clusters(vectors, self.nearest(vectors))
+            self.codes.copy_(torch.where((counts > 0).unsqueeze(-1), means, self.codes))
+            self.usage.copy_(counts * len(counts) / counts.sum())
 
     @torch.no_grad()
     def _update(self, vectors: Tensor, index: Tensor) -> None:
+        counts, means = self._clusters(vectors, index)
+        if counts.sum() == 0:
+            return
+        self.usage.mul_(self.decay).add_(counts * len(counts) / counts.sum(), alpha=1 - self.decay)
+        moved = F.normalize(self.decay * self.codes + (1 - self.decay) * means, dim=-1)
+        self.codes.copy_(torch.where((counts > 0).unsqueeze(-1), moved, self.codes))
+        dead = self.usage < DEAD_BELOW
+        if dead.any():
+            distance = 2 - 2 * (vectors @ self.codes.T).amax(dim=1)
+            self.codes[dead] = self._draw(vectors, int(dead.sum()), distance)
+            self.usage[dead] = 1.0
+
+    def _clusters(self, vectors: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """How many vectors of all ranks each code has, and their direction."""
         counts = torch.bincount(index, minlength=len(self.codes)).to(vectors.dtype)
         sums = torch.zeros_like(self.codes).index_add_(0, index, vectors)
         if dist.is_available() and dist.is_initialized():
             dist.all_reduce(counts)
             dist.all_reduce(sums)
-        self.usage.mul_(self.decay).add_(counts, alpha=1 - self.decay)
-        means = F.normalize(sums, dim=-1)
-        used = (counts > 0).unsqueeze(-1)
-        moved = F.normalize(self.decay * self.codes + (1 - self.decay) * means, dim=-1)
-        self.codes.copy_(torch.where(used, moved, self.codes))
-        dead = self.usage < DEAD_BELOW * counts.sum() / len(self.codes)
-        if dead.any():
-            distance = 2 - 2 * (vectors @ self.codes.T).amax(dim=1)
-            self.codes[dead] = self._draw(vectors, int(dead.sum()), distance)
-            self.usage[dead] = counts.sum() / len(self.codes)
+        return counts, F.normalize(sums, dim=-1)
 
     def _draw(self, vectors: Tensor, n: int, squared_distance: Tensor) -> Tensor:
-        """Vectors of the batch, likelier the farther from any code; the same on every rank."""
+        """Vectors, likelier the farther from any code; the same on every rank."""
         chosen = vectors[torch.multinomial(squared_distance.clamp(min=1e-6), n, replacement=True)]
         if dist.is_available() and dist.is_initialized():
             dist.broadcast(chosen, src=0)

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cerebro.models.channel_adapter import ZeroPadChannelAdapter
 from cerebro.models.encoder import Encoder, build_encoder
+from cerebro.models.measured import MeasuredPatches
 from cerebro.models.quantizer import VectorQuantizer
 from cerebro.models.transformer import TransformerBlock
 
@@ -38,7 +38,9 @@ class NeuralTokenizer(nn.Module):
             "decay": decay,
         }
         self.encoder = encoder
-        self.measured = ZeroPadChannelAdapter(encoder.adapter.layout)
+        self.measured = MeasuredPatches(
+            encoder.adapter.layout, encoder.patch_samples, encoder.architecture["reference"]
+        )
         self.to_code = nn.Sequential(
             nn.Linear(encoder.dim, encoder.dim), nn.Tanh(), nn.Linear(encoder.dim, code_dim)
         )
@@ -61,11 +63,12 @@ class NeuralTokenizer(nn.Module):
         """
         tokens, attended = self.encoder.encode(signal, positions)
         vectors = self.to_code(tokens).flatten(0, 1)
-        patches, present = self.targets(signal, positions)
+        patches, present = self.measured(signal, positions)
         quantised = torch.zeros_like(vectors, dtype=torch.float32)
         codes = torch.zeros(len(vectors), dtype=torch.long, device=vectors.device)
         real = present.flatten()  # only tokens with a measured target move the codebook
         quantised[real], codes[real], commitment = self.quantizer(vectors[real])
+        attended = attended | ~attended.any(dim=1, keepdim=True)  # attention to nothing is undefined
         decoded = self.decoder(self.from_code(quantised).view_as(tokens), attended)
         return {
             "prediction": self.spectrum(decoded).unflatten(-1, (3, -1)),
@@ -75,23 +78,18 @@ class NeuralTokenizer(nn.Module):
             "commitment": commitment,
         }
 
-    def targets(self, signal: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Patches that the electrodes nearest to the layout measured, and where there was one near enough.
-
-        Taken before the learned adapter: a target that the adapter could change would reward a blur.
-        """
-        referenced, present = self.encoder.front_end(signal, positions)
-        measured, found = self.measured(referenced, positions, present)
-        n_patches = self.encoder.n_patches(signal.shape[-1])
-        used = measured[..., : n_patches * self.encoder.patch_samples]
-        return used.unflatten(-1, (n_patches, -1)).flatten(1, 2), found.repeat_interleave(n_patches, dim=1)
+    @torch.no_grad()
+    def vectors(self, signal: Tensor, positions: Tensor) -> Tensor:
+        """What would be quantised of tokens with a measured electrode behind them, shape (n, code_dim)."""
+        vectors = self.to_code(self.encoder(signal, positions))
+        return vectors[self.measured(signal, positions)[1]]
 
     @torch.no_grad()
     def tokenize(self, signal: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (batch, n_tokens) of every token and which have a measured electrode behind them."""
         vectors = F.normalize(self.to_code(self.encoder(signal, positions)).float(), dim=-1)
         codes = self.quantizer.nearest(vectors.flatten(0, 1)).view(vectors.shape[:2])
-        return codes, self.targets(signal, positions)[1]
+        return codes, self.measured(signal, positions)[1]
 
 
 def build_tokenizer(architecture: dict[str, Any]) -> NeuralTokenizer:

@@ -1,5 +1,6 @@
 """Phase 1a: a codebook of EEG patches, learned by predicting each patch's spectrum from its code."""
 
+from itertools import islice
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from cerebro.models.quantizer import perplexity
 from cerebro.models.tokenizer import NeuralTokenizer
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
+
+START_PER_CODE = 64
+"""Vectors for each code that k-means starts from."""
 
 
 class TokenizerModule(PhaseModule):
@@ -38,6 +42,23 @@ class TokenizerModule(PhaseModule):
             self.counts += torch.bincount(output["codes"][output["present"]], minlength=len(self.counts))
         loss = losses["amplitude"] + losses["phase"] + self.phase.commitment * output["commitment"]
         return {"loss": loss, **losses, "commitment": output["commitment"]}
+
+    def on_train_start(self) -> None:
+        """Start the codebook from many batches, unless the training is resumed."""
+        if self.global_step == 0:
+            self.model.quantizer.start(self._start_vectors())
+
+    @torch.no_grad()
+    def _start_vectors(self) -> Tensor:
+        """As many vectors from each of the first training batches, `START_PER_CODE` for each code in all."""
+        data: WindowDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        generator = torch.Generator().manual_seed(self.phase.seed)
+        per_batch = -(-START_PER_CODE * self.phase.codes // self.phase.start_batches)
+        vectors = []
+        for batch in islice(data.train_dataloader(), self.phase.start_batches):
+            found = self.model.vectors(batch["signal"].to(self.device), batch["positions"].to(self.device))
+            vectors.append(found[torch.randperm(len(found), generator=generator)[:per_batch]])
+        return torch.cat(vectors)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the code counts of the last epoch."""
