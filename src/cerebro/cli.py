@@ -151,6 +151,16 @@ def _probe(options: argparse.Namespace) -> None:
     )
 
 
+def _adapters(options: argparse.Namespace) -> None:
+    from cerebro.evaluation.adapters import compare_adapters
+    from cerebro.report.adapters import write_adapter_tables
+
+    content = compare_adapters(
+        options.settings, index=options.index, store=options.tracking, output=options.output
+    )
+    write_adapter_tables(content, output=options.table)
+
+
 def _package(options: argparse.Namespace) -> None:
     from cerebro.submission.package import package
 
@@ -270,6 +280,11 @@ def parser() -> argparse.ArgumentParser:
     probe.add_argument("--encoder", type=Path, help="the phase's folder; none probes a random encoder")
     probe.add_argument("--index", type=Path, required=True)
     probe.add_argument("--tracking", type=Path, required=True)
+
+    adapters = command("adapters", _adapters, "compare the channel adapters on validation subjects")
+    adapters.add_argument("--index", type=Path, required=True)
+    adapters.add_argument("--tracking", type=Path, required=True)
+    adapters.add_argument("--table", type=Path, required=True, help="the comparison as Markdown")
 
     package = command("package", _package, "zip the two finetuned phases for the challenge", settings=False)
     package.add_argument("--challenge-1", type=Path, required=True)

@@ -375,6 +375,21 @@ class Probes(Settings):
     """Ridge penalties (and inverse logistic C) tried by cross-validation over training subjects."""
 
 
+class AdapterComparison(Settings):
+    """What `snakemake adapters` compares channel adapters with; no other step reads it."""
+
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    """Seeds of initial weights, training batches and hidden channels; each gives a value of its own."""
+    steps: int = Field(default=400, gt=0)
+    """Optimiser steps in which a learned adapter is trained to reconstruct hidden channels."""
+    batch_size: int = Field(default=32, gt=0)
+    """Windows in a batch of that training."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak learning rate of that training."""
+    max_windows_per_subject: int = Field(default=40, gt=0)
+    """Windows of one validation subject whose hidden channels are reconstructed, evenly spread."""
+
+
 class Submission(Settings):
     """Which phases answer the two challenges."""
 
@@ -431,6 +446,8 @@ class Config(Settings):
     """The graph of trainings, by name."""
     probes: Probes = Probes()
     """Linear probes."""
+    adapters: AdapterComparison = AdapterComparison()
+    """The comparison of channel adapters."""
     submission: Submission
     """Which phases answer the challenges."""
     statistics: Statistics = Statistics()

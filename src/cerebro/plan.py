@@ -228,6 +228,11 @@ class Plan:
             settings["encoder"] = self.config.encoder
         return _json(settings)
 
+    def adapter_settings(self) -> str:
+        """What ``adapters`` reads."""
+        keys = ("adapters", "encoder", "probes", "statistics")
+        return _json({key: getattr(self.config, key) for key in keys})
+
     def score_settings(self) -> str:
         """What ``score`` reads."""
         return _json(self.config.statistics)

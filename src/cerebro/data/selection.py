@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
 from cerebro.config import AnyPhase, ContrastPhase, FinetunePhase, PretrainPhase, TokenizerPhase
+from cerebro.data.samplers import spread
 from cerebro.errors import UserError
 from cerebro.files import write_json
 
@@ -70,6 +72,13 @@ def select_windows(
     if not chosen.any():
         raise UserError(f"no window is left for {purpose}: {trail}")
     return index[chosen].reset_index(drop=True)
+
+
+def evenly_per_subject(windows: pd.DataFrame, at_most: int) -> pd.DataFrame:
+    """At most ``at_most`` rows of each subject, evenly spread over its own, with a fresh row number."""
+    numbers = [rows[spread(len(rows), at_most)] for rows in windows.groupby("subject").indices.values()]
+    chosen = windows.iloc[np.sort(np.concatenate(numbers))] if numbers else windows
+    return chosen.reset_index(drop=True)
 
 
 def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> None:

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from cerebro.config import EncoderSettings, Probes, Statistics
 from cerebro.data.card import load_encoder, random_encoder, read_card
-from cerebro.data.samplers import spread
-from cerebro.data.selection import read_index, shards_folder
+from cerebro.data.selection import evenly_per_subject, read_index, shards_folder
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.features import extract_features
@@ -62,14 +61,7 @@ def run_probes(
         model, lineage = load_encoder(encoder), card["lineage"]
         tags = {"cerebro.lineage": " > ".join(lineage), "cerebro.parent.encoder": card["mlflow_run_id"]}
     table = read_index(index)
-    by_kind = {
-        kind: _window_features(model, table, kind, probes=probes, shards=shards_folder(index))
-        for kind in dict.fromkeys(TARGETS[name].windows for name in probes.targets)
-    }
-    results: dict[str, dict[str, Any]] = {
-        name: probe(TARGETS[name], *by_kind[TARGETS[name].windows], probes=probes, resamples=resamples)
-        for name in probes.targets
-    }
+    results = probe_targets(model, table, probes=probes, shards=shards_folder(index), resamples=resamples)
     for name, result in results.items():
         if "not_measurable" in result:
             print(f"probe {name} of '{node}' is not measurable: {result['not_measurable']}", flush=True)
@@ -80,6 +72,20 @@ def run_probes(
         write_json(output, {"node": node, "lineage": lineage, "targets": results})
         run.log_metrics(_tracked(results))
         run.log_artifact(output)
+
+
+def probe_targets(
+    encoder: Encoder, table: pd.DataFrame, *, probes: Probes, shards: Path, resamples: int
+) -> dict[str, dict[str, Any]]:
+    """Probe an encoder for all configured targets, by name; see :func:`probe` for each."""
+    by_kind = {
+        kind: _window_features(encoder, table, kind, probes=probes, shards=shards)
+        for kind in dict.fromkeys(TARGETS[name].windows for name in probes.targets)
+    }
+    return {
+        name: probe(TARGETS[name], *by_kind[TARGETS[name].windows], probes=probes, resamples=resamples)
+        for name in probes.targets
+    }
 
 
 def probe(
@@ -154,12 +160,7 @@ def _window_features(
     label = next(target.label for target in TARGETS.values() if target.windows == kind)
     if kind != "fixed":  # fixed windows serve several labels, whose gaps differ
         candidates = candidates[candidates[label].notna()]
-    numbers = [
-        rows[spread(len(rows), probes.max_windows_per_subject)]
-        for rows in candidates.groupby("subject").indices.values()
-    ]
-    chosen = candidates.iloc[np.sort(np.concatenate(numbers))] if numbers else candidates
-    chosen = chosen.reset_index(drop=True)
+    chosen = evenly_per_subject(candidates, probes.max_windows_per_subject)
     if chosen.empty:
         return np.empty((0, encoder.dim), np.float32), chosen
     return extract_features(encoder, chosen, shards=shards), chosen

@@ -1,0 +1,116 @@
+"""The comparison of channel adapters as tables, for `results/<name>/adapters/comparison.md`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cerebro.files import atomic_path
+from cerebro.report.tables import Table, as_markdown, print_tables
+
+NAMES = {
+    "zero_pad": "zero_pad",
+    "nearest": "nearest electrode",
+    "interpolation": "interpolation",
+    "perceiver_untrained": "perceiver, untrained",
+    "perceiver": "perceiver, trained",
+}
+SCENARIOS = {
+    "tenth": "1 in 10\nhidden",
+    "half": "half\nhidden",
+    "ten_twenty_to_rest": "all but\n10-20 hidden",
+    "rest_to_ten_twenty": "10-20\nhidden",
+}
+METRICS = {"r": "r", "balanced_accuracy": "bal. acc.", "nrmse": "NRMSE"}
+ABSENT = "-"
+
+
+def write_adapter_tables(content: Mapping[str, Any], *, output: Path) -> None:
+    """Print the tables of :func:`cerebro.evaluation.adapters.compare_adapters` and write them as Markdown."""
+    tables = [
+        *(reconstruction_table(dataset, part) for dataset, part in content["reconstruction"].items()),
+        probe_table(content["probes"]),
+        cost_table(content["cost"]),
+    ]
+    with atomic_path(output) as temporary:
+        temporary.write_text(as_markdown(tables))
+    print_tables(tables)
+
+
+def reconstruction_table(dataset: str, part: Mapping[str, Any]) -> Table:
+    """One row an adapter, one column a scenario."""
+    scenarios = {name: scores for name, scores in part["scenarios"].items() if scores}
+    rows = [
+        [label, *(_error(scores, name) for scores in scenarios.values())] for name, label in NAMES.items()
+    ]
+    seeds = [score["seeds"] for scores in scenarios.values() for score in scores.values()]
+    notes = [
+        f"{part['n_windows']} windows of {part['n_subjects']} validation subjects, {part['n_chans']} "
+        f"channels; the perceiver was trained on {part['n_training_subjects']} training subjects.",
+        "Mean over windows and seeds, 95 % intervals over subjects; * better than the nearest electrode with "
+        "the whole interval of their difference and with every seed. Zero-padding is 1 by construction.",
+    ]
+    if seeds and len(seeds[0]) > 1:
+        widest = max(max(values) - min(values) for values in seeds)
+        notes.append(f"The {len(seeds[0])} seeds of one adapter are at most {widest:.3f} apart.")
+    return Table(
+        f"{dataset}: share of the hidden channels' variance that is missed",
+        ["adapter", *(SCENARIOS[name] for name in scenarios)],
+        rows,
+        notes,
+    )
+
+
+def probe_table(probes: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row an adapter, one column a target; the mean over seeds and its range."""
+    targets = list(next(iter(probes.values())))
+    metrics = {target: next(iter(probes.values()))[target]["metric"] for target in targets}
+    rows = [
+        [label, *(_seeds(probes[name][target]["seeds"]) for target in targets)]
+        for name, label in NAMES.items()
+    ]
+    rows.append(["no EEG", *(_floor(probes, target) for target in targets)])
+    notes = ["An untrained encoder, the same weights behind each adapter, scored on validation subjects."]
+    notes += [
+        f"{target} is not measurable: {found['not_measurable']}."
+        for target, found in next(iter(probes.values())).items()
+        if "not_measurable" in found
+    ]
+    header = ["adapter", *(f"{target}\n{METRICS[metrics[target]]}" for target in targets)]
+    return Table("Linear probes", header, rows, notes, separated=frozenset({len(NAMES) - 1}))
+
+
+def cost_table(cost: Mapping[str, Mapping[str, float]]) -> Table:
+    """Weights and milliseconds."""
+    rows = [
+        [
+            label,
+            f"{cost[name]['parameters']:,}",
+            f"{cost[name]['ms_per_window']:.2f}",
+            f"{cost[name]['ms_alone']:.2f}",
+        ]
+        for name, label in NAMES.items()
+        if name != "perceiver_untrained"
+    ]
+    header = ["adapter", "weights", "ms a window,\nin a batch", "ms a window,\nalone"]
+    return Table("Cost, onto the encoder's layout", header, rows)
+
+
+def _error(scores: Mapping[str, Any], name: str) -> str:
+    score, floor = scores[name], scores["nearest"]
+    less = score["minus"]["nearest"]["high"]
+    every = all(own < other for own, other in zip(score["seeds"], floor["seeds"], strict=True))
+    clear = less is not None and less < 0 and every
+    value = f"{score['value']:.3f}" + "*" * clear
+    return value if score["low"] is None else f"{value}\n[{score['low']:.3f}, {score['high']:.3f}]"
+
+
+def _seeds(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.3f}\n{min(known):.3f} to {max(known):.3f}" if known else ABSENT
+
+
+def _floor(probes: Mapping[str, Mapping[str, Any]], target: str) -> str:
+    value = next(iter(probes.values()))[target].get("floor")
+    return ABSENT if value is None else f"{value:.3f}"
