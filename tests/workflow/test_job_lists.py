@@ -63,6 +63,15 @@ def test_probe_settings_rerun_the_probes_and_the_summary(finished: Any) -> None:
     assert jobs == probes | {"Scores and probes beside their floors"}
 
 
+def test_the_comparison_of_adapters_is_made_when_asked_for_and_is_part_of_nothing_else(finished: Any) -> None:
+    assert finished.jobs({"adapters": {"steps": 5}}) == set()
+    asked = finished.snakemake("--dry-run", "adapters")
+    assert asked.returncode == 0, asked.stderr
+    text = asked.stdout + asked.stderr
+    assert "Comparing the channel adapters" in text
+    assert "Training" not in text
+
+
 def test_devices_and_workers_rerun_nothing(finished: Any) -> None:
     assert finished.jobs({"compute": {"accelerator": "cpu", "workers": 2, "threads": 3}}) == set()
 
