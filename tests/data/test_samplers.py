@@ -41,21 +41,6 @@ def test_an_epoch_is_the_same_whether_reached_by_running_or_by_resuming(kind):
     assert rows(make(1), range(1)) != rows(make(1), range(1, 2))
 
 
-def test_the_mix_is_exact_in_expectation_whatever_the_archives_sizes():
-    dataset = pd.Series(["hbn"] * 2000 + ["tuh"] * 37)
-    sampler = MixedSampler(dataset, {"hbn": 0.7, "tuh": 0.3}, batch_size=100, steps=100, seed=0)
-    drawn = np.concatenate(list(sampler))
-    share = (drawn < 2000).mean()
-    assert abs(share - 0.7) < 4 * np.sqrt(0.21 / len(drawn))
-    counts = np.bincount(drawn[drawn >= 2000] - 2000, minlength=37)
-    assert counts.min() > 0.5 * counts.mean()
-
-
-def test_a_mix_of_an_archive_without_windows_is_refused():
-    with pytest.raises(UserError, match="tuh"):
-        MixedSampler(pd.Series(["hbn"]), {"hbn": 0.7, "tuh": 0.3}, batch_size=2, steps=1, seed=0)
-
-
 def movie_table(subjects: int, moments: int) -> pd.DataFrame:
     grid = [("m", float(moment), f"s{subject}") for subject in range(subjects) for moment in range(moments)]
     return pd.DataFrame(grid, columns=["movie", "movie_time", "subject"])
