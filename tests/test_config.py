@@ -69,7 +69,26 @@ WRONG = {
         {"phases": {"contrast": {"init": "pretrian"}}},
         "phases.contrast.init: there is no phase 'pretrian'; did you mean 'pretrain'",
     ),
-    "a missing tokenizer": ({"phases": {"tokenizer": None}}, "phases.pretrain.tokenizer"),
+    "a missing tokenizer": (
+        {"phases": {"pretrain": {"target": "codes", "tokenizer": "tokeniser"}}},
+        "phases.pretrain.tokenizer: there is no phase 'tokeniser'; did you mean 'tokenizer'",
+    ),
+    "codes from a phase that is no tokenizer": (
+        {"phases": {"pretrain": {"target": "codes", "tokenizer": "externalizing"}}},
+        "phases.pretrain.tokenizer: 'externalizing' is no tokenizer phase",
+    ),
+    "codes without a tokenizer": (
+        {"phases": {"pretrain": {"target": "codes", "tokenizer": None}}},
+        "phases.pretrain: target codes needs a tokenizer phase",
+    ),
+    "a tokenizer that nothing reads": (
+        {"phases": {"pretrain": {"target": "signal", "tokenizer": "tokenizer"}}},
+        "phases.pretrain: target signal reads no tokenizer; set tokenizer: null",
+    ),
+    "a task without a weight": (
+        {"phases": {"pretrain": {"auxiliary": {"age": 0}}}},
+        "phases.pretrain.auxiliary.age",
+    ),
     "a cycle": (
         {"phases": {"pretrain": {"init": "contrast"}}},
         "pretrain -> contrast -> pretrain is a cycle",

@@ -65,6 +65,13 @@ def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weigh
     assert probed == {"random"}
 
 
+def test_regression_of_hidden_patches_waits_for_no_tokenizer() -> None:
+    overlay = {"phases": {"pretrain": {"target": "spectrum", "tokenizer": None}}}
+    asked = plan(overlay)
+    assert asked.phase_parents("pretrain") == {}
+    assert json.loads(asked.needed_windows("pretrain"))["phases"]["pretrain"]["target"] == "spectrum"
+
+
 def test_an_encoder_of_a_phases_own_goes_to_that_phase_alone() -> None:
     overlay = {"phases": {"scratch": {"kind": "finetune", "target": "externalizing"}}}
     before = plan(overlay)

@@ -265,9 +265,9 @@ class TokenizerPhase(Phase):
     """Size of the codebook."""
     code_dim: int = Field(default=32, gt=0)
     """Width of a code."""
-    ema_decay: float = Field(default=0.99, gt=0, lt=1)
-    """Decay of the moving averages that update the codes."""
-    commitment: float = Field(default=1.0, ge=0)
+    ema_decay: float = Field(default=0.95, gt=0, lt=1)
+    """Decay of the moving averages that update the codes: 0.95 averages over about 20 steps."""
+    commitment: float = Field(default=0.25, ge=0)
     """Weight of the commitment loss."""
     start_batches: int = Field(default=16, gt=0)
     """Training batches (of the first epoch, at most) whose tokens the codebook starts from, by k-means."""

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 
 from cerebro.config import Compute
-from cerebro.phases.run import run_phase
+from cerebro.phases.job import PhaseJob
+from cerebro.phases.run import KINDS, run_phase
 from cerebro.tracking import create_store
 
 ENCODER = {"dim": 16, "depth": 1, "heads": 2}
@@ -63,3 +65,55 @@ def train(study, store) -> Callable[..., Path]:
 def trained(train) -> dict[str, Path]:
     """All five phases, trained one after the other."""
     return {node: train(node) for node in PHASES}
+
+
+@pytest.fixture(scope="session")
+def job(study) -> Callable[..., PhaseJob]:
+    """A phase's job, settings changed by keywords; its parents must be trained already."""
+
+    def make(node: str, **changes: Any) -> PhaseJob:
+        phase = {**PHASES[node], **changes}
+        return PhaseJob.parse(
+            node,
+            {"phase": phase, "encoder": None if phase.get("init") else ENCODER, "lineage": [node]},
+            index=study.index,
+            parents={
+                key: study.root / "phases" / phase[key] for key in ("init", "tokenizer") if phase.get(key)
+            },
+            compute=Compute(accelerator="cpu", threads=1),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ten_losses(job, trained) -> Callable[..., list[float]]:
+    """Losses of the first ten steps of a phase, settings changed by keywords: a refactor keeps them."""
+
+    def run(node: str, **changes: Any) -> list[float]:
+        asked = job(node, epochs=1, steps_per_epoch=10, **changes)
+        L.seed_everything(asked.phase.seed, verbose=False)
+        module, data = KINDS[asked.phase.kind](asked)
+        losses = []
+
+        class Keep(L.Callback):
+            def on_train_batch_end(
+                self, trainer: Any, module: Any, outputs: Any, batch: Any, step: int
+            ) -> None:
+                losses.append(float(outputs["loss"]))
+
+        L.Trainer(
+            accelerator="cpu",
+            max_steps=10,
+            gradient_clip_val=asked.phase.clip_norm,
+            callbacks=[Keep()],
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        ).fit(module, datamodule=data)
+        return losses
+
+    return run

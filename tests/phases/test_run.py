@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 from cerebro.data.card import load_encoder, load_predictor, load_tokenizer, read_card
-from cerebro.errors import UserError
 from cerebro.files import read_json
 
 
@@ -96,11 +95,6 @@ def test_every_phase_is_an_mlflow_run_that_names_its_parents(study, trained, sto
         assert "val/loss" in run.data.metrics
     parent = runs["contrast"].data.tags["cerebro.parent.init"]
     assert parent == runs["pretrain"].info.run_id
-
-
-def test_a_collapsed_codebook_is_an_error(train):
-    with pytest.raises(UserError, match="codebook collapsed"):
-        train("tokenizer", "collapsed", codes=512, min_used_share=1.0)
 
 
 def test_a_finished_tokenizer_loads(trained):

@@ -46,12 +46,13 @@ class TokenizerModule(PhaseModule):
     def on_train_start(self) -> None:
         """Start the codebook from many batches, unless the training is resumed."""
         if self.global_step == 0:
-            self.model.quantizer.start(self._start_vectors())
+            torch.manual_seed(self.phase.seed)
+            data: WindowDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.model.quantizer.start(self.start_vectors(data))
 
     @torch.no_grad()
-    def _start_vectors(self) -> Tensor:
+    def start_vectors(self, data: WindowDataModule) -> Tensor:
         """As many vectors from each of the first training batches, `START_PER_CODE` for each code in all."""
-        data: WindowDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
         generator = torch.Generator().manual_seed(self.phase.seed)
         per_batch = -(-START_PER_CODE * self.phase.codes // self.phase.start_batches)
         vectors = []
