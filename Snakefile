@@ -44,8 +44,8 @@ onstart:
 
 wildcard_constraints:
     group="|".join(PLAN.groups),
-    phase="|".join(PLAN.phases),
-    encoder="|".join(PLAN.encoders),
+    phase="|".join(PLAN.nodes),
+    encoder="|".join([*PLAN.nodes, *PLAN.encoders]),
 
 
 localrules:
@@ -72,3 +72,4 @@ include: "workflow/rules/phases.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/adapters.smk"
 include: "workflow/rules/submission.smk"
+include: "workflow/rules/ablations.smk"

@@ -18,6 +18,7 @@ FLOORS = {
     "instance": 0,
     "provenance": 0,
     "tracking": 0,
+    "variants": 0,
     "losses": 1,
     "models": 1,
     "recordings": 1,

@@ -25,8 +25,9 @@ STEPS = {
         "submission.package",
         "submission.preflight",
         "submission.scoring",
+        "submission.predict",
     ],
-    "report": ["report.summary"],
+    "report": ["report.summary", "report.ablations"],
 }
 
 

@@ -192,6 +192,26 @@ def _summary(options: argparse.Namespace) -> None:
     summarise(score=options.score, probes=options.probes, phases=options.phases, output=options.output)
 
 
+def _predict(options: argparse.Namespace) -> None:
+    from cerebro.submission.predict import predict
+
+    predict(options.phase, index=options.index, output=options.output)
+
+
+def _ablations(options: argparse.Namespace) -> None:
+    from cerebro.config import Statistics
+    from cerebro.report.ablations import tabulate
+    from cerebro.variants import Lineup
+
+    tabulate(
+        [Lineup(**lineup) for lineup in options.settings["lineups"]],
+        predictions={path.stem: path for path in options.predictions},
+        resamples=Statistics.model_validate(options.settings["statistics"]).resamples,
+        store=options.tracking,
+        output=options.output,
+    )
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(text if text.lstrip().startswith(("{", "[")) else Path(text).read_text())
@@ -297,6 +317,14 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--zip", type=Path, required=True)
     score.add_argument("--index", type=Path, required=True)
     score.add_argument("--tracking", type=Path, required=True)
+
+    predict = command("predict", _predict, "answer all scored windows with one phase", settings=False)
+    predict.add_argument("--phase", type=Path, required=True, help="the folder of a finished finetune phase")
+    predict.add_argument("--index", type=Path, required=True)
+
+    ablations = command("ablations", _ablations, "compare variants with the full study")
+    ablations.add_argument("--predictions", type=Path, nargs="+", required=True, help="files of `predict`")
+    ablations.add_argument("--tracking", type=Path, required=True)
 
     summary = command("summary", _summary, "print scores and probes beside their floors", settings=False)
     summary.add_argument("--score", type=Path, required=True)

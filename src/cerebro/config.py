@@ -399,6 +399,22 @@ class Submission(Settings):
     """A finetune phase with target `externalizing`."""
 
 
+class Ablations(Settings):
+    """What `snakemake ablations` compares: variants of the graph of phases, each with several seeds."""
+
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    """Added to the seed of every phase of a variant; the simulation and the splits stay as they are."""
+    variants: dict[str, dict[str, Any]]
+    """Overlays on `phases` by name, merged key by key; `full`, which changes nothing, always stands beside
+    them."""
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> "Ablations":
+        if "full" in self.variants:
+            raise ValueError("variants.full: this name is reserved for the study as it is")
+        return self
+
+
 class Statistics(Settings):
     """How sure each number is."""
 
@@ -450,6 +466,8 @@ class Config(Settings):
     """The comparison of channel adapters."""
     submission: Submission
     """Which phases answer the challenges."""
+    ablations: Ablations | None = None
+    """Variants of the graph of phases; no other target than `ablations` trains them."""
     statistics: Statistics = Statistics()
     """Intervals."""
     compute: Compute = Compute()
@@ -542,8 +560,14 @@ def _hint(word: str, known: Mapping[str, Any] | list[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
 
 
-def load_config(content: Mapping[str, Any]) -> Config:
+def load_config(content: Mapping[str, Any], *, where: str = "configuration") -> Config:
     """Validate merged YAML.
+
+    Parameters
+    ----------
+    content : mapping
+    where : str
+        What is validated, to name it in the error.
 
     Raises
     ------
@@ -553,19 +577,19 @@ def load_config(content: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors()]
+        faults = [_describe(fault, where) for fault in error.errors()]
         raise UserError("; ".join(dict.fromkeys(faults))) from None
 
 
-def _describe(fault: Any) -> str:
-    where = list(fault["loc"])
-    if where[:1] == ["phases"]:
-        del where[2:3]  # pydantic inserts the union's tag after the phase's name
-    key = ".".join(str(part) for part in where)
+def _describe(fault: Any, where: str) -> str:
+    path = list(fault["loc"])
+    if path[:1] == ["phases"]:
+        del path[2:3]  # pydantic inserts the union's tag after the phase's name
+    key = ".".join(str(part) for part in path)
     if fault["type"] == "extra_forbidden":
-        return f"configuration: unknown key '{key}'{_hint(str(where[-1]), _known_keys(fault['loc']))}"
+        return f"{where}: unknown key '{key}'{_hint(str(path[-1]), _known_keys(fault['loc']))}"
     message = fault["msg"].removeprefix("Value error, ")
-    return f"configuration: {key}: {message}" if key else f"configuration: {message}"
+    return f"{where}: {key}: {message}" if key else f"{where}: {message}"
 
 
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:

@@ -7,6 +7,7 @@ compare them with those of the last run and a person can paste them into a comma
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.readers import BUILT_IN, find_reader
+from cerebro.variants import expand
 
 KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(AnyPhase)[0]))
 """The kinds of phases; each is the module of that name in `cerebro.phases`."""
@@ -49,6 +51,7 @@ class Plan:
         self.config = config
         self.results = f"results/{config.name}"
         self.phases = list(config.phases)
+        self.nodes, self.lineups = expand(config)
         self.encoders = [*self.phases, RANDOM]
         self.groups = [
             group_name(name, index) for name, part in config.datasets.items() for index in range(part.groups)
@@ -172,7 +175,7 @@ class Plan:
 
     def phase_parents(self, phase: str) -> dict[str, str]:
         """Folders of the phases that this one needs, by the key that names them."""
-        return {key: self.phase_folder(name) for key, name in parents(self.config.phases[phase]).items()}
+        return {key: self.phase_folder(name) for key, name in parents(self.nodes[phase]).items()}
 
     def phase_folder(self, phase: str) -> str:
         """Where a phase writes."""
@@ -180,10 +183,10 @@ class Plan:
 
     def phase_settings(self, phase: str) -> str:
         """What ``phase`` reads; the encoder's architecture only where it starts from random weights."""
-        node = self.config.phases[phase]
+        node = self.nodes[phase]
         settings: dict[str, Any] = {
             "phase": node.model_dump(mode="json", exclude={"encoder"}),
-            "lineage": lineage(self.config.phases, phase),
+            "lineage": lineage(self.nodes, phase),
         }
         if node.init is None:
             settings["encoder"] = node.encoder or self.config.encoder
@@ -191,13 +194,13 @@ class Plan:
 
     def phase_code(self, phase: str) -> str:
         """Digest of the code behind a phase, the modules of other kinds left out."""
-        others = sorted(set(KINDS) - {self.config.phases[phase].kind})
+        others = sorted(set(KINDS) - {self.nodes[phase].kind})
         return code_digest("cerebro.phases.run", without=tuple(f"cerebro.phases.{kind}" for kind in others))
 
     def needed_windows(self, *phases: str) -> str:
         """What ``check-windows`` reads: what decides which windows the phases (none: all) take."""
         deciding = {"kind", "target", "mix", "tokenizer"}
-        chosen = {name: self.config.phases[name] for name in phases or self.phases}
+        chosen = {name: self.nodes[name] for name in phases or self.phases}
         return _json({"phases": {n: p.model_dump(include=deciding) for n, p in chosen.items()}})
 
     def encoder_files(self, encoder: str) -> list[str]:
@@ -236,6 +239,24 @@ class Plan:
     def score_settings(self) -> str:
         """What ``score`` reads."""
         return _json(self.config.statistics)
+
+    def answering(self) -> dict[str, str]:
+        """Predictions of every node that answers for a variant, by node.
+
+        Raises
+        ------
+        UserError
+            The configuration compares nothing.
+        """
+        if not self.lineups:
+            raise UserError("configuration: there is no section 'ablations', so nothing can be compared")
+        nodes = dict.fromkeys(node for lineup in self.lineups for node in lineup.answers().values())
+        return {node: f"{self.results}/predictions/{node}.parquet" for node in nodes}
+
+    def ablation_settings(self) -> str:
+        """What ``ablations`` reads."""
+        lineups = [asdict(lineup) for lineup in self.lineups]
+        return _json({"lineups": lineups, "statistics": self.config.statistics})
 
     def compute_settings(self) -> str:
         """Devices and workers: handed over beside the settings, since they never re-run a step."""

@@ -46,9 +46,9 @@ class Study:
         folder = str(self.folder)
         return ["snakemake", "--cores", "2", "--directory", folder, *arguments, "--configfile", *overlays]
 
-    def jobs(self, overlay: Mapping[str, Any] | None = None) -> set[str]:
+    def jobs(self, overlay: Mapping[str, Any] | None = None, target: str = "submission") -> set[str]:
         """Messages of the jobs that a dry run lists, the target itself left out."""
-        done = self.snakemake("--dry-run", overlay=overlay)
+        done = self.snakemake(target, "--dry-run", overlay=overlay)
         assert done.returncode == 0, done.stdout + done.stderr
         messages = re.findall(
             r"^Job \d+: (.*?)(?: \(progress: .*\))?$", done.stdout + done.stderr, re.MULTILINE

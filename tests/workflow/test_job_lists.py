@@ -119,6 +119,17 @@ def test_excluding_a_subject_reruns_the_shard_of_its_group_alone(archived: Any) 
     assert archived.jobs(overlay) - simulated == INDEX_ONWARDS | {f"Preprocessing {group}"}
 
 
+def test_ablations_train_what_their_variants_change_and_share_the_rest(finished: Any) -> None:
+    """The smoke study compares the full lineage with one that skips the contrast, with two seeds."""
+    jobs = finished.jobs(target="ablations")
+    assert {job for job in jobs if job.startswith("Training")} == {
+        *(f"Training {phase}-full-1" for phase in PHASES),
+        *(f"Training {phase}-no_contrast-{seed}" for phase in PHASES[3:] for seed in (0, 1)),
+    }
+    assert not any(job.startswith(("Preprocessing", "Probing")) for job in jobs)
+    assert "Comparing the variants" in jobs
+
+
 def edit(file: Path, addition: str) -> None:
     file.write_text(file.read_text() + addition)
 

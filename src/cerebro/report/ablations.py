@@ -1,0 +1,197 @@
+"""The table of ablations: every variant's scores, and its difference to the full study, with intervals."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cerebro.errors import UserError
+from cerebro.evaluation.bootstrap import SubjectBootstrap
+from cerebro.evaluation.comparison import Difference, Resampled, compare, resample
+from cerebro.evaluation.metrics import nrmse
+from cerebro.files import atomic_path
+from cerebro.report.figures import forest_plot
+from cerebro.report.tables import Table, as_markdown, print_tables
+from cerebro.tracking import start_run
+from cerebro.variants import FULL, Lineup
+
+SHARES = {1: 0.3, 2: 0.7}
+"""Weights of the challenges in the overall score."""
+HEADINGS = {
+    "c1/nrmse": "Challenge 1\nreaction time",
+    "c2/nrmse": "Challenge 2\nexternalizing",
+    "overall": "Overall\n0.3 and 0.7",
+    "c1/subject_nrmse": "Challenge 1\nsubject means",
+    "c2/subject_nrmse": "Challenge 2\nsubject means",
+}
+"""Columns of the printed table, by metric."""
+
+
+def tabulate(
+    lineups: Sequence[Lineup],
+    *,
+    predictions: Mapping[str, Path],
+    resamples: int,
+    store: Path,
+    output: Path,
+) -> None:
+    """Compare all variants with the full study; write the table and log a run per variant and seed.
+
+    Parameters
+    ----------
+    lineups : sequence of Lineup
+        Every variant with every seed.
+    predictions : mapping of str to Path
+        By node, the answers that :func:`cerebro.submission.predict.predict` wrote.
+    resamples : int
+        Bootstrap resamples of subjects and seeds.
+    store : Path
+        The tracking store's ``tracking.json``.
+    output : Path
+        The CSV, one row per variant and metric; the Markdown table and the forest plot lie beside it.
+
+    Raises
+    ------
+    UserError
+        When two nodes answered different windows.
+    """
+    answers = {node: pd.read_parquet(path) for node, path in predictions.items()}
+    scores, by_seed = _scores(lineups, answers, resamples=resamples)
+    differences = {metric: compare(variants, FULL) for metric, variants in scores.items()}
+    table = _tidy(scores, differences)
+    with atomic_path(output) as temporary:
+        table.to_csv(temporary, index=False)
+    shown = _printed(scores, differences, lineups)
+    with atomic_path(output.with_suffix(".md")) as temporary:
+        temporary.write_text(as_markdown([shown]))
+    forest_plot(table, output.with_name("forest.svg"))
+    _track(lineups, by_seed, store=store)
+    print_tables([shown])
+
+
+def _scores(
+    lineups: Sequence[Lineup], answers: Mapping[str, pd.DataFrame], *, resamples: int
+) -> tuple[dict[str, dict[str, Resampled]], dict[tuple[str, int], dict[str, float]]]:
+    """Resampled scores by metric and variant, and each lineup's own values."""
+    seeds: dict[str, list[Lineup]] = {}
+    for lineup in lineups:
+        seeds.setdefault(lineup.variant, []).append(lineup)
+    everyone = {subject for frame in answers.values() for subject in frame["subject"]}
+    bootstrap = SubjectBootstrap(everyone, resamples=resamples)
+    scores: dict[str, dict[str, Resampled]] = {metric: {} for metric in HEADINGS}
+    for variant, group in seeds.items():
+        for challenge in SHARES:
+            frames = [answers[lineup.answers()[challenge]] for lineup in group]
+            reference = answers[lineups[0].answers()[challenge]]
+            _same_windows(frames, reference, challenge)
+            for name, frame_of in (("nrmse", lambda frame: frame), ("subject_nrmse", _subject_means)):
+                parts = [frame_of(frame) for frame in frames]
+                scores[f"c{challenge}/{name}"][variant] = resample(
+                    nrmse,
+                    parts[0]["truth"].to_numpy(),
+                    [part["prediction"].to_numpy() for part in parts],
+                    subjects=parts[0]["subject"].to_numpy(dtype=str),
+                    bootstrap=bootstrap,
+                )
+        scores["overall"][variant] = Resampled(
+            *(
+                sum(share * getattr(scores[f"c{c}/nrmse"][variant], part) for c, share in SHARES.items())
+                for part in ("by_seed", "resamples")
+            )
+        )
+    by_seed = {
+        (lineup.variant, lineup.seed): {
+            metric: float(variants[lineup.variant].by_seed[place]) for metric, variants in scores.items()
+        }
+        for group in seeds.values()
+        for place, lineup in enumerate(group)
+    }
+    return scores, by_seed
+
+
+def _same_windows(frames: Sequence[pd.DataFrame], reference: pd.DataFrame, challenge: int) -> None:
+    for frame in frames:
+        if not frame["window"].equals(reference["window"]):
+            raise UserError(
+                f"challenge {challenge}: two nodes answered different windows; remove the predictions and "
+                "run `snakemake ablations` again"
+            )
+
+
+def _subject_means(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.groupby("subject", as_index=False)[["truth", "prediction"]].mean()
+
+
+def _tidy(
+    scores: Mapping[str, Mapping[str, Resampled]], differences: Mapping[str, Mapping[str, Difference]]
+) -> pd.DataFrame:
+    rows = []
+    for metric, variants in scores.items():
+        for variant, score in variants.items():
+            row: dict[str, Any] = {"variant": variant, "metric": metric, **score.interval().as_json()}
+            row["seeds"] = len(score.by_seed)
+            row["sd_over_seeds"] = float(np.std(score.by_seed, ddof=1)) if len(score.by_seed) > 1 else None
+            difference = differences[metric].get(variant)
+            if difference is not None:
+                row |= {f"difference_{key}": v for key, v in difference.interval.as_json().items()}
+                row |= {"p": difference.p, "p_corrected": difference.p_corrected}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _printed(
+    scores: Mapping[str, Mapping[str, Resampled]],
+    differences: Mapping[str, Mapping[str, Difference]],
+    lineups: Sequence[Lineup],
+) -> Table:
+    rows = []
+    for variant in scores["overall"]:
+        cells = []
+        for metric in HEADINGS:
+            interval = scores[metric][variant].interval()
+            cells.append(_cell(interval.value, interval.low, interval.high))
+            found = differences[metric].get(variant)
+            if metric == "overall":
+                cells.append("" if found is None else _difference(found))
+        rows.append([variant, *cells])
+    header = ["variant"]
+    for metric, heading in HEADINGS.items():
+        header += [heading, "minus full"] if metric == "overall" else [heading]
+    counts = Counter(lineup.variant for lineup in lineups)
+    notes = [
+        "NRMSE on the held-out releases, less is better; 95 % percentile intervals over subjects and seeds "
+        "together. 'minus full': on the same resampled subjects and seeds; * p below .05 after Holm's "
+        "correction for the number of variants.",
+        f"{len(counts)} variants, {max(counts.values())} seeds each. Nothing was chosen on the held-out "
+        "releases: epochs are selected on validation subjects of the training releases.",
+    ]
+    return Table("Ablations", header, rows, notes, separated=frozenset({0}))
+
+
+def _cell(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if low is None else f"{value:.3f}\n[{low:.3f}, {high:.3f}]"
+
+
+def _difference(found: Difference) -> str:
+    interval = found.interval
+    if interval.value is None or interval.low is None:
+        return "-"
+    mark = "*" * (found.p_corrected < 0.05)
+    return f"{interval.value:+.3f}{mark}\n[{interval.low:+.3f}, {interval.high:+.3f}]"
+
+
+def _track(
+    lineups: Sequence[Lineup], values: Mapping[tuple[str, int], Mapping[str, float]], *, store: Path
+) -> None:
+    for lineup in lineups:
+        tags = {"cerebro.variant": lineup.variant, "cerebro.seed": str(lineup.seed)}
+        tags |= {f"cerebro.challenge_{c}": node for c, node in lineup.answers().items()}
+        name = f"{lineup.variant}, seed {lineup.seed}"
+        with start_run(store, name=name, kind="ablation", tags=tags) as run:
+            found = values[lineup.variant, lineup.seed]
+            run.log_metrics({key: value for key, value in found.items() if np.isfinite(value)})

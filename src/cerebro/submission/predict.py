@@ -1,0 +1,49 @@
+"""What a finished finetune phase answers on the windows that the challenge scores, without packaging it.
+
+The answers are those of the zip: the same predictor on the same windows, in µV instead of volts. A study
+with hundreds of lineages compares them from these files; only the submission itself is packaged.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cerebro.data.card import load_predictor, read_card
+from cerebro.data.selection import read_index, select_windows, shards_folder
+from cerebro.data.windows import WindowDataset
+from cerebro.files import atomic_path
+from cerebro.submission.scoring import CHALLENGES
+
+BATCH_SIZE = 64
+"""Windows per forward pass; no effect on the answers."""
+
+
+def predict(folder: Path, *, index: Path, output: Path) -> None:
+    """Predict every scored window of the held-out releases.
+
+    Parameters
+    ----------
+    folder : Path
+        A finished finetune phase.
+    index : Path
+        The window index.
+    output : Path
+        Parquet, one row per window: ``window``, ``subject``, ``truth``, ``prediction``.
+    """
+    model, target = load_predictor(folder), read_card(folder)["target"]
+    kind = next(kind for kind, label in CHALLENGES.values() if label == target)
+    rows = select_windows(
+        read_index(index), kind=kind, splits=["test"], label=target, purpose=f"the answers of {folder}"
+    )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model, dataset = model.to(device), WindowDataset(rows, shards_folder(index))
+    answers = np.empty(len(rows))
+    with torch.inference_mode():
+        for first in range(0, len(rows), BATCH_SIZE):
+            numbers = range(first, min(first + BATCH_SIZE, len(rows)))
+            batch = dataset[numbers]
+            answers[numbers] = model(batch["signal"].to(device), batch["positions"].to(device))[:, 0].cpu()
+    frame = rows[["window", "subject"]].assign(truth=rows[target].astype(float), prediction=answers)
+    with atomic_path(output) as temporary:
+        frame.to_parquet(temporary, index=False)

@@ -1,0 +1,93 @@
+"""The table of ablations from answers that are small enough to calculate by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from cerebro.errors import UserError
+from cerebro.report.ablations import tabulate
+from cerebro.tracking import create_store
+from cerebro.variants import Lineup
+
+TRUTH = {1: np.array([1.0, 2.0, 3.0, 5.0, 4.0, 3.0]), 2: np.array([-1.0, -1.0, 0.0, 0.0, 2.0, 2.0])}
+SUBJECTS = ["a", "a", "b", "b", "c", "c"]
+ERRORS = {"rt": 0.5, "rt-1": 0.7, "rt-worse": 1.0, "rt-worse-1": 1.2, "ext": 1.0, "ext-1": 1.0}
+"""What each node adds to the truth of every window."""
+LINEUPS = [
+    Lineup("full", 0, "rt", "ext"),
+    Lineup("full", 1, "rt-1", "ext-1"),
+    Lineup("worse", 0, "rt-worse", "ext"),
+    Lineup("worse", 1, "rt-worse-1", "ext-1"),
+]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    create_store(name="study", output=tmp_path / "tracking.json")
+    for node, error in ERRORS.items():
+        truth = TRUTH[1 if node.startswith("rt") else 2]
+        frame = {"window": range(6), "subject": SUBJECTS, "truth": truth, "prediction": truth + error}
+        pd.DataFrame(frame).to_parquet(tmp_path / f"{node}.parquet")
+    return tmp_path
+
+
+def table_of(study: Path) -> pd.DataFrame:
+    tabulate(
+        LINEUPS,
+        predictions={node: study / f"{node}.parquet" for node in ERRORS},
+        resamples=200,
+        store=study / "tracking.json",
+        output=study / "ablations.csv",
+    )
+    return pd.read_csv(study / "ablations.csv").set_index(["variant", "metric"])
+
+
+def test_scores_and_differences_are_those_calculated_by_hand(study: Path) -> None:
+    table = table_of(study)
+    c1, c2 = (TRUTH[challenge].std() for challenge in (1, 2))
+    assert table.loc[("full", "c1/nrmse"), "value"] == pytest.approx(0.6 / c1)
+    assert table.loc[("worse", "c1/nrmse"), "value"] == pytest.approx(1.1 / c1)
+    assert table.loc[("worse", "c1/nrmse"), "difference_value"] == pytest.approx(0.5 / c1)
+    assert table.loc[("worse", "c2/nrmse"), "difference_value"] == 0
+    assert table.loc[("worse", "overall"), "value"] == pytest.approx(0.3 * 1.1 / c1 + 0.7 * 1.0 / c2)
+    assert table.loc[("full", "c1/nrmse"), "sd_over_seeds"] == pytest.approx(0.2 / c1 / np.sqrt(2))
+    means = TRUTH[1].reshape(3, 2).mean(axis=1)
+    assert table.loc[("full", "c1/subject_nrmse"), "value"] == pytest.approx(0.6 / means.std())
+    assert pd.isna(table.loc[("full", "c1/nrmse"), "p"])
+
+
+def test_a_clear_difference_is_marked_and_the_figure_is_drawn(study: Path) -> None:
+    table = table_of(study)
+    row = table.loc[("worse", "c1/nrmse")]
+    assert 0 < row["difference_low"] <= row["difference_value"] <= row["difference_high"]
+    assert row["p_corrected"] == row["p"] < 0.05
+    text = (study / "ablations.md").read_text()
+    assert "| worse |" in text
+    assert "2 variants, 2 seeds each" in text
+    assert (study / "forest.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_mlflow_holds_a_run_per_variant_and_seed_from_which_the_table_can_be_rebuilt(study: Path) -> None:
+    table = table_of(study)
+    client = MlflowClient(f"sqlite:///{study / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("study").experiment_id])
+    found = pd.DataFrame(
+        [
+            {**run.data.metrics, "variant": run.data.tags["cerebro.variant"]}
+            for run in runs
+            if run.data.tags["cerebro.kind"] == "ablation"
+        ]
+    )
+    assert len(found) == len(LINEUPS)
+    means = found.groupby("variant")["c1/nrmse"].mean()
+    assert means["worse"] == pytest.approx(table.loc[("worse", "c1/nrmse"), "value"])
+
+
+def test_answers_to_other_windows_are_refused(study: Path) -> None:
+    frame = pd.read_parquet(study / "rt-worse.parquet").assign(window=range(1, 7))
+    frame.to_parquet(study / "rt-worse.parquet")
+    with pytest.raises(UserError, match="challenge 1: two nodes answered different windows"):
+        table_of(study)

@@ -1,0 +1,59 @@
+# Variants of the graph of phases with several seeds, compared on the held-out releases.
+
+
+rule predict:
+    input:
+        encoder=lambda wildcards: PLAN.encoder_files(wildcards.phase),
+        index=rules.windows.output.index,
+        audit=rules.audit.output[0],
+        shards=expand(rules.shard.output.signals, group=PLAN.groups),
+    output:
+        f"{R}/predictions/{{phase}}.parquet",
+    log:
+        f"{R}/logs/predictions/{{phase}}.log",
+    benchmark:
+        f"{R}/benchmarks/predictions/{{phase}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=PLAN.gpus,
+    params:
+        folder=lambda wildcards: PLAN.phase_folder(wildcards.phase),
+        code=code_digest("cerebro.submission.predict"),
+    message:
+        "Answers of {wildcards.phase}"
+    shell:
+        "python -m cerebro.cli predict --phase {params.folder:q} --index {input.index:q}"
+        " --output {output:q} &> {log:q}"
+
+
+rule ablations:
+    input:
+        predictions=lambda wildcards: PLAN.answering().values(),
+        tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
+    output:
+        table=f"{R}/tables/ablations.csv",
+        text=f"{R}/tables/ablations.md",
+        forest=f"{R}/tables/forest.svg",
+    log:
+        f"{R}/logs/ablations.log",
+    benchmark:
+        f"{R}/benchmarks/ablations.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=PLAN.ablation_settings(),
+        code=code_digest("cerebro.report.ablations"),
+    message:
+        "Comparing the variants"
+    shell:
+        "python -m cerebro.cli ablations --settings {params.settings:q}"
+        " --predictions {input.predictions:q} --tracking {input.tracking:q}"
+        " --output {output.table:q} 2>&1 | tee {log:q}"
