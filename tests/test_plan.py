@@ -89,6 +89,14 @@ def test_parents_are_handed_over_by_key_and_folder() -> None:
     assert plan().phase_parents("reaction_time") == {"init": "results/demo/phases/contrast"}
 
 
+def test_the_comparison_of_adapters_knows_of_no_phase() -> None:
+    asked = json.loads(plan().adapter_settings())
+    assert set(asked) == {"adapters", "encoder", "probes", "statistics"}
+    overlay = {"phases": {"reaction_time": {"epochs": 1}}, "adapters": {"seeds": [7]}}
+    assert plan(overlay).phase_settings("contrast") == plan().phase_settings("contrast")
+    assert json.loads(plan(overlay).adapter_settings())["adapters"]["seeds"] == [7]
+
+
 def test_the_check_of_windows_ignores_how_a_phase_trains() -> None:
     overlay = {"phases": {"reaction_time": {"learning_rate": 1.1e-3, "epochs": 1, "batch_size": 4}}}
     assert plan(overlay).needed_windows() == plan().needed_windows()

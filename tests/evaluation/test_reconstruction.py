@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import mne
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from cerebro.data.windows import WindowDataset
+from cerebro.evaluation.adapters import NearestElectrode
 from cerebro.evaluation.reconstruction import (
     SCENARIOS,
     Hidden,
@@ -17,7 +19,7 @@ from cerebro.evaluation.reconstruction import (
 )
 from cerebro.models.channel_adapter import InterpolationChannelAdapter, PerceiverChannelAdapter
 from cerebro.models.front_end import FrontEnd
-from cerebro.recordings.montages import LAYOUTS, layout_positions
+from cerebro.recordings.montages import LAYOUTS, canonical_name, layout_positions, positions
 from cerebro.shards.store import ShardWriter, quantise, write_table
 
 SEED = 5
@@ -31,6 +33,16 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(SEED)
 
 
+def windows_of(folder: Path, signal: np.ndarray, channels: tuple[str, ...]) -> WindowDataset:
+    """Windows of 2 s, side by side, of a signal (n_times, n_chans) in µV at 100 Hz."""
+    with ShardWriter(folder / "net-0.npy", n_chans=len(channels)) as writer:
+        writer.append(quantise(signal)[0])
+    recordings = {"recording": ["r"], "offset": [0], "length": [len(signal)]}
+    write_table(folder / "net-0.parquet", pa.table(recordings), channels=channels, sfreq=100.0)
+    starts = np.arange(len(signal) // 200) * 200
+    return WindowDataset(pd.DataFrame({"shard": "net-0", "start": starts, "length": 200}), folder)
+
+
 def smooth_windows(folder: Path, n_windows: int = 24) -> WindowDataset:
     """Windows of the 128 net in which few broad sources, and a little noise, reach the electrodes."""
     random = generator()
@@ -38,12 +50,7 @@ def smooth_windows(folder: Path, n_windows: int = 24) -> WindowDataset:
     pattern = (5 * (NET_POSITIONS @ sources.T - 1)).exp()
     signal = 30 * torch.randn(n_windows * 200, 30, generator=random) @ pattern.T
     signal += torch.randn(signal.shape, generator=random)
-    with ShardWriter(folder / "net-0.npy", n_chans=128) as writer:
-        writer.append(quantise(signal.numpy())[0])
-    recordings = {"recording": ["r"], "offset": [0], "length": [len(signal)]}
-    write_table(folder / "net-0.parquet", pa.table(recordings), channels=NET, sfreq=100.0)
-    rows = pd.DataFrame({"shard": "net-0", "start": np.arange(n_windows) * 200, "length": 200})
-    return WindowDataset(rows, folder)
+    return windows_of(folder, signal.numpy(), NET)
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -144,3 +151,25 @@ def test_a_window_with_nothing_wanted_has_no_error():
     nothing = torch.zeros(1, 4, dtype=torch.bool)
     zeros = torch.zeros(1, 4, 10)
     assert unexplained(zeros, Hidden(zeros, torch.zeros(1, 4, 3), nothing, zeros, nothing)).isnan().all()
+
+
+def test_on_a_real_recording_splines_and_the_untrained_perceiver_halve_the_error_of_the_nearest_electrode(
+    real_recordings, tmp_path
+):
+    """Hidden channels of EEGLAB's sample recording: 30 electrodes of the 10-10 system, four minutes."""
+    raw = mne.io.read_raw_eeglab(real_recordings / "eeglab_data.set", preload=True, verbose="error")
+    raw.filter(0.5, 50, verbose="error").resample(100, verbose="error")
+    raw.pick([name for name in raw.ch_names if canonical_name(name)])
+    channels = tuple(name for label in raw.ch_names if (name := canonical_name(label)))
+    windows = windows_of(tmp_path, 1e6 * raw.get_data().T, channels)
+    layout = torch.from_numpy(positions(channels))
+    torch.manual_seed(SEED)
+    error = {
+        build.__name__: np.nanmean(
+            reconstruction_errors(build(layout), windows, SCENARIOS["tenth"], front_end=FRONT_END, seed=SEED)
+        )
+        for build in (NearestElectrode, InterpolationChannelAdapter, PerceiverChannelAdapter)
+    }
+    print(error)
+    assert 0.02 < error["InterpolationChannelAdapter"] < 0.5 * error["NearestElectrode"]
+    assert 0.02 < error["PerceiverChannelAdapter"] < 0.5 * error["NearestElectrode"]
