@@ -118,6 +118,20 @@ def test_position_and_time_tell_identical_patches_apart(encoder, positions):
     assert (tokens[0] - tokens[4]).abs().max() > 1e-3  # next channel, same patch
 
 
+def test_no_two_tokens_share_a_place(encoder):
+    """LaBraM's class token has the position of its first channel in pretraining."""
+    places = encoder.places(6)
+    apart = torch.cdist(places, places) + torch.eye(len(places))
+    assert apart.min() > 0.01 * places.norm(dim=1).mean()
+
+
+def test_a_windows_tokens_do_not_depend_on_the_batch_it_is_in(encoder, window, positions):
+    """Statistics over a batch or a plane would let other windows in."""
+    loud = torch.cat((window, 50 * window.flip(-1)))
+    alone = encoder(window, positions)
+    torch.testing.assert_close(encoder(loud, positions.expand(2, -1, -1))[:1], alone, atol=1e-5, rtol=1e-5)
+
+
 def test_a_window_without_any_channel_gives_finite_features_and_gradients(encoder, positions):
     features = encoder.features(torch.zeros(2, 12, 200), positions.expand(2, -1, -1))
     assert features.isfinite().all()
