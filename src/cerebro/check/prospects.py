@@ -22,7 +22,7 @@ from cerebro.shards.splits import assign_splits
 SAMPLED = 4
 """Recordings of one dataset, task and split whose windows are cut."""
 
-TRIED = 40
+TRIED = 20
 """Where these give nothing but windows that any recording has, up to this many are tried."""
 
 NEEDS = {
@@ -83,8 +83,8 @@ def possible_windows(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
             unlabelled=part["externalizing"].isna(), repeat=part.groupby("subject").cumcount()
         ).sort_values(["unlabelled", "repeat"], kind="stable")
         special: set[str] = set()
-        for tried, row in enumerate(order.to_dict(orient="records")):
-            if tried >= TRIED or (tried >= wanted and (len(special) >= wanted or not row["task"])):
+        for tried, row in enumerate(order.head(max(TRIED, wanted)).to_dict(orient="records")):
+            if tried >= wanted and (len(special) >= wanted or not row["task"]):
                 break
             frame = _windows(row, config)
             frames.append(frame)

@@ -46,7 +46,7 @@ def check(overlays: Sequence[Path]) -> None:
             notes.append(f"datasets.{name}: simulated, and not yet written (`snakemake simulate` writes it)")
             continue
         one = survey(name, dataset, roots, config.splits.excluded_subjects)
-        one.problems += _absent(one, config)
+        one.problems += _absent(one, config, overlays)
         surveys.append(one)
     problems += [problem for one in surveys for problem in one.problems]
     notes += [note for one in surveys for note in one.notes]
@@ -65,8 +65,9 @@ def check(overlays: Sequence[Path]) -> None:
     for mark, lines in (("note", notes), ("PROBLEM", problems)):
         for line in dict.fromkeys(lines):
             print(f"{mark}: {line}")
-    if problems:
-        raise UserError(f"the run would fail: {len(set(problems))} problems, listed above")
+    if found := len(set(problems)):
+        listed = "one problem" if found == 1 else f"{found} problems"
+        raise UserError(f"the run would fail: {listed}, listed above")
     print("Nothing stands in the way of a run." if prospects else "Nothing that could be looked at is wrong.")
 
 
@@ -91,26 +92,30 @@ def _simulated(config: Config, name: str) -> tuple[Path, ...]:
     return (folder / name,) if (folder / "simulation.json").is_file() else ()
 
 
-def _absent(one: Survey, config: Config) -> list[str]:
+def _absent(one: Survey, config: Config, overlays: Sequence[Path]) -> list[str]:
     """What to say of folders that are not there, or hold nothing."""
-    missing = [root for root, is_there in one.roots.items() if not is_there]
-    lines = [
-        f"datasets.{one.name}.roots: there is no folder {root}{_remedy(one.dataset, config)}"
-        for root in missing
-    ]
-    if not missing and one.rows.empty and not one.problems:
-        roots = ", ".join(map(str, one.roots))
-        lines.append(f"datasets.{one.name}: no recording in {roots}{_remedy(one.dataset, config)}")
-    return lines
+    missing = [str(root) for root, is_there in one.roots.items() if not is_there]
+    remedy = _remedy(one.dataset, config, overlays)
+    if missing:
+        return [f"datasets.{one.name}.roots: there is no folder {', '.join(missing)}{remedy}"]
+    if not one.rows.empty or one.problems:
+        return []
+    if one.unwanted:
+        keys = " and ".join(dict.fromkeys(reason.rpartition(" ")[2] for reason, _ in one.unwanted))
+        there = ", ".join(dict.fromkeys(of for _, of in one.unwanted))
+        return [f"datasets.{one.name}: no recording of {keys} in {one.searched}, which holds {there}"]
+    return [f"datasets.{one.name}: no recording in {one.searched}{remedy}"]
 
 
-def _remedy(dataset: Dataset, config: Config) -> str:
+def _remedy(dataset: Dataset, config: Config, overlays: Sequence[Path]) -> str:
     if dataset.reader == "tuh":
         return f"; {LICENCE}"
-    if dataset.reader == "hbn":
-        how = "fetches what the section `download` names" if config.download else "fetches HBN"
-        return f"; `snakemake download` {how}, see docs/getting_data.md"
-    return ""
+    if dataset.reader != "hbn":
+        return ""
+    if config.download is None:
+        return "; docs/getting_data.md says how to fetch HBN"
+    files = " ".join(["--configfile", *map(str, overlays)]) if overlays else ""
+    return f"; `snakemake --cores 1 download {files}".rstrip() + "` fetches it"
 
 
 def _shard_bytes(one: Survey, config: Config) -> int:

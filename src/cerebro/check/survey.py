@@ -16,11 +16,13 @@ from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.recordings.exclusions import read_exclusions
 from cerebro.recordings.failures import refuse_failures
-from cerebro.recordings.headers import glance
+from cerebro.recordings.headers import Header, glance
 from cerebro.recordings.inventory import SCHEMA, inventory_row, tell_copies_apart, why_unwanted
 from cerebro.recordings.montages import canonical_order
 from cerebro.recordings.readers import load_reader, person_function
 from cerebro.recordings.recording import Recording
+
+_THREADS, _GLANCES = 8, 256
 
 
 @dataclass
@@ -48,6 +50,11 @@ class Survey:
     def usable(self) -> pd.DataFrame:
         """Rows of the recordings that go on."""
         return self.rows[self.rows["status"] == "ok"]
+
+    @property
+    def searched(self) -> str:
+        """The folders that exist."""
+        return ", ".join(str(root) for root, is_there in self.roots.items() if is_there)
 
     @property
     def labels_in_headers(self) -> bool:
@@ -94,11 +101,10 @@ def _look(result: Survey, excluded_subjects: Sequence[str]) -> None:
     ):
         if reason := why_unwanted(recording, name, dataset):
             of = recording.release if reason.startswith("release") else recording.task
-            result.unwanted[reason, of] += 1
+            result.unwanted[reason, of or "(none)"] += 1
         else:
             found.append(recording)
-    with ThreadPoolExecutor(8) as pool:
-        headers = list(pool.map(glance, [recording.path for recording in found]))
+    headers = _glances([recording.path for recording in found])
     reasons = [exclusions.reason(recording.subject) for recording in found]
     rows = [
         inventory_row(name, dataset, recording, reason, header, None)
@@ -115,18 +121,31 @@ def _look(result: Survey, excluded_subjects: Sequence[str]) -> None:
     _judge(result)
 
 
+def _glances(paths: Sequence[Path]) -> list[Header]:
+    """Glance at files, several side by side: what is slow is a disk, or a network's answer."""
+    parts = [paths[start : start + _GLANCES] for start in range(0, len(paths), _GLANCES)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return [
+            header
+            for part in pool.map(lambda part: [glance(path) for path in part], parts)
+            for header in part
+        ]
+
+
 def _table(rows: Sequence[Mapping[str, Any]], opened: Sequence[bool]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SCHEMA.names).assign(opened=np.array(opened, dtype=bool))
 
 
 def _judge(result: Survey) -> None:
     rows, name = result.rows, result.name
+    if rows.empty:
+        return
     if result.usable.empty:
-        reasons = rows.loc[rows["status"] != "ok", "reason"].value_counts()
-        why = f": {len(rows)} found, mostly: {reasons.index[0]}" if len(reasons) else ""
-        where = ", ".join(str(root) for root, is_there in result.roots.items() if is_there)
-        if where:
-            result.problems.append(f"datasets.{name}: no usable recording in {where}{why}")
+        reasons = rows["reason"].value_counts()
+        result.problems.append(
+            f"datasets.{name}: no usable recording in {result.searched}: {len(rows)} found, mostly: "
+            f"{reasons.index[0]}"
+        )
         return
     # What is known without a header counts for all; what headers say, for those that were read.
     tried = rows[rows["status"].isin(["ok", "quarantined"])]

@@ -1,8 +1,7 @@
 """What the check found, as tables for a terminal of 100 columns."""
 
-import re
-from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import pandas as pd
 from rich.filesize import decimal
@@ -26,7 +25,7 @@ def archives(surveys: Sequence[Survey]) -> Table:
         totals = [""] * 4
         if not usable.empty:
             totals = [
-                f"{usable['subject'].nunique():,}",
+                _subjects(usable),
                 f"{len(usable):,}",
                 _hours(usable),
                 decimal(int(usable["size_bytes"].sum())),
@@ -56,14 +55,13 @@ def tasks(surveys: Sequence[Survey]) -> Table:
     rows = []
     for survey in surveys:
         for task, part in survey.usable.groupby("task"):
-            hours = f"{part['duration'].sum() / 3600:,.1f}"
             rows.append(
                 [
                     survey.name,
                     str(task) or "(none)",
-                    f"{part['subject'].nunique():,}",
+                    _subjects(part),
                     f"{len(part):,}",
-                    hours,
+                    _hours(part),
                 ]
             )
     header = ["dataset", "task", "subjects", "recordings", "hours*"]
@@ -91,16 +89,15 @@ def left_out(surveys: Sequence[Survey]) -> Table:
     rows = []
     for survey in surveys:
         out = survey.rows[survey.rows["status"] != "ok"]
-        why = [_without_names(reason_kind(row)) for row in out.to_dict(orient="records")]
-        counted = out.assign(why=why).groupby(["status", "why"])
+        why = [reason_kind(row) for row in out.to_dict(orient="records")]
         lines = [
-            (len(part), [survey.name, str(status), str(reason), f"{part['subject'].nunique():,}"])
-            for (status, reason), part in counted
+            (len(part), [survey.name, str(status), _with_example(part, str(reason)), _subjects(part)])
+            for (status, reason), part in out.assign(why=why).groupby(["status", "why"])
         ]
-        unwanted: Counter[str] = Counter()
-        for (reason, of), size in survey.unwanted.items():
-            unwanted[f"{reason}: {of or '(none)'}"] += size
-        lines += [(size, [survey.name, "unwanted", reason, ""]) for reason, size in unwanted.items()]
+        lines += [
+            (size, [survey.name, "unwanted", f"{reason}: {of}", ""])
+            for (reason, of), size in survey.unwanted.items()
+        ]
         lines.sort(key=lambda line: -line[0])
         rows += [[*cells, f"{size:,}"] for size, cells in lines[:_MOST_REASONS]]
         if rest := lines[_MOST_REASONS:]:
@@ -158,6 +155,11 @@ def _once(rows: list[list[str]]) -> list[list[str]]:
     return cleaned
 
 
-def _without_names(reason: str) -> str:
-    """Leave out what is particular to one file: names in links, numbers."""
-    return re.sub(r"the link \S+ points", "a link points", reason)
+def _with_example(rows: pd.DataFrame, reason: str) -> str:
+    """A reason, and below it the first file that it befell, where somebody should look at it."""
+    first = rows.iloc[0]
+    return f"{reason}\n{PurePath(first['path']).name}" if first["status"] == "quarantined" else reason
+
+
+def _subjects(rows: pd.DataFrame) -> str:
+    return f"{rows['subject'].nunique():,}"

@@ -17,10 +17,6 @@ _MAGIC = {b"0": ("edf", 2), b"\xffBIOSEMI": ("bdf", 3)}
 class EdfHeader:
     """What an EDF or BDF header says."""
 
-    format: str
-    """`edf` or `bdf`."""
-    gaps: bool
-    """Whether data records don't follow each other without gaps (EDF+D)."""
     patient: str
     """The field on the patient: in TUH code, sex and age, else free text."""
     labels: tuple[str, ...]
@@ -41,8 +37,8 @@ def read_edf_header(path: Path) -> EdfHeader:
     Raises
     ------
     ValueError
-        If the file is no EDF or BDF file, its header is broken, it holds no signals, or fewer than its header
-        promises.
+        If the file is no EDF or BDF file, or the one under the other's name; if its header is broken, its
+        signals have gaps, it holds none, or fewer than its header promises.
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -50,6 +46,11 @@ def read_edf_header(path: Path) -> EdfHeader:
         kind, bytes_per_sample = _MAGIC.get(fixed[:8].strip(), ("", 0))
         if not kind or len(fixed) < 256:
             raise ValueError(f"not an EDF or BDF file ({'empty' if not fixed else 'wrong first bytes'})")
+        if path.suffix.lower() != f".{kind}":
+            named = path.suffix.lstrip(".").upper()
+            raise ValueError(f"{_a(kind.upper())} file under the name of {_a(named)} file")
+        if fixed[192:197] in (b"EDF+D", b"BDF+D"):
+            raise ValueError("an EDF+D file: its signals have gaps, so that times after the first are wrong")
         count = _whole(fixed[252:256], "number of signals")
         rest = stream.read(256 * count)
     if len(rest) < 256 * count:
@@ -73,8 +74,6 @@ def read_edf_header(path: Path) -> EdfHeader:
     if not held:
         raise ValueError("it holds no signals")
     return EdfHeader(
-        format=kind,
-        gaps=fixed[192:197] in (b"EDF+D", b"BDF+D"),
         patient=fixed[8:88].decode("latin1").strip(),
         labels=labels,
         units=_texts(rest[96 * count : 104 * count], 8),
@@ -82,6 +81,10 @@ def read_edf_header(path: Path) -> EdfHeader:
         record_seconds=record_seconds,
         records=held,
     )
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name.startswith('E') else 'a'} {name}"
 
 
 def _texts(field: bytes, width: int) -> tuple[str, ...]:

@@ -1,9 +1,25 @@
 """One bad file costs one file; too many of them mean that something else is wrong, and the step stops."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
 from cerebro.errors import UserError
+
+_PARTICULAR = (
+    (re.compile(r"\S+\.(set|fdt|bdf|edf|vhdr|eeg|fif|gdf|cnt)\b"), "a file"),
+    (
+        re.compile(r"promises \d+ data records, the file holds \d+"),
+        "promises more data records than it holds",
+    ),
+)
+
+
+def kind_of_reason(reason: str) -> str:
+    """Leave out what is particular to one file, its name and length, so that like reasons are counted."""
+    for particular, general in _PARTICULAR:
+        reason = particular.sub(general, reason)
+    return reason
 
 
 def refuse_failures(dataset: str, reasons: Iterable[str], *, recordings: int, limit: float) -> None:
@@ -25,7 +41,7 @@ def refuse_failures(dataset: str, reasons: Iterable[str], *, recordings: int, li
     UserError
         Naming the commonest reasons and the key that holds the limit.
     """
-    counted = Counter(reasons)
+    counted = Counter(map(kind_of_reason, reasons))
     failed = counted.total()
     if failed > 1 and failed > limit * recordings:
         commonest = "; ".join(f"{size} x {reason}" for reason, size in counted.most_common(3))

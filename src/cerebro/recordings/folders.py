@@ -10,14 +10,19 @@ def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
 
     Dangling links are yielded as well, so that readers can say what has not been downloaded.
     """
-    seen: set[str] = set()
+    seen: set[tuple[int, int]] = set()
     for root in roots:
         for folder, folders, files in os.walk(root, followlinks=True):
-            real = os.path.realpath(folder)
-            if real in seen:
+            try:
+                stat = Path(folder).stat()
+            except OSError:  # gone since its parent was listed
                 folders.clear()
                 continue
-            seen.add(real)
+            identity = (stat.st_dev, stat.st_ino)
+            if identity in seen:
+                folders.clear()
+                continue
+            seen.add(identity)
             folders[:] = sorted(
                 name
                 for name in folders

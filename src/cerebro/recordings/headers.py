@@ -98,8 +98,7 @@ def read_headers(paths: Sequence[Path], *, state: Path | None = None, threads: i
 
 def glance(path: Path) -> Header:
     """Say how large a file is and whether it was downloaded, its content unread."""
-    header, _ = _glance(path)
-    return _unless_pointer(path, header)
+    return _unless_pointer(path, *_glance(path))
 
 
 def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header, Stamp | None]:
@@ -107,7 +106,7 @@ def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header,
     stamped, stamp = _glance(path)
     if stamped.status == "ok" and str(path) in known and known[str(path)][0] == stamp:
         return known[str(path)][1], stamp
-    stamped = _unless_pointer(path, stamped)
+    stamped = _unless_pointer(path, stamped, stamp)
     if stamped.status != "ok":
         return stamped, None
     try:
@@ -116,6 +115,8 @@ def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header,
         raise
     except FileNotFoundError:
         return Header(status="missing", reason="not downloaded: the file that holds its signals"), None
+    except OSError as error:  # of the disk, not of the content: it may be over the next time
+        return replace(stamped, status="quarantined", reason=_said(error)), None
     except Exception as error:
         # Broken files make MNE and SciPy raise anything at all; one bad file must cost one file, named.
         return replace(stamped, status="quarantined", reason=_said(error)), stamp
@@ -125,37 +126,41 @@ def _glance(path: Path) -> tuple[Header, Stamp]:
     stamp: Stamp = []
     try:
         for file in _parts(path):
-            if not file.exists():
-                missing = f"not downloaded: the link {file.name} points nowhere"
-                return Header(status="missing", reason=missing), stamp
             stat = file.stat()
             stamp += [stat.st_size, stat.st_mtime_ns]
+    except FileNotFoundError:
+        return Header(status="missing", reason=f"not downloaded: the link {file.name} points nowhere"), stamp
     except OSError as error:
         return Header(status="quarantined", reason=_said(error)), stamp
     return Header(size_bytes=sum(stamp[::2]), mtime_ns=max(stamp[1::2])), stamp
 
 
-def _unless_pointer(path: Path, header: Header) -> Header:
-    """The header, unless the file can't be opened or git-annex keeps its content elsewhere."""
+def _unless_pointer(path: Path, header: Header, stamp: Stamp) -> Header:
+    """The header, unless git-annex keeps the content elsewhere; large files are not opened for it."""
     if header.status != "ok":
         return header
     try:
-        for file in _parts(path):
-            with file.open("rb") as stream:
-                start = stream.read(256)
-            if file.stat().st_size < _LONGEST_POINTER and _POINTER in start:
+        for file, size in zip(_parts(path), stamp[::2], strict=False):
+            if size < _LONGEST_POINTER and _POINTER in _start(file):
                 missing = f"not downloaded: {file.name} is a pointer of git-annex"
                 return Header(status="missing", reason=missing)
-    except OSError as error:  # of the disk, not of the content: it may be over the next time
+    except OSError as error:
         return replace(header, status="quarantined", reason=_said(error))
     return header
 
 
+def _start(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(256)
+
+
 def _parts(path: Path) -> list[Path]:
     """A recording's file, and that of its signals where that is another one, downloaded or not."""
-    signals = path.with_suffix(_SIGNALS.get(path.suffix.lower(), path.suffix))
-    there = signals.exists() or signals.is_symlink()
-    return [path, signals] if signals != path and there else [path]
+    suffix = _SIGNALS.get(path.suffix.lower())
+    if suffix is None:
+        return [path]
+    signals = path.with_suffix(suffix)
+    return [path, signals] if signals.exists() or signals.is_symlink() else [path]
 
 
 def _content(path: Path) -> dict[str, Any]:

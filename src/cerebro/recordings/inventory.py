@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
 from cerebro.recordings.exclusions import Exclusions, bare, read_exclusions
-from cerebro.recordings.failures import refuse_failures
+from cerebro.recordings.failures import kind_of_reason, refuse_failures
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.headers import Header, read_headers
 from cerebro.recordings.readers import load_reader, person_function
@@ -61,7 +60,7 @@ SCHEMA = pa.schema(
 ``missing`` (not downloaded), with its ``reason``; only what is ``ok`` goes on.
 """
 
-PERSON = tuple(asdict(Person()))
+PERSON = tuple(vars(Person()))
 """Columns of what is known of the subject."""
 
 
@@ -206,9 +205,9 @@ def inventory_row(
     read_person
         What reads the subject from the patient field of a header, if the archive keeps it there.
     """
-    person = asdict(recording.person)
+    person = dict(vars(recording.person))
     if read_person is not None and header.patient:
-        stated = asdict(read_person(header.patient))
+        stated = vars(read_person(header.patient))
         person = {key: stated[key] if math.isnan(value) else value for key, value in person.items()}
     status, reason = header.status, header.reason
     if excluded:
@@ -284,4 +283,4 @@ def reason_kind(row: Mapping[str, Any]) -> str:
     """The reason without what is particular to one file, so that like reasons can be counted."""
     if row["reason"].startswith("the same recording as"):
         return "the same recording lies there twice"
-    return "not downloaded" if row["status"] == "missing" else row["reason"]
+    return "not downloaded" if row["status"] == "missing" else kind_of_reason(row["reason"])

@@ -59,12 +59,7 @@ def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
 
 
 def _open_edf(path: Path, suffix: str) -> tuple[mne.io.BaseRaw, dict[str, str]]:
-    header = read_edf_header(path)
-    if header.format != suffix:
-        raise ValueError(f"a {header.format.upper()} file under the name of an {suffix.upper()} file")
-    if header.gaps:
-        raise ValueError("an EDF+D file: its signals have gaps, so that times after the first are wrong")
-    own, _ = edf_electrodes(header)
+    own, _ = edf_electrodes(read_edf_header(path))
     # Only electrodes are read: MNE would resample the whole file to the fastest channel, EEG or not.
     read = mne.io.read_raw_bdf if suffix == "bdf" else mne.io.read_raw_edf
     return _read(read, path, include=list(own), encoding="latin1"), own

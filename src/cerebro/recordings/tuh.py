@@ -29,7 +29,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
         match = _FILE.fullmatch(path.name)
         if match is None:
             continue
-        above = [folder.name for folder in path.parents]
+        above = path.parent.parts[::-1]
         montage = next((found for name in above if (found := _MONTAGE_FOLDER.fullmatch(name))), None)
         session = match["session"]
         dated = next((name for name in above if re.fullmatch(rf"{session}(_\d+)*", name)), session)
