@@ -1,0 +1,157 @@
+"""One bad file costs one file: every kind of fault, from the archive to the window index."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import edfio
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+
+from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
+from cerebro.errors import UserError
+from cerebro.recordings.inventory import build_inventory
+from cerebro.shards.build import build_shard
+from cerebro.shards.windows import build_index
+
+LABELS = ("EEG FP1-REF", "EEG CZ-REF", "EEG O1-REF", "EEG O2-REF")
+UV = {"physical_dimension": "uV", "physical_range": (-3e3, 3e3)}
+
+
+def edf(path: Path, labels: tuple[str, ...] = LABELS, rates: tuple[int, ...] = (100,) * 4) -> Path:
+    random = np.random.default_rng(0)
+    signals = [
+        edfio.EdfSignal(random.normal(0, 20, 10 * rate), rate, label=label, **UV)
+        for label, rate in zip(labels, rates, strict=True)
+    ]
+    edfio.Edf(signals, data_record_duration=1).write(path)
+    return path
+
+
+def fif(path: Path, signal: np.ndarray) -> Path:
+    info = mne.create_info(["Fp1", "Cz", "O1"], 100, "eeg")
+    mne.io.RawArray(signal, info, verbose="error").save(path, verbose="error")
+    return path
+
+
+FAULTS = {
+    "empty.edf": "empty",
+    "halved.edf": "truncated",
+    "header.edf": "truncated within its header",
+    "magic.edf": "wrong first bytes",
+    "unreadable.edf": "OSError",
+    "twice.edf": "electrode Cz appears twice",
+    "uneven.edf": "EEG channels at uneven sampling rates: 100, 200 Hz",
+    "none.edf": "no EEG channel",
+    "unitless.edf": "no unit of voltage",
+    "disguised.bdf": "under the name of",
+    "garbage.set": "not an EEGLAB file",
+    "nan_raw.fif": "samples that are not finite in Cz",
+}
+"""Files and what must be said of them; the last is found when its signals are read."""
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five sound recordings and one of each fault."""
+    folder = tmp_path_factory.mktemp("archive")
+    for name in "abcde":
+        edf(folder / f"{name}.edf")
+    whole = (folder / "a.edf").read_bytes()
+    (folder / "empty.edf").touch()
+    (folder / "halved.edf").write_bytes(whole[: len(whole) // 2])
+    (folder / "header.edf").write_bytes(whole[:300])
+    (folder / "magic.edf").write_bytes(b"<html>" + whole[6:])
+    (folder / "unreadable.edf").symlink_to("/proc/self/mem")  # every read fails, for root too
+    edf(folder / "twice.edf", (*LABELS[:3], "EEG CZ-LE"))
+    edf(folder / "uneven.edf", rates=(100, 100, 100, 200))
+    edf(folder / "none.edf", ("EEG EKG1-REF", "PHOTIC-REF", "IBI", "EEG 26-REF"))
+    unit = edf(folder / "unitless.edf").read_bytes()
+    (folder / "unitless.edf").write_bytes(unit.replace(b"uV      ", b"degC    "))
+    shutil.copy(folder / "a.edf", folder / "disguised.bdf")
+    (folder / "garbage.set").write_bytes(b"nothing at all")
+    random = np.random.default_rng(0).normal(0, 2e-5, (3, 1000))
+    broken = random.copy()
+    broken[1, 500] = np.nan
+    fif(folder / "nan_raw.fif", broken)
+    return folder
+
+
+def inventory(archive: Path, output: Path, *, state: Path | None = None, limit: float = 1.0) -> pd.DataFrame:
+    dataset = Dataset(reader="files", roots=(archive,), max_failed_share=limit)
+    build_inventory({"mine": dataset}, raw=None, excluded_subjects=(), output=output, state=state)
+    return pd.read_parquet(output).assign(file=lambda rows: rows["path"].map(lambda path: Path(path).name))
+
+
+def test_every_fault_is_quarantined_by_its_reason_and_the_rest_becomes_windows(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = inventory(archive, tmp_path / "inventory.parquet").set_index("file")
+    said = capsys.readouterr().out
+    build_shard(
+        Preprocessing(),
+        Quality(),
+        test_releases=(),
+        inventory=tmp_path / "inventory.parquet",
+        group="mine-0",
+        output=tmp_path / "mine-0.npy",
+        table=tmp_path / "mine-0.parquet",
+    )
+    build_index(
+        Windows(),
+        Splits(),
+        inventory=tmp_path / "inventory.parquet",
+        shards=[tmp_path / "mine-0.parquet"],
+        max_failed_share={"mine": 1.0},
+        output=tmp_path / "index.parquet",
+        summary=tmp_path / "index.json",
+    )
+    shard = pd.read_parquet(tmp_path / "mine-0.parquet")
+    reasons = rows.loc[rows["status"] == "quarantined", "reason"].to_dict()
+    names = {row.recording: file for file, row in rows.iterrows()}
+    bad = shard[shard["status"] == "quarantined"]
+    reasons |= dict(zip(bad["recording"].map(names), bad["reason"], strict=True))
+    assert set(reasons) == set(FAULTS)
+    for file, words in FAULTS.items():
+        assert words in reasons[file], file
+        assert "\n" not in reasons[file]
+    assert set(bad["recording"].map(names)) == {"nan_raw.fif"}
+    for file in set(FAULTS) - {"nan_raw.fif"}:
+        assert str(archive / file) in said
+    index = pd.read_parquet(tmp_path / "index.parquet")
+    assert index.groupby("subject").size().to_dict() == dict.fromkeys("abcde", 5)
+    summary = json.loads((tmp_path / "index.json").read_text())
+    assert summary["recordings_unused"] == {"mine": {"quarantined": 11}}
+    assert sum(summary["recordings_quarantined"]["mine"].values()) == 1
+
+
+def test_more_than_the_allowed_share_of_faults_stops_the_step(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"11 of 17 recordings of mine are quarantined.*max_failed_share = 0\.1"
+    ):
+        inventory(archive, tmp_path / "inventory.parquet", limit=0.1)
+    assert not (tmp_path / "inventory.parquet").exists()
+
+
+def test_a_clean_second_run_opens_no_quarantined_file_again_unless_it_changed(
+    archive: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "archive"
+    shutil.copytree(archive, folder, symlinks=True)
+    state = tmp_path / "state"
+    first = inventory(folder, tmp_path / "inventory.parquet", state=state)
+    for path in folder.iterdir():  # as if it had been mended behind the back of size and time
+        if path.name in FAULTS and path.suffix == ".edf" and not path.is_symlink():
+            stat = path.stat()
+            path.write_bytes(b"x" * stat.st_size)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    second = inventory(folder, tmp_path / "inventory.parquet", state=state)
+    pd.testing.assert_frame_equal(first, second)
+    edf(folder / "halved.edf")
+    third = inventory(folder, tmp_path / "inventory.parquet", state=state).set_index("file")
+    assert third.loc["halved.edf", "status"] == "ok"
+    others = second[second["file"] != "halved.edf"].set_index("file")
+    pd.testing.assert_frame_equal(third.drop("halved.edf"), others)
