@@ -46,6 +46,7 @@ wildcard_constraints:
     group="|".join(PLAN.groups),
     phase="|".join(PLAN.nodes),
     encoder="|".join([*PLAN.nodes, *PLAN.encoders]),
+    compared="|".join([*PLAN.nodes, *PLAN.compared]),
 
 
 localrules:
@@ -71,5 +72,6 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/phases.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/adapters.smk"
+include: "workflow/rules/isc.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/ablations.smk"

@@ -64,7 +64,12 @@ def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.
             "movie": "",
             "movie_time": np.nan,
             "eyes": "",
+            "trial_time": np.nan,
             "reaction_time": np.nan,
+            "side": "",
+            "correct": np.nan,
+            "condition": "",
+            "task": "",
             "keep": True,
             "reason": "",
             **labels,
@@ -73,7 +78,10 @@ def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.
         if dataset == "hbn":
             movie = {"movie": "ThePresent", "movie_time": 6.0 * window}
             rows.append({"kind": "movie", **common, **movie})
-            rows.append({"kind": "trial", **common, "reaction_time": float(random.uniform(1.0, 2.2))})
+            trial = {"task": "contrastChangeDetection", "trial_time": 0.5, "correct": 1.0}
+            trial |= {"side": "right" if window % 2 else "left"}
+            reaction_time = float(random.uniform(1.0, 2.2))
+            rows.append({"kind": "trial", **common, **trial, "reaction_time": reaction_time})
             rows.append({"kind": "crop", **common})
             rows.append({"kind": "eyes", **common, "eyes": "open" if window % 2 else "closed"})
     return rows

@@ -120,6 +120,15 @@ WRONG = {
     ),
     "datasets that are all removed": ({"datasets": {"hbn": None, "tuh": None}}, "datasets: null removes"),
     "a reserved name": ({"phases": {"random": {"kind": "tokenizer"}}}, "phases.random"),
+    "the control's name": ({"phases": {"signal": {"kind": "tokenizer"}}}, "phases.signal"),
+    "a source of pairs that there is not": (
+        {"phases": {"contrast": {"sources": {"film": 1.0}}}},
+        "phases.contrast.sources",
+    ),
+    "a source of pairs without weight": (
+        {"phases": {"contrast": {"sources": {"movie": 0.0}}}},
+        "phases.contrast.sources.movie",
+    ),
     "no roots and no simulation": ({"simulation": None}, "datasets.hbn.roots"),
     "a submission of no such phase": ({"submission": {"challenge_1": "contrast"}}, "submission.challenge_1"),
     "heads that do not divide the width": ({"encoder": {"heads": 3}}, "heads (3) must divide dim"),

@@ -63,6 +63,8 @@ def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weigh
     assert with_encoder == {"tokenizer", "pretrain"}
     probed = {name for name in asked.encoders if "encoder" in json.loads(asked.probe_settings(name))}
     assert probed == {"random"}
+    compared = {name for name in asked.compared if "encoder" in json.loads(asked.isc_settings(name))}
+    assert compared == {"random", "signal"}
 
 
 def test_regression_of_hidden_patches_waits_for_no_tokenizer() -> None:
@@ -100,6 +102,8 @@ def test_the_comparison_of_adapters_knows_of_no_phase() -> None:
 def test_the_check_of_windows_ignores_how_a_phase_trains() -> None:
     overlay = {"phases": {"reaction_time": {"learning_rate": 1.1e-3, "epochs": 1, "batch_size": 4}}}
     assert plan(overlay).needed_windows() == plan().needed_windows()
+    sources = {"phases": {"contrast": {"sources": {"task": 1.0}}}}
+    assert plan(sources).needed_windows() != plan().needed_windows()
     assert set(json.loads(plan().needed_windows("contrast"))["phases"]) == {"contrast"}
 
 

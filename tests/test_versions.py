@@ -22,6 +22,7 @@ STEPS = {
         "evaluation.adapters",
         "evaluation.probes",
         "report.adapters",
+        "evaluation.isc",
         "submission.package",
         "submission.preflight",
         "submission.scoring",

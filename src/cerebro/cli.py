@@ -161,6 +161,19 @@ def _adapters(options: argparse.Namespace) -> None:
     write_adapter_tables(content, output=options.table)
 
 
+def _isc(options: argparse.Namespace) -> None:
+    from cerebro.evaluation.isc import run_isc
+
+    run_isc(
+        options.node,
+        options.settings,
+        encoder=options.encoder,
+        index=options.index,
+        store=options.tracking,
+        output=options.output,
+    )
+
+
 def _package(options: argparse.Namespace) -> None:
     from cerebro.submission.package import package
 
@@ -189,7 +202,13 @@ def _score(options: argparse.Namespace) -> None:
 def _summary(options: argparse.Namespace) -> None:
     from cerebro.report.summary import summarise
 
-    summarise(score=options.score, probes=options.probes, phases=options.phases, output=options.output)
+    summarise(
+        score=options.score,
+        probes=options.probes,
+        isc=options.isc,
+        phases=options.phases,
+        output=options.output,
+    )
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -306,6 +325,12 @@ def parser() -> argparse.ArgumentParser:
     adapters.add_argument("--tracking", type=Path, required=True)
     adapters.add_argument("--table", type=Path, required=True, help="the comparison as Markdown")
 
+    isc = command("isc", _isc, "compare subjects who watch the same film by an encoder's embeddings")
+    isc.add_argument("--node", required=True, help="the phase's name, random, or signal for no encoder")
+    isc.add_argument("--encoder", type=Path, help="the phase's folder; none for random and signal")
+    isc.add_argument("--index", type=Path, required=True)
+    isc.add_argument("--tracking", type=Path, required=True)
+
     package = command("package", _package, "zip the two finetuned phases for the challenge", settings=False)
     package.add_argument("--challenge-1", type=Path, required=True)
     package.add_argument("--challenge-2", type=Path, required=True)
@@ -329,6 +354,7 @@ def parser() -> argparse.ArgumentParser:
     summary = command("summary", _summary, "print scores and probes beside their floors", settings=False)
     summary.add_argument("--score", type=Path, required=True)
     summary.add_argument("--probes", type=Path, nargs="*", default=[])
+    summary.add_argument("--isc", type=Path, nargs="*", default=[])
     summary.add_argument("--phases", type=Path, nargs="*", default=[])
     return root
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cerebro.errors import UserError
 
 Target = Literal["reaction_time", "externalizing"]
+PairSource = Literal["movie", "resting_state", "task"]
 AuxiliaryTask = Literal["age", "sex", "p_factor", "attention", "internalizing", "externalizing"]
 
 HBN_AUXILIARY_TASKS: dict[AuxiliaryTask, float] = {
@@ -315,16 +316,25 @@ class PretrainPhase(Phase):
 
 
 class ContrastPhase(Phase):
-    """Phase 2: windows of the same movie moment in different subjects attract, other moments repel."""
+    """Phase 2: windows of the same moment in different subjects attract, other moments repel."""
 
     kind: Literal["contrast"]
     """This kind of phase."""
+    sources: dict[PairSource, Annotated[float, Field(gt=0)]] = Field(default={"movie": 1.0}, min_length=1)
+    """Sources of pairs and their weights, shares of every batch and of the loss: `movie` (same movie, same
+    time), `resting_state` (eyes open against closed), `task` (same kind and phase of trial)."""
     subjects_per_moment: int = Field(default=2, ge=2)
-    """Subjects whose windows of one movie moment stand in a batch."""
+    """Subjects whose windows of one moment stand together in a batch; a batch holds `batch_size` divided by
+    this number of moments."""
     temperature: float = Field(default=0.07, gt=0)
-    """Temperature of InfoNCE."""
+    """Temperature of InfoNCE, or where a learned one starts."""
+    learn_temperature: bool = False
+    """Whether the temperature is learned with the weights."""
     exclusion_seconds: float = Field(default=4.0, ge=0)
-    """Moments of one movie closer than this are never negatives of each other."""
+    """Moments of one movie or kind of trial closer than this are never negatives of each other."""
+    jitter_seconds: float = Field(default=0.0, ge=0, le=1)
+    """Film windows of a moment start up to this much earlier or later (s) in training, in all subjects alike:
+    a film has more moments than the index has windows of it."""
     projection_dim: int = Field(default=64, gt=0)
     """Width of the projection in which similarity is measured."""
 
@@ -388,6 +398,20 @@ class AdapterComparison(Settings):
     """Peak learning rate of that training."""
     max_windows_per_subject: int = Field(default=40, gt=0)
     """Windows of one validation subject whose hidden channels are reconstructed, evenly spread."""
+
+
+class InterSubject(Settings):
+    """How alike held-out subjects respond to the same film, for every encoder."""
+
+    exclusion_seconds: float = Field(default=4.0, ge=0)
+    """Moments of a film closer to the right one than this are no candidates of retrieval."""
+    temperature: float = Field(default=0.07, gt=0)
+    """Temperature of the InfoNCE that is reported, the same for all encoders."""
+    components: int = Field(default=3, gt=0)
+    """Correlated components of the signal that the control uses."""
+    max_subjects: int = Field(default=40, ge=2)
+    """Subjects of a split that are compared, evenly spread; memory and time grow with their number and its
+    square."""
 
 
 class Submission(Settings):
@@ -464,6 +488,8 @@ class Config(Settings):
     """Linear probes."""
     adapters: AdapterComparison = AdapterComparison()
     """The comparison of channel adapters."""
+    isc: InterSubject = InterSubject()
+    """Inter-subject correlation of embeddings."""
     submission: Submission
     """Which phases answer the challenges."""
     ablations: Ablations | None = None
@@ -488,8 +514,8 @@ class Config(Settings):
             if not dataset.roots and self.simulation is None:
                 raise ValueError(f"datasets.{name}.roots is empty and there is no simulation to read instead")
         for name, phase in self.phases.items():
-            if name in ("random", ""):
-                raise ValueError(f"phases.{name}: this name is reserved for the untrained encoder")
+            if name in ("random", "signal", ""):
+                raise ValueError(f"phases.{name}: this name is reserved for what needs no training")
             for key, parent in parents(phase).items():
                 if parent not in self.phases:
                     raise ValueError(

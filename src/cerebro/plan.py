@@ -28,6 +28,8 @@ KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in ge
 RANDOM = "random"
 """The name under which an untrained encoder is probed."""
 
+SIGNAL = "signal"
+"""The name under which the signal itself is compared between subjects, without any encoder."""
 
 _EVENTS = ("cerebro.recordings.events",)
 """Code that readers import and that neither the inventory nor a shard runs."""
@@ -53,6 +55,7 @@ class Plan:
         self.phases = list(config.phases)
         self.nodes, self.lineups = expand(config)
         self.encoders = [*self.phases, RANDOM]
+        self.compared = [*self.encoders, SIGNAL]
         self.groups = [
             group_name(name, index) for name, part in config.datasets.items() for index in range(part.groups)
         ]
@@ -199,19 +202,19 @@ class Plan:
 
     def needed_windows(self, *phases: str) -> str:
         """What ``check-windows`` reads: what decides which windows the phases (none: all) take."""
-        deciding = {"kind", "target", "mix", "tokenizer"}
+        deciding = {"kind", "target", "mix", "tokenizer", "sources", "subjects_per_moment"}
         chosen = {name: self.nodes[name] for name in phases or self.phases}
         return _json({"phases": {n: p.model_dump(include=deciding) for n, p in chosen.items()}})
 
     def encoder_files(self, encoder: str) -> list[str]:
         """The files of a phase's encoder; none for the untrained one."""
-        if encoder == RANDOM:
+        if encoder in (RANDOM, SIGNAL):
             return []
         return [f"{self.phase_folder(encoder)}/{name}" for name in ("encoder.safetensors", "card.json")]
 
     def encoder_option(self, encoder: str) -> list[str]:
-        """The part of the command line that names the encoder to probe."""
-        return [] if encoder == RANDOM else ["--encoder", self.phase_folder(encoder)]
+        """The part of the command line that names the encoder to probe or to compare."""
+        return [] if encoder in (RANDOM, SIGNAL) else ["--encoder", self.phase_folder(encoder)]
 
     def answers(self) -> dict[str, str]:
         """Cards of the phases that answer the challenges, by challenge."""
@@ -235,6 +238,13 @@ class Plan:
         """What ``adapters`` reads."""
         keys = ("adapters", "encoder", "probes", "statistics")
         return _json({key: getattr(self.config, key) for key in keys})
+
+    def isc_settings(self, encoder: str) -> str:
+        """What ``isc`` reads; the architecture only where no phase's encoder is measured."""
+        settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics, "seed": 0}
+        if encoder in (RANDOM, SIGNAL):
+            settings["encoder"] = self.config.encoder
+        return _json(settings)
 
     def score_settings(self) -> str:
         """What ``score`` reads."""

@@ -67,7 +67,7 @@ def test_check_refuses_an_index_in_which_a_phase_would_find_no_windows(study, tm
     assert counts["rt"] == {"train": 4 * 12, "validation": 2 * 12}
     without = study.table[study.table["kind"] != "movie"]
     without.to_parquet(tmp_path / "index.parquet")
-    with pytest.raises(UserError, match=r"phase 'contrast' \(train\): .* 0 of kind 'movie'"):
+    with pytest.raises(UserError, match=r"phase 'contrast' \(train\), source movie: .* 0 of kind 'movie'"):
         check_windows({"phases": phases}, index=tmp_path / "index.parquet", output=tmp_path / "checked.json")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cerebro.report.summary import phase_table, probe_table, score_table, summarise
+from cerebro.report.summary import isc_table, phase_table, probe_table, score_table, summarise
 from cerebro.report.tables import as_markdown, print_tables
 
 
@@ -54,6 +54,21 @@ def _probes(node, mae, accuracy):
             "sex": {"not_measurable": "3 and 0 training subjects in the two classes"},
         },
     }
+
+
+def _synchrony(top, p):
+    return {
+        "isc": {**_interval(0.12, 0.08, 0.15), "p": p},
+        "retrieval_top1": {**_interval(top, top - 0.02, top + 0.02), "chance": 0.009},
+        "median_rank": {"value": 13.0, "chance": 56.5},
+    }
+
+
+def _compared(node, **embeddings):
+    """The file of an encoder whose validation split has too few subjects."""
+    alone = {"not_measurable": "1 subjects with movie windows, who share 0 moments; 2 are needed"}
+    splits = {name: {"validation": alone, "test": test} for name, test in embeddings.items()}
+    return {"node": node, "lineage": [], "embeddings": splits}
 
 
 @pytest.fixture
@@ -114,6 +129,22 @@ def test_a_value_without_an_interval_is_explained():
     assert not any("too few subjects" in note for note in probe_table([_probes("random", 3.2, 0.6)]).notes)
 
 
+def test_comparisons_of_subjects_stand_beside_chance_and_are_starred_above_it():
+    contrast = _compared("contrast", tokens=_synchrony(0.01, 0.2), projection=_synchrony(0.15, 0.0005))
+    table = isc_table([_compared("signal", components=_synchrony(0.1, 0.0005)), contrast])
+    assert [row[:2] for row in table.rows] == [
+        ["signal", "components"],
+        ["contrast", "tokens"],
+        ["contrast", "projection"],
+        ["chance", ""],
+    ]
+    tokens, projection, chance = table.rows[1:]
+    assert projection[2:] == ["-", "0.150*\n[0.130, 0.170]", "13.0", "0.120*\n[0.080, 0.150]"]
+    assert not any("*" in cell for cell in tokens)
+    assert chance[2:] == ["-", "0.009", "56.5", "0.000"]
+    assert sum("share 0 moments" in note for note in table.notes) == 1
+
+
 def test_phases_show_their_course_and_what_never_improved(phases):
     table = phase_table(phases)
     assert table.rows[0] == ["pretrain", "finetune", "-", "2 of 2", "0.900", "0.500"]
@@ -128,7 +159,7 @@ def test_the_summary_is_printed_and_written_with_encoders_in_the_order_of_phases
         files.append(tmp_path / f"{node}.json")
         files[-1].write_text(json.dumps(_probes(node, 3.0, 0.6)))
     output = tmp_path / "summary.md"
-    summarise(score=tmp_path / "score.json", probes=files, phases=phases, output=output)
+    summarise(score=tmp_path / "score.json", probes=files, isc=[], phases=phases, output=output)
     text = output.read_text()
     nodes = ("random", "pretrain", "reaction_time")
     rows = [line for line in text.splitlines() if line.startswith(tuple(f"| {node} " for node in nodes))]
@@ -145,7 +176,8 @@ def test_the_summary_is_printed_and_written_with_encoders_in_the_order_of_phases
 @pytest.mark.parametrize("width", [80, 100])
 def test_every_number_fits_a_terminal(width):
     stream = io.StringIO()
-    tables = [score_table(SCORE), probe_table([_probes("reaction_time", 3.0, 0.6)])]
+    compared = _compared("reaction_time", projection=_synchrony(0.15, 0.0005))
+    tables = [score_table(SCORE), probe_table([_probes("reaction_time", 3.0, 0.6)]), isc_table([compared])]
     print_tables(tables, console=Console(file=stream, width=width))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= width

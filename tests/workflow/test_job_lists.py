@@ -8,16 +8,20 @@ from cerebro.recordings.groups import group_index
 REACTION_TIME_ONWARDS = {
     "Training reaction_time",
     "Probing reaction_time",
+    "Comparing subjects by reaction_time",
     "Packaging the submission",
     "Trying the submission without this package on its path",
     "Scoring by the challenge's rules on the held-out releases",
     "Scores and probes beside their floors",
 }
+COMPARING = "Comparing subjects by"
 PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
-TRAININGS = {f"{verb} {phase}" for verb in ("Training", "Probing") for phase in PHASES}
+TRAININGS = {f"{verb} {phase}" for verb in ("Training", "Probing", COMPARING) for phase in PHASES}
 ALL_TRAININGS_ONWARDS = TRAININGS | REACTION_TIME_ONWARDS
 INDEX_ONWARDS = ALL_TRAININGS_ONWARDS | {
     "Probing random",
+    f"{COMPARING} random",
+    f"{COMPARING} signal",
     "Indexing windows, labels and splits",
     "Auditing the splits",
     *(f"Checking the windows of {phase}" for phase in PHASES),
@@ -38,13 +42,14 @@ def test_the_learning_rate_of_phase_3_reruns_it_its_probe_packaging_and_score_an
 def test_the_learning_rate_of_an_early_phase_reruns_what_descends_from_it_and_no_data_step(
     finished: Any,
 ) -> None:
-    tokenizer = {"Training tokenizer", "Probing tokenizer"}
+    tokenizer = {"Training tokenizer", "Probing tokenizer", f"{COMPARING} tokenizer"}
     jobs = finished.jobs({"phases": {"pretrain": {"learning_rate": 1.1e-3}}})
     assert jobs == ALL_TRAININGS_ONWARDS - tokenizer
 
 
 def test_the_architecture_reruns_trainings_and_the_random_probe_and_no_data_step(finished: Any) -> None:
-    assert finished.jobs({"encoder": {"dim": 32}}) == ALL_TRAININGS_ONWARDS | {"Probing random"}
+    untrained = {"Probing random", f"{COMPARING} random", f"{COMPARING} signal"}
+    assert finished.jobs({"encoder": {"dim": 32}}) == ALL_TRAININGS_ONWARDS | untrained
 
 
 def test_a_new_node_of_the_graph_trains_alone(finished: Any) -> None:
@@ -53,6 +58,7 @@ def test_a_new_node_of_the_graph_trains_alone(finished: Any) -> None:
         "Checking the windows of second_seed",
         "Training second_seed",
         "Probing second_seed",
+        f"{COMPARING} second_seed",
         "Scores and probes beside their floors",
     }
 
@@ -70,6 +76,12 @@ def test_the_comparison_of_adapters_is_made_when_asked_for_and_is_part_of_nothin
     text = asked.stdout + asked.stderr
     assert "Comparing the channel adapters" in text
     assert "Training" not in text
+
+
+def test_settings_of_the_comparison_of_subjects_rerun_it_and_the_summary(finished: Any) -> None:
+    jobs = finished.jobs({"isc": {"components": 2}})
+    compared = {job for job in INDEX_ONWARDS if job.startswith(COMPARING)}
+    assert jobs == compared | {"Scores and probes beside their floors"}
 
 
 def test_devices_and_workers_rerun_nothing(finished: Any) -> None:
@@ -92,7 +104,7 @@ def test_code_reruns_the_steps_that_import_it_and_a_comment_reruns_nothing(edita
     edit(package / "shards" / "build.py", "\n# A comment.\n")
     assert editable.jobs() == set()
     edit(package / "phases" / "finetune.py", "\nANYTHING = 1\n")
-    externalizing = {"Training externalizing", "Probing externalizing"}
+    externalizing = {f"{verb} externalizing" for verb in ("Training", "Probing", COMPARING)}
     assert editable.jobs() == REACTION_TIME_ONWARDS | externalizing
 
 

@@ -31,6 +31,7 @@ def test_every_promised_file_is_there(smoke: Any) -> None:
         "mlflow.db",
         *(f"phases/{phase}/{name}" for phase in PHASES for name in PHASE_FILES),
         *(f"probes/{encoder}.json" for encoder in (*PHASES, "random")),
+        *(f"isc/{compared}.json" for compared in (*PHASES, "random", "signal")),
         "submission/submission.zip",
         "submission/preflight.json",
         "submission/score.json",
@@ -60,7 +61,7 @@ def test_every_phase_probe_and_score_is_a_finished_run_of_one_experiment(smoke: 
         runs = connection.execute("SELECT experiment_id, status FROM runs").fetchall()
     experiment = int(read_json(results / "tracking.json")["experiment_id"])
     assert {(int(number), status) for number, status in runs} == {(experiment, "FINISHED")}
-    assert len(runs) == len(PHASES) + len(PHASES) + 1 + 1
+    assert len(runs) == len(PHASES) + len([*PHASES, "random"]) + len([*PHASES, "random", "signal"]) + 1
 
 
 def test_the_zip_is_flat_and_names_no_file_of_this_machine(smoke: Any) -> None:

@@ -85,6 +85,7 @@ rule summary:
     input:
         score=rules.score.output.score,
         probes=expand(rules.probe.output[0], encoder=PLAN.encoders),
+        isc=expand(rules.isc.output[0], compared=PLAN.compared),
         metrics=expand(rules.phase.output.metrics, phase=PLAN.phases),
     output:
         f"{R}/summary.md",
@@ -105,4 +106,5 @@ rule summary:
         "Scores and probes beside their floors"
     shell:
         "python -m cerebro.cli summary --score {input.score:q} --probes {input.probes:q}"
+        " --isc {input.isc:q}"
         " --phases {params.phases:q} --output {output:q} 2>&1 | tee {log:q}"

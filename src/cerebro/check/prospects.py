@@ -6,13 +6,14 @@ and estimated lengths. Signals are not looked at, so that quality drops nothing 
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from cerebro.config import AnyPhase, Config, ContrastPhase, FinetunePhase, PretrainPhase
+from cerebro.data.moments import KINDS, shared_moments
 from cerebro.data.selection import phase_windows, select_windows
 from cerebro.errors import UserError
 from cerebro.recordings.recording import FACTORS
@@ -28,6 +29,7 @@ TRIED = 20
 NEEDS = {
     "fixed": "recordings at least as long as a window",
     "movie": "movie recordings with events",
+    "eyes": "resting state recordings with events",
     "trial": "contrast change recordings with events and answered trials",
     "crop": "contrast change recordings of at least 4 s of subjects with an externalizing score",
 }
@@ -127,7 +129,7 @@ def outlooks(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> list[
 
 
 def _phase(name: str, phase: AnyPhase, rows: pd.DataFrame, windows: pd.DataFrame) -> Outlook:
-    kind, problem = _window_kind(phase), ""
+    kinds, problem = _window_kinds(phase), ""
     part = rows
     if isinstance(phase, PretrainPhase):
         part = rows[rows["dataset"].isin([dataset for dataset, share in phase.mix.items() if share > 0])]
@@ -136,22 +138,25 @@ def _phase(name: str, phase: AnyPhase, rows: pd.DataFrame, windows: pd.DataFrame
             chosen = phase_windows(windows, name, phase, split)
         except UserError:
             where = f" in each of {', '.join(phase.mix)}" if isinstance(phase, PretrainPhase) else ""
+            # What is missing is named by the first kind of which there is nothing.
+            there = set(windows.loc[windows["split"] == split, "kind"]) if len(windows) else set()
+            kind = next((kind for kind in kinds if kind not in there), kinds[0])
             problem = problem or f"phases.{name}: no {split} windows: they need {NEEDS[kind]}{where}"
             continue
         if isinstance(phase, ContrastPhase) and split == "train":
             problem = problem or _lonely(name, phase, chosen)
-    return Outlook(name=name, kind=phase.kind, subjects=_subjects(part, windows, kind), problem=problem)
+    return Outlook(name=name, kind=phase.kind, subjects=_subjects(part, windows, kinds), problem=problem)
 
 
 def _lonely(name: str, phase: ContrastPhase, windows: pd.DataFrame) -> str:
-    moments = windows.groupby(["movie", windows["movie_time"].round(3)])["subject"].nunique()
-    shared = int((moments >= phase.subjects_per_moment).sum())
-    if shared >= 2:
-        return ""
-    return (
-        f"phases.{name}: {shared} movie moments are shared by {phase.subjects_per_moment} training subjects, "
-        "2 are needed: add subjects or movies"
-    )
+    shared = shared_moments(windows, phase.subjects_per_moment)
+    for source in phase.sources:
+        if (count := int(shared.get(source, 0))) < 2:
+            return (
+                f"phases.{name}: {count} moments of source {source} are shared by "
+                f"{phase.subjects_per_moment} training subjects, 2 are needed: add subjects or recordings"
+            )
+    return ""
 
 
 def _score(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> Outlook:
@@ -165,21 +170,21 @@ def _score(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> Outlook
                 f"splits.test_releases: nothing of {releases} to score challenge {challenge} on: it needs "
                 f"{NEEDS[kind]}"
             )
-    return Outlook(name="score", kind="", subjects=_subjects(rows, windows, "trial"), problem=problem)
+    return Outlook(name="score", kind="", subjects=_subjects(rows, windows, ["trial"]), problem=problem)
 
 
-def _subjects(rows: pd.DataFrame, windows: pd.DataFrame, kind: str) -> dict[str, int]:
-    """Subjects by split with a recording of a dataset and task that gave windows of this kind."""
-    giving = windows.loc[windows["kind"] == kind, ["dataset", "task"]].drop_duplicates()
+def _subjects(rows: pd.DataFrame, windows: pd.DataFrame, kinds: Sequence[str]) -> dict[str, int]:
+    """Subjects by split with a recording of a dataset and task that gave windows of these kinds."""
+    giving = windows.loc[windows["kind"].isin(kinds), ["dataset", "task"]].drop_duplicates()
     part = rows.merge(giving, on=["dataset", "task"])
-    if kind == "crop":
+    if "crop" in kinds:
         part = part[part["externalizing"].notna()]
     return {str(split): int(size) for split, size in part.groupby("split")["subject"].nunique().items()}
 
 
-def _window_kind(phase: AnyPhase) -> str:
+def _window_kinds(phase: AnyPhase) -> list[str]:
     if isinstance(phase, ContrastPhase):
-        return "movie"
+        return [KINDS[source][0] for source in phase.sources]
     if isinstance(phase, FinetunePhase):
-        return "trial" if phase.target == "reaction_time" else "crop"
-    return "fixed"
+        return ["trial" if phase.target == "reaction_time" else "crop"]
+    return ["fixed"]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cerebro.config import EncoderSettings
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, read_json, write_json
+from cerebro.models.contrastive import ContrastiveModel
 from cerebro.models.encoder import Encoder, build_encoder
 from cerebro.models.predictor import Predictor, build_predictor
 from cerebro.models.tokenizer import NeuralTokenizer, build_tokenizer
@@ -72,6 +73,14 @@ def load_tokenizer(folder: Path) -> NeuralTokenizer:
 def load_predictor(folder: Path) -> Predictor:
     """Load the predictor of a finished finetune phase, in evaluation mode."""
     model = build_predictor(_architecture(folder, "predictor"))
+    model.load_state_dict(_full_state(folder))
+    return model.eval()
+
+
+def load_contrastive(folder: Path) -> ContrastiveModel:
+    """Load the encoder and projections of a finished contrast phase, in evaluation mode."""
+    encoder = build_encoder(read_card(folder)["encoder"])
+    model = ContrastiveModel(encoder, **_architecture(folder, "contrastive"))
     model.load_state_dict(_full_state(folder))
     return model.eval()
 

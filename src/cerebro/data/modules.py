@@ -18,7 +18,7 @@ from cerebro.data.samplers import (
     ShuffledSampler,
     spread,
 )
-from cerebro.data.windows import JitteredDataset, WindowDataset
+from cerebro.data.windows import JitteredDataset, JitteredMoments, WindowDataset
 
 
 class MixedDataset(WindowDataset):
@@ -136,17 +136,33 @@ class FinetuneDataModule(WindowDataModule):
 
 
 class ContrastiveDataModule(WindowDataModule):
-    """Phase 2: batches of movie moments seen by several subjects.
+    """Phase 2: batches of moments met by several subjects.
 
     The validation table holds the windows of all training releases: each of its moments pairs a held-out
     subject with one other, so that a study with a single held-out subject can still select.
     """
+
+    def training_dataset(self, train: pd.DataFrame, shards: Path, labels: Sequence[str]) -> WindowDataset:
+        """Dataset of the training windows."""
+        phase: ContrastPhase = self.phase
+        if not phase.jitter_seconds:
+            return WindowDataset(train, shards, labels)
+        return JitteredMoments(
+            train,
+            shards,
+            labels,
+            subjects=phase.subjects_per_moment,
+            lag_seconds=phase.jitter_seconds,
+            sfreq=SFREQ,
+            seed=phase.seed,
+        )
 
     def train_sampler(self) -> EpochSampler:
         """Sampler of training batches."""
         phase: ContrastPhase = self.phase
         return MomentSampler(
             self.train.table,
+            phase.sources,
             batch_size=phase.batch_size,
             subjects=phase.subjects_per_moment,
             steps=phase.steps_per_epoch,
@@ -160,7 +176,13 @@ class ContrastiveDataModule(WindowDataModule):
         held_out = table["split"] == "validation"
         steps = max(1, min(int(held_out.sum()), phase.max_validation_windows) // phase.batch_size)
         sampler = MomentSampler(
-            table, batch_size=phase.batch_size, subjects=2, steps=steps, seed=0, held_out=held_out
+            table,
+            phase.sources,
+            batch_size=phase.batch_size,
+            subjects=2,
+            steps=steps,
+            seed=0,
+            held_out=held_out,
         )
         return FixedEpoch(sampler)
 

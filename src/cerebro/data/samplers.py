@@ -5,6 +5,7 @@ seen, whatever the number of worker processes. Under DDP every rank draws the sa
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 import torch.distributed as dist
 from torch.utils.data import Sampler
 
+from cerebro.config import PairSource
 from cerebro.errors import UserError
 
 
@@ -145,12 +147,20 @@ def _permutation(*key_and_length: int) -> np.ndarray:
 
 
 class MomentSampler(EpochSampler):
-    """Batches of movie moments, each seen by several subjects.
+    """Batches of moments, each met by several subjects, of one or more sources of pairs.
+
+    Moments of a source come once in a batch; only where the source has fewer of them than the batch needs
+    (eyes open, eyes closed) do all come equally often, each time with subjects drawn anew. Subjects of a
+    moment are all different and drawn with equal chances, however many windows each has.
 
     Parameters
     ----------
     table : DataFrame
-        Movie windows: columns ``movie``, ``movie_time``, ``subject``.
+        Windows with the columns of :func:`cerebro.data.moments.with_moments` and ``subject``.
+    weights : mapping of str to float
+        Share of the batch's moments that each source gets, rounded; at least two.
+    batch_size : int
+        Windows of a batch; rounded down to whole moments.
     subjects : int
         Subjects per moment.
     held_out : Series of bool, optional
@@ -159,12 +169,13 @@ class MomentSampler(EpochSampler):
     Raises
     ------
     UserError
-        When fewer than two moments were watched by enough subjects: InfoNCE would have no negatives.
+        When fewer than two moments of a source were met by enough subjects: InfoNCE would have no negatives.
     """
 
     def __init__(
         self,
         table: pd.DataFrame,
+        weights: Mapping[PairSource, float],
         *,
         batch_size: int,
         subjects: int,
@@ -174,34 +185,58 @@ class MomentSampler(EpochSampler):
     ) -> None:
         super().__init__(steps, seed, granularity=subjects)
         self.subjects = subjects
-        self.subject = table["subject"].to_numpy()
-        anchors = np.ones(len(table), bool) if held_out is None else held_out.to_numpy()
-        groups = table.groupby(["movie", table["movie_time"].round(3)]).indices.values()
-        self.moments: list[tuple[np.ndarray, np.ndarray]] = [
-            (rows[anchors[rows]], rows)
-            for rows in groups
-            if anchors[rows].any() and len(np.unique(self.subject[rows])) >= subjects
-        ]
-        self.per_batch = min(max(batch_size // subjects, 2), len(self.moments))
-        if len(self.moments) < 2:
-            raise UserError(
-                f"{len(self.moments)} movie moments were watched by {subjects} subjects, 2 are needed: "
-                "add subjects or movies"
-            )
+        first = np.ones(len(table), bool) if held_out is None else held_out.to_numpy()
+        person = pd.factorize(table["subject"], sort=True)[0]
+        groups = table.groupby(["source", "stream", "moment"]).indices
+        self.moments: dict[PairSource, list[_Moment]] = {source: [] for source in weights}
+        for (source, *_), rows in groups.items():
+            moment = _Moment.of(rows, person[rows], first[rows])
+            if len(moment.windows) >= subjects and len(moment.first):
+                self.moments[source].append(moment)
+        for source, moments in self.moments.items():
+            if len(moments) < 2:
+                raise UserError(
+                    f"source {source}: {len(moments)} moments were met by {subjects} subjects, 2 are needed: "
+                    f"add subjects or recordings, lower subjects_per_moment, or leave the source out"
+                )
+        total = sum(weights.values())
+        self.counts = {
+            source: max(2, round(batch_size // subjects * weight / total))
+            for source, weight in weights.items()
+        }
 
     def draw(self, step: int) -> list[int]:
-        """Rows of the batch of one step of the current epoch."""
+        """Rows of the batch of one step of the current epoch, moment by moment, source by source."""
         random = np.random.default_rng((self.seed, 3, self.epoch, step))
-        chosen = random.choice(len(self.moments), size=self.per_batch, replace=False)
-        return [row for moment in chosen for row in self._viewers(int(moment), random)]
+        rows: list[int] = []
+        for source, count in self.counts.items():
+            moments = self.moments[source]
+            passes = [random.permutation(len(moments)) for _ in range(-(-count // len(moments)))]
+            for number in np.concatenate(passes)[:count]:
+                rows += moments[number].draw(self.subjects, random)
+        return rows
 
-    def _viewers(self, moment: int, random: np.random.Generator) -> list[int]:
-        anchors, rows = self.moments[moment]
-        first = int(random.choice(anchors))
-        others = rows[self.subject[rows] != self.subject[first]]
-        shuffled = random.permutation(others)
-        _, unique = np.unique(self.subject[shuffled], return_index=True)
-        return [first, *(int(row) for row in shuffled[np.sort(unique)][: self.subjects - 1])]
+
+@dataclass(frozen=True)
+class _Moment:
+    """The windows of one moment by subject, and which subjects may come first."""
+
+    windows: list[np.ndarray]
+    first: np.ndarray
+
+    @staticmethod
+    def of(rows: np.ndarray, person: np.ndarray, first: np.ndarray) -> "_Moment":
+        order = np.argsort(person, kind="stable")
+        borders = np.flatnonzero(np.diff(person[order])) + 1
+        windows = np.split(rows[order], borders)
+        may_lead = [bool(part[0]) for part in np.split(first[order], borders)]
+        return _Moment(windows, np.flatnonzero(may_lead))
+
+    def draw(self, subjects: int, random: np.random.Generator) -> list[int]:
+        leader = int(random.choice(self.first))
+        others = random.permutation(len(self.windows) - 1)[: subjects - 1]
+        chosen = [leader, *(others + (others >= leader))]
+        return [int(random.choice(self.windows[subject])) for subject in chosen]
 
 
 class SequentialSampler(EpochSampler):

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
-from cerebro.config import AnyPhase, ContrastPhase, FinetunePhase, PretrainPhase, TokenizerPhase
+from cerebro.config import (
+    AnyPhase,
+    ContrastPhase,
+    FinetunePhase,
+    PairSource,
+    PretrainPhase,
+    TokenizerPhase,
+)
+from cerebro.data.moments import KINDS, named, with_moments
 from cerebro.data.samplers import spread
 from cerebro.errors import UserError
 from cerebro.files import write_json
@@ -29,20 +37,20 @@ def shards_folder(index: Path) -> Path:
 def select_windows(
     index: pd.DataFrame,
     *,
-    kind: str,
+    kind: str | Sequence[str],
     splits: Sequence[str],
     purpose: str,
     datasets: Collection[str] | None = None,
     label: str | None = None,
 ) -> pd.DataFrame:
-    """Kept windows of one kind in the given splits, row order preserved, with a fresh row number.
+    """Kept windows of some kinds in the given splits, row order preserved, with a fresh row number.
 
     Parameters
     ----------
     index : DataFrame
         The window index.
-    kind : str
-        ``fixed``, ``movie``, ``eyes``, ``trial`` or ``crop``.
+    kind : str or sequence of str
+        ``fixed``, ``movie``, ``eyes``, ``trial``, ``condition`` or ``crop``.
     splits : sequence of str
         ``train``, ``validation``, ``test``.
     purpose : str
@@ -57,7 +65,8 @@ def select_windows(
     UserError
         When no window is left: how many rows each filter left.
     """
-    filters = [(f"of kind '{kind}'", index["kind"] == kind)]
+    kinds = [kind] if isinstance(kind, str) else list(kind)
+    filters = [(f"of kind {' or '.join(map(repr, kinds))}", index["kind"].isin(kinds))]
     if datasets is not None:
         filters.append((f"in datasets {sorted(datasets)}", index["dataset"].isin(list(datasets))))
     filters.append((f"in split {' or '.join(splits)}", index["split"].isin(list(splits))))
@@ -106,7 +115,10 @@ def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> Non
 
 
 def phase_windows(index: pd.DataFrame, name: str, phase: AnyPhase, split: str) -> pd.DataFrame:
-    """The windows that a phase trains (``train``) or selects (``validation``) on."""
+    """The windows that a phase trains (``train``) or selects (``validation``) on.
+
+    Those of a contrast phase carry the columns of :func:`cerebro.data.moments.with_moments`.
+    """
     purpose = f"phase '{name}' ({split})"
     match phase:
         case TokenizerPhase():
@@ -119,8 +131,23 @@ def phase_windows(index: pd.DataFrame, name: str, phase: AnyPhase, split: str) -
             ]
             return pd.concat(parts, ignore_index=True)
         case ContrastPhase():
-            return select_windows(index, kind="movie", splits=[split], purpose=purpose)
+            return pd.concat(
+                [pair_windows(index, source, splits=[split], purpose=purpose) for source in phase.sources],
+                ignore_index=True,
+            )
         case FinetunePhase(target=target):
             kind = "trial" if target == "reaction_time" else "crop"
             return select_windows(index, kind=kind, splits=[split], label=target, purpose=purpose)
     raise TypeError(f"unknown kind of phase: {phase}")
+
+
+def pair_windows(
+    index: pd.DataFrame, source: PairSource, *, splits: Sequence[str], purpose: str
+) -> pd.DataFrame:
+    """Windows of one source of pairs, with their moments; parameters and errors of :func:`select_windows`."""
+    purpose = f"{purpose}, source {source}"
+    windows = select_windows(index, kind=KINDS[source], splits=splits, purpose=purpose)
+    known = named(windows)
+    if not known.any():
+        raise UserError(f"no window is left for {purpose}: none of {len(windows)} says its condition")
+    return with_moments(windows[known].reset_index(drop=True), source)

@@ -136,6 +136,57 @@ class JitteredDataset(WindowDataset):
         return batch | {self.moment: batch[self.moment] - moved}
 
 
+class JitteredMoments(JitteredDataset):
+    """Windows of film moments, those of one moment moved by the same random lag, and the moment with them.
+
+    A film has more moments than the index has windows of it: subjects who are moved together still meet.
+    Windows of other sources stay where they are. Lags depend on the seed and on the rows of the moment alone,
+    so that devices that share a batch move it alike.
+
+    Parameters
+    ----------
+    table, shards, labels, lag_seconds, sfreq, seed
+        As in :class:`JitteredDataset`; the table has the columns of
+        :func:`cerebro.data.moments.with_moments`.
+    subjects : int
+        Rows of a batch that follow each other and are of one moment.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        shards: Path,
+        labels: Sequence[str],
+        *,
+        subjects: int,
+        lag_seconds: float,
+        sfreq: float,
+        seed: int,
+    ) -> None:
+        super().__init__(
+            table, shards, labels, moment="moment", lag_seconds=lag_seconds, sfreq=sfreq, seed=seed
+        )
+        self.subjects = subjects
+        self._moves = (table["source"] == "movie").to_numpy()
+
+    def __getitem__(self, rows: Sequence[int]) -> Batch:
+        """Read the windows of the given rows, each moment moved, none of its windows out of its recording."""
+        chosen = np.asarray(rows)
+        lags = np.concatenate(
+            [self._lag(chosen[i : i + self.subjects]) for i in range(0, len(chosen), self.subjects)]
+        )
+        batch = self._read(chosen, self._start[chosen] + lags)
+        return batch | {"moment": batch["moment"] + torch.from_numpy(lags).float() / self.sfreq}
+
+    def _lag(self, rows: np.ndarray) -> np.ndarray:
+        if not self._moves[rows].all():
+            return np.zeros(len(rows), np.int64)
+        lag = np.random.default_rng((self.seed, *rows)).integers(-self.lag, self.lag + 1)
+        earliest = (self._earliest[rows] - self._start[rows]).max()
+        latest = (self._latest[rows] - self._start[rows]).min()
+        return np.full(len(rows), np.clip(lag, earliest, latest))
+
+
 def _as_tensor(column: pd.Series) -> Tensor:
     if pd.api.types.is_numeric_dtype(column):
         return torch.from_numpy(column.to_numpy(np.float32, copy=True))

@@ -1,11 +1,13 @@
 """Frozen features: what an encoder makes of windows when nothing is trained any more."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from cerebro.data.windows import WindowDataset
 from cerebro.models.encoder import Encoder
@@ -15,39 +17,55 @@ BATCH_SIZE = 64
 
 
 def extract_features(encoder: Encoder, windows: pd.DataFrame, *, shards: Path) -> NDArray[np.float32]:
-    """Pooled features of windows.
+    """Pooled features of windows, shape (n, dim); parameters and errors of :func:`extract`."""
+    return extract(encoder, encoder.features, windows, shards=shards)
+
+
+def extract(
+    model: nn.Module,
+    read: Callable[[Tensor, Tensor], Tensor],
+    windows: pd.DataFrame,
+    *,
+    shards: Path,
+) -> NDArray[np.float32]:
+    """What a frozen model makes of windows.
 
     Parameters
     ----------
-    encoder : Encoder
+    model : Module
         In evaluation mode; moved to a GPU where there is one.
-    windows : DataFrame, n rows
+    read : callable
+        Takes a signal (batch, n_chans, n_times) in µV and positions (batch, n_chans, 3), returns a tensor
+        (batch, ...), by means of the model.
+    windows : DataFrame, n rows, at least one
         Rows of the window index, numbered from 0.
     shards : Path
         Folder of the shards.
 
     Returns
     -------
-    array, shape (n, dim)
-        In the order of ``windows``.
+    array, shape (n, width)
+        In the order of ``windows``; flattened but for the first axis.
 
     Raises
     ------
     ValueError
-        When the encoder is in training mode or returns NaN or infinity.
+        When the model is in training mode or returns NaN or infinity.
     """
-    if encoder.training:
-        raise ValueError("the encoder is in training mode: dropout would blur its features")
+    if model.training:
+        raise ValueError(f"{type(model).__name__} is in training mode: dropout would blur its features")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder = encoder.to(device)
+    model.to(device)
     dataset = WindowDataset(windows, shards)
-    features = np.empty((len(windows), encoder.dim), np.float32)
+    features: NDArray[np.float32] | None = None
     with torch.inference_mode():
         for first in range(0, len(windows), BATCH_SIZE):
             rows = range(first, min(first + BATCH_SIZE, len(windows)))
             batch = dataset[rows]
-            pooled = encoder.features(batch["signal"].to(device), batch["positions"].to(device))
-            features[rows] = pooled.float().cpu().numpy()
-    if not np.isfinite(features).all():
+            found = read(batch["signal"].to(device), batch["positions"].to(device)).flatten(1)
+            if features is None:
+                features = np.empty((len(windows), found.shape[1]), np.float32)
+            features[rows] = found.float().cpu().numpy()
+    if features is None or not np.isfinite(features).all():
         raise ValueError("the encoder returned features that are not finite")
     return features

@@ -1,4 +1,7 @@
-"""Phase 2: windows of one movie moment in different subjects attract each other, other moments repel."""
+"""Phase 2: windows of one moment in different subjects attract each other, other moments repel."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 import torch
@@ -7,85 +10,104 @@ from torch import Tensor, nn
 from cerebro.config import ContrastPhase
 from cerebro.data.modules import ContrastiveDataModule
 from cerebro.errors import UserError
+from cerebro.losses.alignment import alignment, uniformity
 from cerebro.losses.contrastive import MovieISCLoss
-from cerebro.models.encoder import Encoder
-from cerebro.models.heads import ContrastiveProjectionHead
+from cerebro.models.contrastive import ContrastiveModel
 from cerebro.phases.base import PhaseModule
+from cerebro.phases.gather import gather
 from cerebro.phases.job import PhaseJob
 
 COLLAPSED = 0.998
 """Squared length of the mean embedding above which nothing can be told apart (untrained heads: .8 to .97)."""
 
 
-class ContrastiveModel(nn.Module):
-    """An encoder and the projection in which similarity is measured."""
-
-    def __init__(self, encoder: Encoder, *, n_times: int, projection_dim: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        n_tokens = len(encoder.adapter.layout) * encoder.n_patches(n_times)
-        self.projection = ContrastiveProjectionHead(encoder.dim, n_tokens, projection_dim)
-
-    def forward(self, signal: Tensor, positions: Tensor) -> Tensor:
-        """Unit vectors (batch, projection_dim) of windows, see :meth:`Encoder.forward`."""
-        return self.projection(*self.encoder.encode(signal, positions))
-
-
 class ContrastModule(PhaseModule):
-    """InfoNCE between subjects who watch the same moment of a movie.
+    """InfoNCE between subjects who met the same moment, source by source.
 
-    References
-    ----------
-    Shen et al. (2023), Contrastive learning of subject-invariant EEG representations (CLISA), IEEE
-    Transactions on Affective Computing 14; inter-subject correlation after Dmochowski et al. (2012),
-    Frontiers in Human Neuroscience 6.
+    Windows of different sources are never compared: each source has a projection of its own, and the loss is
+    the mean of the sources' losses by their weights.
     """
 
     model: ContrastiveModel
 
     def __init__(self, model: ContrastiveModel, phase: ContrastPhase) -> None:
         super().__init__(model, phase)
-        self.loss = MovieISCLoss(phase.temperature, phase.exclusion_seconds)
+        total = sum(phase.sources.values())
+        self.weights: Mapping[str, float] = {name: w / total for name, w in phase.sources.items()}
+        # A batch hands sources over as the numbers of their sorted names.
+        self.codes: Mapping[str, int] = {name: code for code, name in enumerate(sorted(phase.sources))}
+        self.losses = nn.ModuleDict(
+            {
+                name: MovieISCLoss(
+                    phase.temperature, phase.exclusion_seconds, learned=phase.learn_temperature
+                )
+                for name in phase.sources
+            }
+        )
+
+    def parameter_groups(self) -> Iterable[tuple[Iterable[tuple[str, nn.Parameter]], float]]:
+        """Named parameters and their peak learning rate; learned temperatures are among them."""
+        yield from super().parameter_groups()
+        yield self.losses.named_parameters(), self.phase.learning_rate
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """InfoNCE, retrieval of the moment, and how far the embeddings have collapsed.
+        """Loss over all sources, and of each source what tells how it fares.
 
         Returns
         -------
         dict
-            ``loss``; ``retrieval_top1``: share of windows whose most similar other window is of the same
-            moment, and ``retrieval_chance``; ``collapse``: squared length of the mean embedding, 1 when all
-            are equal and about 0 when they spread over the sphere.
+            ``loss``, and with the source's name before them (``movie/...``): ``loss``; ``retrieval_top1``:
+            share of windows whose most similar other window is of the same moment, and
+            ``retrieval_chance``; ``alignment`` and ``uniformity``; ``collapse``: squared length of the mean
+            embedding, 1 when all are equal and about 0 when they spread over the sphere; ``temperature``.
         """
-        embeddings = self._gathered(self.model(batch["signal"], batch["positions"]))
-        movie, time, subject = (self._gathered(batch[key]) for key in ("movie", "movie_time", "subject"))
-        positive, allowed = self.loss.relations(movie, time, subject)
-        similarity = embeddings @ embeddings.T
-        nearest = similarity.masked_fill(~allowed, -torch.inf).argmax(dim=1, keepdim=True)
-        chance = positive.float().sum(dim=1) / allowed.float().sum(dim=1)
+        keys = ("source", "stream", "moment", "subject")
+        projected = self.model(batch["signal"], batch["positions"])
+        source, *where = (gather(batch[key]) for key in keys)
+        values: dict[str, Tensor] = {}
+        total = source.new_zeros((), dtype=torch.float32)
+        for name, weight in self.weights.items():
+            embeddings = gather(projected[name])
+            rows = source == self.codes[name]
+            loss = self.losses[name]
+            assert isinstance(loss, MovieISCLoss)
+            found = self._measures(loss, embeddings[rows], *(part[rows] for part in where))
+            values |= {f"{name}/{key}": value for key, value in found.items()}
+            total = total + weight * found["loss"]
+        return {"loss": total, **values}
+
+    @staticmethod
+    def _measures(
+        loss: MovieISCLoss, embeddings: Tensor, stream: Tensor, moment: Tensor, subject: Tensor
+    ) -> dict[str, Tensor]:
+        positive, allowed = loss.relations(stream, moment, subject)
+        fixed = embeddings.detach()
+        similarity = (fixed @ fixed.T).masked_fill(~allowed, -torch.inf)
+        nearest = similarity.argmax(dim=1, keepdim=True)
+        chance = positive.float().sum(dim=1) / allowed.float().sum(dim=1).clamp(min=1)
         return {
-            "loss": self.loss(embeddings, movie, time, subject),
+            "loss": loss(embeddings, stream, moment, subject),
             "retrieval_top1": positive.gather(1, nearest).float().mean(),
             "retrieval_chance": chance.mean(),
-            "collapse": embeddings.detach().mean(dim=0).square().sum(),
+            "alignment": alignment(fixed, positive),
+            "uniformity": uniformity(fixed),
+            "collapse": fixed.mean(dim=0).square().sum(),
+            "temperature": loss.temperature().detach(),
         }
 
-    def refuse(self, metrics: dict[str, float]) -> None:
-        """Raise ``UserError`` when all validation windows share one embedding."""
-        if metrics["val/collapse"] > COLLAPSED:
-            raise UserError(
-                f"the contrastive embeddings collapsed: their mean has squared length "
-                f"{metrics['val/collapse']:.3f}; raise the temperature, lower the learning rate or add "
-                "subjects"
-            )
+    def card(self) -> dict[str, Any]:
+        """The projections' architecture."""
+        return {"contrastive": self.model.architecture}
 
-    def _gathered(self, values: Tensor) -> Tensor:
-        """Values of all ranks, with gradients, so that every rank's windows are negatives for all."""
-        if self.trainer.world_size == 1:
-            return values
-        gathered = self.all_gather(values, sync_grads=values.is_floating_point())
-        assert isinstance(gathered, Tensor)
-        return gathered.flatten(0, 1)
+    def refuse(self, metrics: dict[str, float]) -> None:
+        """Raise ``UserError`` when all validation windows of a source share one embedding."""
+        for name in self.weights:
+            if metrics[f"val/{name}/collapse"] > COLLAPSED:
+                raise UserError(
+                    f"the contrastive embeddings of source '{name}' collapsed: their mean has squared length "
+                    f"{metrics[f'val/{name}/collapse']:.3f}; raise the temperature, lower the learning rate "
+                    "or add subjects"
+                )
 
 
 def build(job: PhaseJob) -> tuple[ContrastModule, ContrastiveDataModule]:
@@ -99,8 +121,14 @@ def build(job: PhaseJob) -> tuple[ContrastModule, ContrastiveDataModule]:
         shards=job.shards,
         phase=phase,
         compute=job.compute,
-        labels=["movie", "movie_time", "subject"],
+        labels=["source", "stream", "moment", "subject"],
     )
-    n_times = int(train["length"].iloc[0])
-    model = ContrastiveModel(job.encoder(), n_times=n_times, projection_dim=phase.projection_dim)
+    encoder = job.encoder()
+    model = ContrastiveModel(
+        encoder,
+        n_times=int(train["length"].iloc[0]),
+        # Eyes are open or closed all through a window; films and trials have a course.
+        courses={name: name != "resting_state" for name in phase.sources},
+        projection_dim=phase.projection_dim,
+    )
     return ContrastModule(model, phase), data

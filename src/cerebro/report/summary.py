@@ -28,7 +28,9 @@ ABSENT = "-"
 NO_INTERVAL = "A score without an interval rests on too few subjects for one."
 
 
-def summarise(*, score: Path, probes: Sequence[Path], phases: Sequence[Path], output: Path) -> None:
+def summarise(
+    *, score: Path, probes: Sequence[Path], isc: Sequence[Path], phases: Sequence[Path], output: Path
+) -> None:
     """Print the tables of a study and write them as Markdown.
 
     Parameters
@@ -37,23 +39,31 @@ def summarise(*, score: Path, probes: Sequence[Path], phases: Sequence[Path], ou
         ``score.json``.
     probes : sequence of Path
         A JSON file per encoder.
+    isc : sequence of Path
+        A JSON file per encoder, and that of the control.
     phases : sequence of Path
         Folders of the phases, in the order in which they are shown.
     output : Path
         The Markdown file.
     """
     tables = [score_table(read_json(score))]
+    order = ["signal", "random", *(folder.name for folder in map(Path, phases))]
     if probes:
-        order = ["random", *(folder.name for folder in map(Path, phases))]
-        contents = {content["node"]: content for content in map(read_json, probes)}
-        known = [node for node in order if node in contents]
-        shown = [*known, *(node for node in contents if node not in known)]
-        tables.append(probe_table([contents[node] for node in shown]))
+        tables.append(probe_table(_ordered(probes, order)))
+    if isc:
+        tables.append(isc_table(_ordered(isc, order)))
     if phases:
         tables.append(phase_table([Path(folder) for folder in phases]))
     with atomic_path(output) as temporary:
         temporary.write_text(as_markdown(tables))
     print_tables(tables)
+
+
+def _ordered(files: Sequence[Path], order: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Contents of the encoders' files, those of unknown nodes last."""
+    contents = {content["node"]: content for content in map(read_json, files)}
+    known = [node for node in order if node in contents]
+    return [contents[node] for node in (*known, *(node for node in contents if node not in known))]
 
 
 def score_table(content: Mapping[str, Any]) -> Table:
@@ -126,6 +136,46 @@ def probe_table(contents: Sequence[Mapping[str, Any]]) -> Table:
         rows,
         notes,
         separated=frozenset({len(contents) - 1}),
+    )
+
+
+def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per encoder and embedding, and a last one of chance, from the contents of the ISC files."""
+    rows, reasons = [], []
+    chances = dict.fromkeys(("validation", "test"), ABSENT)
+    rank = ABSENT
+    for content in contents:
+        for name, splits in content["embeddings"].items():
+            cells = [content["node"], name]
+            for split in chances:
+                found = splits[split]
+                if "not_measurable" in found:
+                    reasons.append(f"The {split} split holds {found['not_measurable']}.")
+                    cells.append(ABSENT)
+                    continue
+                top = found["retrieval_top1"]
+                chances[split] = _number(top["chance"])
+                clear = top["low"] is not None and top["low"] > top["chance"]
+                cells.append(_interval(top, clear=clear))
+            test = splits["test"]
+            if "not_measurable" in test:
+                rows.append([*cells, ABSENT, ABSENT])
+                continue
+            rank = f"{test['median_rank']['chance']:.1f}"
+            isc = test["isc"]
+            shown = _interval(isc, clear=isc["p"] < 0.05)
+            rows.append([*cells, f"{test['median_rank']['value']:.1f}", shown])
+    rows.append(["chance", "", *chances.values(), rank, _number(0.0)])
+    notes = [
+        "Subjects who watch the same film, compared two by two: how often the most similar window of the "
+        "other one is of the same moment, the median rank of that window on the test releases, and the "
+        "inter-subject correlation (ISC) there, with 95 % intervals over subjects; * above chance (the whole "
+        "interval; for ISC, p < .05 among circular shifts). 'signal' is the control: correlated components.",
+        *dict.fromkeys(reasons),
+    ]
+    header = ["encoder", "embedding", "moment found\nvalidation", "moment found\ntest", "median rank", "ISC"]
+    return Table(
+        "Same film, different people", header, rows, notes, n_names=2, separated=frozenset({len(rows) - 2})
     )
 
 

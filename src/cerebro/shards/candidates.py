@@ -35,6 +35,7 @@ _BLANK = {
     "movie": "",
     "movie_time": np.nan,
     "eyes": "",
+    "trial_time": np.nan,
     "reaction_time": np.nan,
     "side": "",
     "correct": np.nan,

@@ -84,6 +84,7 @@ def trial_windows(trials: pd.DataFrame, *, n_times: int, sfreq: float) -> pd.Dat
     usable = usable[whole]
     return _table("trial", starts[whole], length).assign(
         reaction_time=usable["rt_from_stimulus"].to_numpy(float),
+        trial_time=TRIAL_DELAY_SECONDS,
         side=usable["side"].to_numpy(object),
         correct=usable["correct"].astype(float).to_numpy(),
     )
@@ -94,14 +95,16 @@ def condition_windows(intervals: pd.DataFrame, *, n_times: int, sfreq: float, le
 
     ``intervals`` is what a function of :mod:`cerebro.recordings.task_conditions` returns.
     """
-    starts, which = [], []
+    starts, times, which = [], [], []
     for index, (start, stop) in enumerate(zip(intervals["start"], intervals["stop"], strict=True)):
         first, last = _sample(start, sfreq), min(_sample(stop, sfreq), n_times)
         inside = np.arange(first, last - length + 1, length)
         starts.append(inside)
+        times.append((inside - first) / sfreq)
         which.extend([index] * len(inside))
     labels = intervals[["condition", "correct"]].iloc[which].reset_index(drop=True)
-    return pd.concat([_table("condition", _concatenate(starts), length), labels], axis=1)
+    table = _table("condition", _concatenate(starts), length)
+    return pd.concat([table.assign(trial_time=_concatenate(times).astype(float)), labels], axis=1)
 
 
 def crop_windows(n_times: int, *, sfreq: float) -> pd.DataFrame:

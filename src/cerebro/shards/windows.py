@@ -42,6 +42,7 @@ SCHEMA = pa.schema(
         "movie": pa.string(),
         "movie_time": pa.float64(),
         "eyes": pa.string(),
+        "trial_time": pa.float64(),
         "reaction_time": pa.float64(),
         "side": pa.string(),
         "correct": pa.float64(),
@@ -58,8 +59,9 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
-"""Columns of the index: start is a row of the shard, onset the same moment in s of the recording; reason is
-empty where keep is true. What a kind of window doesn't have is NaN or empty."""
+"""Columns of the index: start is a row of the shard, onset the same moment in s of the recording, trial_time
+in s since the trial's target or since its condition began; reason is empty where keep is true. What a kind
+of window doesn't have is NaN or empty."""
 
 _SCORED = ("trial", "crop")
 _LABELS = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
