@@ -29,8 +29,9 @@ submission: $(READY)
 smoke:
 	$(MAKE) submission CONFIG=config/smoke.yaml
 
+# Tests of one folder share what they build, so a folder goes to one process.
 test: $(READY)
-	python -m pytest $(ARGS)
+	python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 lint: $(READY)
 	ruff check .

@@ -16,6 +16,16 @@ TUH = ("Fp1", "Fp2", "C3", "C4", "O1", "O2", "Cz")
 SUBJECTS = {"train": 4, "validation": 2, "test": 2}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, those of one folder stay together, with their fixtures.
+
+    The workflow's come first: they take longest.
+    """
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+
+
 @dataclass(frozen=True)
 class Study:
     """Paths of a study and its index."""
