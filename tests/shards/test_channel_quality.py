@@ -104,7 +104,7 @@ def test_a_real_recording_has_no_bad_channel(real_recordings: Path) -> None:
 
 
 def test_what_the_simulation_broke_is_found_and_nothing_else() -> None:
-    found: dict[str, list[bool]] = {"flat": [], "noisy": [], "popping": []}
+    found: dict[str, list[bool]] = {"flat": [], "noisy": [], "popping": [], "rarely": []}
     for index in range(6):
         sound, names = child(index, sfreq=100)
         broken, _ = child(index, sfreq=100, faulty=6)
@@ -117,13 +117,18 @@ def test_what_the_simulation_broke_is_found_and_nothing_else() -> None:
                 found["flat"].append(bad.get(name) == "flat")
             else:
                 # Noise is there throughout, a pop is over after two seconds.
-                lasting = np.median(np.abs(broken - sound)[place]) > 10
-                found["noisy" if lasting else "popping"].append(bad.get(name) == "noisy")
-    assert min(map(len, found.values())) >= 5
-    assert all(found["flat"])
-    assert all(found["noisy"])
-    # The others pop in fewer than one second in twenty; windows of pops are judged one by one.
-    assert np.mean(found["popping"]) > 0.3
+                fault = np.abs(broken - sound)[place]
+                if np.median(fault) > 10:
+                    found["noisy"].append(bad.get(name) == "noisy")
+                    continue
+                seconds = fault[: len(fault) // 100 * 100].reshape(-1, 100).max(axis=1)
+                often = (seconds > 100).mean() > 0.1
+                found["popping" if often else "rarely"].append(bad.get(name) == "noisy")
+    assert min(len(found[fault]) for fault in ("flat", "noisy", "rarely")) >= 5
+    assert len(found["popping"]) >= 2
+    # Channels that pop more rarely are left to the windows, which are judged one by one.
+    for fault in ("flat", "noisy", "popping"):
+        assert all(found[fault]), fault
 
 
 @pytest.mark.parametrize("sfreq", [100, 500])
@@ -165,7 +170,8 @@ def test_a_channel_of_noise_is_noisy_whatever_its_size(net: tuple[np.ndarray, li
     random = np.random.default_rng(0)
     for size in (20, 60, 500):
         signal, names = net[0].copy(), net[1]
-        signal[30] = size * random.standard_normal(signal.shape[1])
+        # An electrode that touches nothing is measured against Cz too: the mean holds what is left of Cz.
+        signal[30] = size * random.standard_normal(signal.shape[1]) + net[0].mean(axis=0)
         assert judge(signal, names, sfreq=500, reference="Cz") == {"E31": "noisy"}
 
 
