@@ -8,7 +8,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from cerebro.config import config_schema, lineage, load_config, parents
+from cerebro.config import config_schema, encoder_of, lineage, load_config, parents
 from cerebro.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +56,11 @@ def test_every_field_has_a_description() -> None:
         if not field.get("description") and "$ref" not in field  # a referenced model has its own
     ]
     assert missing == []
+
+
+def scratch(encoder: dict[str, Any]) -> dict[str, Any]:
+    """A phase with an encoder of its own and no other before it."""
+    return {"kind": "finetune", "target": "reaction_time", "init": None, "encoder": encoder}
 
 
 WRONG = {
@@ -108,6 +113,30 @@ WRONG = {
     "heads that do not divide the study's width": (
         {"encoder": {"dim": 32}, "phases": {"pretrain": {"encoder": {"heads": 5}}}},
         "phases.pretrain.encoder: heads (5) must divide dim (32)",
+    ),
+    "a setting of our own encoder for a network of braindecode": (
+        {"phases": {"scratch": scratch({"braindecode": "EEGNeX", "dim": 32})}},
+        "phases.scratch.encoder: dim is a setting of this package's own encoder",
+    ),
+    "published weights for our own encoder": (
+        {"encoder": {"weights": "labram.pt"}},
+        "unknown key 'encoder.weights'",
+    ),
+    "an unknown key beside a network of braindecode": (
+        {"phases": {"scratch": scratch({"braindecode": "EEGNeX", "sfrq": 200})}},
+        "unknown key 'phases.scratch.encoder.sfrq'; did you mean 'sfreq'",
+    ),
+    "a tokenizer of braindecode": (
+        {"phases": {"tokenizer": {"encoder": {"braindecode": "CBraMod"}}}},
+        "phases.tokenizer: kind tokenizer needs this package's own encoder, not braindecode: CBraMod",
+    ),
+    "masked modelling by a network that cannot hide patches": (
+        {"phases": {"pretrain": {"encoder": {"braindecode": "Labram"}}}},
+        "phases.pretrain: kind pretrain needs an encoder that hides patches, which braindecode: Labram",
+    ),
+    "a network for windows of another length than the challenge's": (
+        {"windows": {"seconds": 4}, "phases": {"scratch": scratch({"braindecode": "EEGNeX"})}},
+        "windows.seconds must be 2 with encoder.braindecode: EEGNeX",
     ),
     "a mix that misses its sum": ({"phases": {"pretrain": {"mix": {"hbn": 0.9}}}}, "mix must sum to 1"),
     "a mix of an unknown dataset": (
@@ -188,3 +217,29 @@ def test_a_phase_may_differ_from_the_studys_encoder_in_what_it_says() -> None:
     assert phases["reaction_time"].encoder.heads == 3
     assert phases["reaction_time"].encoder.adapter == "zero_pad"
     assert phases["tokenizer"].encoder is None
+
+
+def test_a_network_of_a_phase_shares_reference_adapter_and_layout_with_the_study_and_nothing_else() -> None:
+    study = {"layout": "hbn_128", "reference": "recorded", "dim": 32}
+    phases = {"first": scratch({"braindecode": "EEGNeX"}), "reaction_time": scratch({"dim": 64})}
+    config = load_config(merged({"encoder": study, "phases": phases}))
+    encoder = config.phases["first"].encoder
+    assert (encoder.braindecode, encoder.layout, encoder.reference) == ("EEGNeX", "hbn_128", "recorded")
+    assert config.phases["reaction_time"].encoder.dim == 64
+    assert encoder_of(config.phases, "contrast", config.encoder) == config.encoder
+
+
+def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> None:
+    overlay = {"encoder": {"braindecode": "CBraMod", "layout": "hbn_128", "options": {"n_layer": 2}}}
+    own = {"encoder": {"braindecode": None, "dim": 32}}
+    overlay["phases"] = {
+        "tokenizer": own,
+        "pretrain": own,
+        "network": {"kind": "finetune", "target": "externalizing"},
+        "shallower": scratch({"options": {"n_layer": 1}}),
+    }
+    config = load_config(merged(overlay))
+    assert encoder_of(config.phases, "reaction_time", config.encoder).dim == 32
+    assert encoder_of(config.phases, "reaction_time", config.encoder).layout == "hbn_128"
+    assert encoder_of(config.phases, "network", config.encoder).options == {"n_layer": 2}
+    assert encoder_of(config.phases, "shallower", config.encoder).options == {"n_layer": 1}

@@ -74,7 +74,18 @@ def test_imports_are_absolute_so_that_they_can_be_followed(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((PACKAGE / "models").glob("*.py")), ids=module_name)
 def test_models_need_nothing_but_torch_and_numpy(path: Path) -> None:
     foreign = {name.split(".")[0] for name in imports(path.read_text())} - {"cerebro", "torch", "numpy"}
+    if path.stem == "braindecode_encoder":  # imported, and shipped, only where a network of it is asked for
+        foreign -= {"braindecode", "difflib", "inspect"}
     assert foreign <= {"collections", "dataclasses", "functools", "itertools", "math", "typing"}
+
+
+def test_braindecode_is_imported_in_one_module_only() -> None:
+    users = [
+        module_name(path)
+        for path in SOURCES
+        if any(name.partition(".")[0] == "braindecode" for name in imports(path.read_text()))
+    ]
+    assert users == ["cerebro.models.braindecode_encoder"]
 
 
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
+from cerebro import provenance
 from cerebro.config import load_config
 from cerebro.errors import UserError
 from cerebro.plan import Plan
@@ -84,6 +85,63 @@ def test_an_encoder_of_a_phases_own_goes_to_that_phase_alone() -> None:
     settings = json.loads(after.phase_settings("scratch"))
     assert settings["encoder"]["dim"] == 32
     assert "encoder" not in settings["phase"]
+
+
+SCRATCH = {"kind": "finetune", "target": "externalizing"}
+
+
+def test_a_network_of_braindecode_is_built_before_anything_runs() -> None:
+    wrong = {"phases": {"scratch": {**SCRATCH, "encoder": {"braindecode": "EEGNex", "options": {}}}}}
+    with pytest.raises(
+        UserError, match=r"phases\.scratch\.encoder: braindecode has no model 'EEGNex'.*EEGNeX"
+    ):
+        plan(wrong)
+    wrong["phases"]["scratch"]["encoder"] = {"braindecode": "EEGNeX", "weights": "nowhere.pt"}
+    with pytest.raises(UserError, match=r"phases\.scratch\.encoder\.weights: there is no file nowhere\.pt"):
+        plan(wrong)
+
+
+def test_a_submission_of_a_network_that_the_scorer_lacks_is_refused_and_a_variant_of_it_is_not() -> None:
+    network = {"init": None, "encoder": {"braindecode": "CBraMod", "options": {"n_layer": 1}}}
+    with pytest.raises(
+        UserError, match=r"submission\.challenge_1: phase 'reaction_time' has braindecode's CBraMod"
+    ):
+        plan({"phases": {"reaction_time": network}})
+    asked = plan({"ablations": {"seeds": [0], "variants": {"cbramod": {"reaction_time": network}}}})
+    settings = json.loads(asked.phase_settings("reaction_time-cbramod-0"))
+    assert settings["encoder"]["braindecode"] == "CBraMod"
+
+
+def test_published_weights_are_an_input_of_the_phase_that_starts_from_them(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"")
+    asked = plan(
+        {"phases": {"scratch": {**SCRATCH, "encoder": {"braindecode": "EEGNeX", "weights": str(file)}}}}
+    )
+    assert {name: asked.phase_weights(name) for name in asked.phases if asked.phase_weights(name)} == {
+        "scratch": [str(file)]
+    }
+
+
+def test_braindecode_counts_only_where_a_network_of_it_is_the_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = plan({"phases": {"scratch": {**SCRATCH, "encoder": {"braindecode": "EEGNeX"}}}})
+    before = {
+        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.probes", name))
+        for name in asked.phases
+    }
+    text = provenance.LOCK.read_text()
+    pinned = provenance.read_pins(text)["braindecode"]
+    (tmp_path / "lock").write_text(text.replace(f"braindecode=={pinned}", "braindecode==99.0"))
+    monkeypatch.setattr(provenance, "LOCK", tmp_path / "lock")
+    provenance.code_digest.cache_clear()
+    after = {
+        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.probes", name))
+        for name in asked.phases
+    }
+    provenance.code_digest.cache_clear()
+    assert {name for name in before if before[name] != after[name]} == {"scratch"}
 
 
 def test_parents_are_handed_over_by_key_and_folder() -> None:

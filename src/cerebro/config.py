@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from cerebro.errors import UserError
 
@@ -200,8 +209,8 @@ class Splits(Settings):
     """Subjects left out altogether."""
 
 
-class EncoderSettings(Settings):
-    """Architecture of the encoder; read by phases that start from random weights."""
+class EncoderInput(Settings):
+    """What stands before every network: a common reference and a fixed set of channels."""
 
     adapter: Literal["perceiver", "interpolation", "zero_pad"] = "perceiver"
     """How a montage reaches the encoder's channels."""
@@ -210,6 +219,19 @@ class EncoderSettings(Settings):
     reference: Literal["average", "linked_ears", "recorded"] = "average"
     """What every window is referenced to, in training and when scored: the mean of its good channels, the
     mean of the good channels nearest to the two ears, or nothing other than it was recorded with."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_unset(cls, data: Any) -> Any:
+        """A key that an overlay sets to null has its default again."""
+        if not isinstance(data, Mapping):
+            return data
+        return {key: value for key, value in data.items() if value is not None}
+
+
+class EncoderSettings(EncoderInput):
+    """Architecture of this package's own encoder; read by phases that start from random weights."""
+
     patch_seconds: float = Field(default=0.5, gt=0)
     """Length of a patch (one token of one channel) in seconds."""
     dim: int = Field(default=64, gt=0)
@@ -228,12 +250,70 @@ class EncoderSettings(Settings):
         return self
 
 
+class BraindecodeSettings(EncoderInput):
+    """A network of braindecode in the encoder's place; see docs/encoders.md."""
+
+    braindecode: str
+    """Name of a class in `braindecode.models`."""
+    options: Mapping[str, Any] = {}
+    """Keyword arguments of that class; those of the signal (channels, times, rate) are set here."""
+    weights: Path | None = None
+    """A local file of published weights (`.safetensors`, `.pt`, `.pth`, `.bin`) to start from; none starts
+    from random ones."""
+    sfreq: float | None = Field(default=None, gt=0)
+    """Sampling rate (Hz) to which windows are resampled for the network; null is the one its published
+    weights were trained at (CBraMod and Labram: 200), for others that of the shards."""
+    microvolts: float | None = Field(default=None, gt=0)
+    """What the network gets as 1, in µV; null is 100 for CBraMod and Labram, 20 for others."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_settings_do_not_apply(cls, data: Any) -> Any:
+        foreign = set(data) & (set(EncoderSettings.model_fields) - set(cls.model_fields))
+        if foreign:
+            raise ValueError(
+                f"{sorted(foreign)[0]} is a setting of this package's own encoder, not of braindecode's "
+                f"{data['braindecode']}: remove it (null in an overlay); the network's own go under options"
+            )
+        return data
+
+
+def _encoder_kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        named = value.get("braindecode") is not None
+    else:
+        named = isinstance(value, BraindecodeSettings)
+    return (BraindecodeSettings if named else EncoderSettings).__name__
+
+
+AnyEncoder = Annotated[
+    Annotated[EncoderSettings, Tag("EncoderSettings")]
+    | Annotated[BraindecodeSettings, Tag("BraindecodeSettings")],
+    Discriminator(_encoder_kind),
+]
+"""The two kinds of encoder as the configuration holds them; `braindecode` tells them apart."""
+Architecture = EncoderSettings | BraindecodeSettings
+"""The two kinds of encoder as code names them."""
+
+MASKABLE_NETWORKS = ("CBraMod",)
+"""Networks of braindecode that replace hidden patches before anything mixes them, as masked modelling needs;
+`cerebro.models.braindecode_encoder` hides them."""
+SCORER_NETWORKS = (
+    *("AttentionBaseNet", "Deep4Net", "EEGInceptionERP", "EEGNeX", "EEGNet", "EEGSimpleConv", "SCCNet"),
+    *("SPARCNet", "ShallowFBCSPNet", "TIDNet", "TSception"),
+)
+"""Networks with the same options, weights and answers (bit by bit) in braindecode 1.8.1, pinned here, and in
+1.2.0, which the challenge's scorer has; see docs/encoders.md. A submission may use these."""
+CHALLENGE_SECONDS = 2.0
+"""Length of the windows that the challenge's scorer hands over, in seconds."""
+
+
 class Phase(Settings):
     """What every phase has: where it starts and how long it trains."""
 
     init: str | None = None
     """The phase whose encoder this one starts from; none starts from random weights."""
-    encoder: EncoderSettings | None = None
+    encoder: AnyEncoder | None = None
     """What differs from the study's `encoder` section; for phases without `init` only."""
     seed: int = 0
     """Seed of initial weights, sampling and masks."""
@@ -480,7 +560,7 @@ class Config(Settings):
     """The window index."""
     splits: Splits = Splits()
     """Who trains, who selects, who is scored."""
-    encoder: EncoderSettings = EncoderSettings()
+    encoder: AnyEncoder = EncoderSettings()
     """Architecture of encoders that start from random weights."""
     phases: dict[str, AnyPhase] = Field(min_length=1)
     """The graph of trainings, by name."""
@@ -508,6 +588,27 @@ class Config(Settings):
         study = data.get("encoder", {})
         return {**data, "phases": {key: _with_encoder(node, study) for key, node in data["phases"].items()}}
 
+    def _encoder_fits(self, name: str) -> None:
+        encoder, phase = encoder_of(self.phases, name, self.encoder), self.phases[name]
+        if not isinstance(encoder, BraindecodeSettings):
+            return
+        network = encoder.braindecode
+        if isinstance(phase, TokenizerPhase):
+            raise ValueError(
+                f"phases.{name}: kind tokenizer needs this package's own encoder, not braindecode: "
+                f"{network}; say encoder: {{braindecode: null}}"
+            )
+        if isinstance(phase, PretrainPhase) and network not in MASKABLE_NETWORKS:
+            raise ValueError(
+                f"phases.{name}: kind pretrain needs an encoder that hides patches, which braindecode: "
+                f"{network} cannot; these can: {', '.join(MASKABLE_NETWORKS)}"
+            )
+        if self.windows.seconds != CHALLENGE_SECONDS:
+            raise ValueError(
+                f"windows.seconds must be {CHALLENGE_SECONDS:g} with encoder.braindecode: {network} is built "
+                "for windows of one length, and the challenge's have that"
+            )
+
     @model_validator(mode="after")
     def _references_hold(self) -> "Config":
         for name, dataset in self.datasets.items():
@@ -532,7 +633,7 @@ class Config(Settings):
                 if unknown := set(phase.mix) - set(self.datasets):
                     raise ValueError(f"phases.{name}.mix: there is no dataset '{sorted(unknown)[0]}'")
         for name in self.phases:
-            lineage(self.phases, name)
+            self._encoder_fits(name)
         for key, target in (("challenge_1", "reaction_time"), ("challenge_2", "externalizing")):
             name = getattr(self.submission, key)
             phase_or_none = self.phases.get(name)
@@ -541,10 +642,28 @@ class Config(Settings):
         return self
 
 
+def read_architecture(content: Any) -> Architecture:
+    """Validate one `encoder` section, as a step is handed it."""
+    return TypeAdapter(AnyEncoder).validate_python(content)
+
+
+def not_at_the_scorer(network: str) -> str:
+    """Why a phase with a network of braindecode cannot be submitted, and which can."""
+    return (
+        f"has braindecode's {network} for an encoder, which the challenge's scorer lacks or has in another "
+        f"form (braindecode 1.2.0); name a phase with this package's own encoder or with one of "
+        f"{', '.join(SCORER_NETWORKS)}"
+    )
+
+
 def _with_encoder(phase: Any, study: Any) -> Any:
+    """A phase's own encoder completed from the study's: wholly, or where networks differ by their input."""
     own = phase.get("encoder") if isinstance(phase, Mapping) else None
     if not isinstance(own, Mapping) or not isinstance(study, Mapping):
         return phase
+    network = study.get("braindecode")
+    if own.get("braindecode", network) != network:
+        study = {key: value for key, value in study.items() if key in EncoderInput.model_fields}
     return {**phase, "encoder": {**study, **own}}
 
 
@@ -581,6 +700,11 @@ def lineage(phases: Mapping[str, Phase], name: str) -> list[str]:
     return chain
 
 
+def encoder_of(phases: Mapping[str, Phase], name: str, study: Architecture) -> Architecture:
+    """The architecture behind a phase: that of the phase where its line starts, else the study's."""
+    return phases[lineage(phases, name)[0]].encoder or study
+
+
 def _hint(word: str, known: Mapping[str, Any] | list[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
@@ -611,6 +735,7 @@ def _describe(fault: Any, where: str) -> str:
     path = list(fault["loc"])
     if path[:1] == ["phases"]:
         del path[2:3]  # pydantic inserts the union's tag after the phase's name
+    path = [part for part in path if part not in ("EncoderSettings", "BraindecodeSettings")]
     key = ".".join(str(part) for part in path)
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key '{key}'{_hint(str(path[-1]), _known_keys(fault['loc']))}"
@@ -623,6 +748,9 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     schema = Config.model_json_schema()
     node: dict[str, Any] = schema
     for part in loc[:-1]:
+        if part in schema["$defs"]:  # a tag that is a model's name
+            node = {"$ref": f"#/$defs/{part}"}
+            continue
         node = _resolve(schema, node)
         if "discriminator" in node:
             node = _resolve(schema, {"$ref": node["discriminator"]["mapping"][part]})

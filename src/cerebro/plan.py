@@ -12,7 +12,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from cerebro.config import AnyPhase, Config, Dataset, Settings, lineage, parents
+from cerebro.config import (
+    SCORER_NETWORKS,
+    AnyPhase,
+    Architecture,
+    BraindecodeSettings,
+    Config,
+    Dataset,
+    EncoderSettings,
+    Settings,
+    encoder_of,
+    lineage,
+    not_at_the_scorer,
+    parents,
+)
 from cerebro.errors import UserError
 from cerebro.files import digest_text
 from cerebro.provenance import code_digest
@@ -46,7 +59,8 @@ class Plan:
     Raises
     ------
     UserError
-        A folder, list or reader that ``datasets`` names does not exist.
+        A folder, list or reader that ``datasets`` names does not exist, or a network of braindecode or its
+        weights, or it does not fit windows and layout.
     """
 
     def __init__(self, config: Config) -> None:
@@ -63,6 +77,7 @@ class Plan:
             for root in dataset.roots:
                 if not root.is_dir() and not self._comes_by_download(root):
                     raise UserError(f"configuration: datasets.{name}.roots: there is no folder {root}")
+        self._check_networks()
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
 
     @property
@@ -195,10 +210,18 @@ class Plan:
             settings["encoder"] = node.encoder or self.config.encoder
         return _json(settings)
 
+    def phase_weights(self, phase: str) -> list[str]:
+        """The file of published weights that a phase starts from, if it does."""
+        settings = self._architecture(phase)
+        if self.nodes[phase].init is not None or not isinstance(settings, BraindecodeSettings):
+            return []
+        return [] if settings.weights is None else [str(settings.weights)]
+
     def phase_code(self, phase: str) -> str:
         """Digest of the code behind a phase, the modules of other kinds left out."""
         others = sorted(set(KINDS) - {self.nodes[phase].kind})
-        return code_digest("cerebro.phases.run", without=tuple(f"cerebro.phases.{kind}" for kind in others))
+        unused = (*(f"cerebro.phases.{kind}" for kind in others), *self._unused(phase))
+        return code_digest("cerebro.phases.run", without=unused)
 
     def needed_windows(self, *phases: str) -> str:
         """What ``check-windows`` reads: what decides which windows the phases (none: all) take."""
@@ -223,15 +246,24 @@ class Plan:
             for key, name in self.config.submission.model_dump().items()
         }
 
+    def package_code(self) -> str:
+        """Digest of the code behind the submission."""
+        unused = (set(self._unused(name)) for name in self.config.submission.model_dump().values())
+        return code_digest("cerebro.submission.package", without=tuple(set.intersection(*unused)))
+
+    def encoder_code(self, step: str, encoder: str) -> str:
+        """Digest of the code behind a step that runs one encoder."""
+        return code_digest(step, without=self._unused(encoder))
+
     def probe_settings(self, encoder: str) -> str:
-        """What ``probe`` reads; the architecture only for the untrained encoder."""
+        """What ``probe`` reads; the architecture, less any weights, only for the untrained encoder."""
         settings: dict[str, Any] = {
             "probes": self.config.probes,
             "statistics": self.config.statistics,
             "seed": 0,
         }
         if encoder == RANDOM:
-            settings["encoder"] = self.config.encoder
+            settings["encoder"] = self.config.encoder.model_dump(mode="json", exclude={"weights"})
         return _json(settings)
 
     def adapter_settings(self) -> str:
@@ -243,7 +275,7 @@ class Plan:
         """What ``isc`` reads; the architecture only where no phase's encoder is measured."""
         settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics, "seed": 0}
         if encoder in (RANDOM, SIGNAL):
-            settings["encoder"] = self.config.encoder
+            settings["encoder"] = self.config.encoder.model_dump(mode="json", exclude={"weights"})
         return _json(settings)
 
     def score_settings(self) -> str:
@@ -277,6 +309,29 @@ class Plan:
         """Accelerators that a job asks the scheduler for; ``auto`` means what this machine has."""
         here = 0 if shutil.which("nvidia-smi") is None else 1
         return {"cpu": 0, "auto": here}.get(self.config.compute.accelerator, 1)
+
+    def _check_networks(self) -> None:
+        encoders = {f"phases.{name}.encoder": node.encoder for name, node in self.nodes.items()}
+        encoders = {"encoder": self.config.encoder, **encoders}
+        if any(isinstance(settings, BraindecodeSettings) for settings in encoders.values()):
+            from cerebro.data.networks import check_networks
+
+            check_networks(encoders)
+        for key, name in self.config.submission.model_dump().items():
+            settings = self._architecture(name)
+            if isinstance(settings, BraindecodeSettings) and settings.braindecode not in SCORER_NETWORKS:
+                reason = not_at_the_scorer(settings.braindecode)
+                raise UserError(f"configuration: submission.{key}: phase '{name}' {reason}")
+
+    def _architecture(self, encoder: str) -> Architecture:
+        """The architecture of a node's encoder, or of the untrained one."""
+        study = self.config.encoder
+        return study if encoder in (RANDOM, SIGNAL) else encoder_of(self.nodes, encoder, study)
+
+    def _unused(self, encoder: str) -> tuple[str, ...]:
+        """Modules, and with them braindecode's version, that this package's own encoder never comes to."""
+        own = isinstance(self._architecture(encoder), EncoderSettings)
+        return ("cerebro.models.braindecode_encoder",) if own else ()
 
     @cached_property
     def _exclusions(self) -> dict[str, Exclusions]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cerebro.config import EncoderSettings
+from cerebro.config import BraindecodeSettings, EncoderSettings
 from cerebro.data.card import random_encoder, write_phase_output
 from cerebro.models.predictor import Predictor
 from cerebro.submission.package import package
@@ -16,11 +16,19 @@ from cerebro.submission.package import package
 SCALES = {"reaction_time": (1.6, 0.2, 0.0, 2.4), "externalizing": (0.1, 0.3, -3.0, 5.0)}
 
 
-def make_phase(folder: Path, target: str, *, constant: bool = False) -> Path:
+SMALL = EncoderSettings(dim=16, depth=1, heads=2)
+
+
+def make_phase(
+    folder: Path,
+    target: str,
+    *,
+    constant: bool = False,
+    encoder: EncoderSettings | BraindecodeSettings = SMALL,
+) -> Path:
     """A finetune phase whose head answers something, or (as before training) the training mean."""
     mean, deviation, low, high = SCALES[target]
-    encoder = random_encoder(EncoderSettings(dim=16, depth=1, heads=2), seed=3)
-    predictor = Predictor(encoder, mean=mean, deviation=deviation, low=low, high=high)
+    predictor = Predictor(random_encoder(encoder, seed=3), mean=mean, deviation=deviation, low=low, high=high)
     if not constant:
         torch.nn.init.normal_(
             predictor.head.regression.weight, std=0.3, generator=torch.Generator().manual_seed(1)

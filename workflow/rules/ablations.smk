@@ -22,7 +22,7 @@ rule predict:
         gpu=PLAN.gpus,
     params:
         folder=lambda wildcards: PLAN.phase_folder(wildcards.phase),
-        code=code_digest("cerebro.submission.predict"),
+        code=lambda wildcards: PLAN.encoder_code("cerebro.submission.predict", wildcards.phase),
     message:
         "Answers of {wildcards.phase}"
     shell:

@@ -33,6 +33,7 @@ rule phase:
             folder=PLAN.phase_parents(wildcards.phase).values(),
             file=["encoder.safetensors", "card.json"],
         ),
+        weights=lambda wildcards: PLAN.phase_weights(wildcards.phase),
         index=rules.windows.output.index,
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
         check=f"{R}/windows/checks/{{phase}}.json",

@@ -23,7 +23,7 @@ rule probe:
         gpu=PLAN.gpus,
     params:
         settings=lambda wildcards: PLAN.probe_settings(wildcards.encoder),
-        code=code_digest("cerebro.evaluation.probes"),
+        code=lambda wildcards: PLAN.encoder_code("cerebro.evaluation.probes", wildcards.encoder),
         encoder=lambda wildcards: PLAN.encoder_option(wildcards.encoder),
     message:
         "Probing {wildcards.encoder}"

@@ -19,7 +19,7 @@ rule package:
     params:
         challenge_1=subpath(input.challenge_1, parent=True),
         challenge_2=subpath(input.challenge_2, parent=True),
-        code=code_digest("cerebro.submission.package"),
+        code=PLAN.package_code(),
     message:
         "Packaging the submission"
     shell:

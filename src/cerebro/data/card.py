@@ -7,18 +7,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cerebro.config import EncoderSettings
+from cerebro.config import Architecture, BraindecodeSettings
+from cerebro.data.networks import build_network
+from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, read_json, write_json
 from cerebro.models.contrastive import ContrastiveModel
 from cerebro.models.encoder import Encoder, build_encoder
 from cerebro.models.predictor import Predictor, build_predictor
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.models.tokenizer import NeuralTokenizer, build_tokenizer
 from cerebro.recordings.montages import layout_positions
 
 ENCODER_PREFIX = "encoder."
-SFREQ = 100.0
-"""Sampling rate (Hz) of every shard and of the challenge."""
 
 
 def write_phase_output(folder: Path, model: nn.Module, card: dict[str, Any]) -> None:
@@ -38,7 +39,7 @@ def write_phase_output(folder: Path, model: nn.Module, card: dict[str, Any]) -> 
     for name, part in (("encoder.safetensors", encoder), ("head.safetensors", head)):
         with atomic_path(Path(folder) / name) as temporary:
             save_file(part, temporary)
-    assert isinstance(model.encoder, Encoder)
+    assert isinstance(model.encoder, TokenEncoder)
     write_json(Path(folder) / "card.json", {"encoder": model.encoder.architecture, **card})
 
 
@@ -50,7 +51,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     return read_json(path)
 
 
-def load_encoder(folder: Path) -> Encoder:
+def load_encoder(folder: Path) -> TokenEncoder:
     """Load a phase's encoder, in evaluation mode: all that a user of an encoder needs.
 
     Examples
@@ -85,10 +86,18 @@ def load_contrastive(folder: Path) -> ContrastiveModel:
     return model.eval()
 
 
-def random_encoder(settings: EncoderSettings, seed: int) -> Encoder:
-    """An untrained encoder on the configured layout; the same for the same seed, other random states kept."""
+def random_encoder(settings: Architecture, seed: int) -> TokenEncoder:
+    """An untrained encoder on the configured layout; the same for the same seed, other random states kept.
+
+    Raises
+    ------
+    UserError
+        When a network of braindecode does not exist or does not fit.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if isinstance(settings, BraindecodeSettings):
+            return build_network(settings)
         return Encoder(
             layout=torch.from_numpy(layout_positions(settings.layout)),
             adapter=settings.adapter,

@@ -9,7 +9,6 @@ import pandas as pd
 from torch.utils.data import DataLoader
 
 from cerebro.config import Compute, ContrastPhase, FinetunePhase, Phase, PretrainPhase
-from cerebro.data.card import SFREQ
 from cerebro.data.samplers import (
     EpochSampler,
     MixedSampler,
@@ -18,7 +17,7 @@ from cerebro.data.samplers import (
     ShuffledSampler,
     spread,
 )
-from cerebro.data.windows import JitteredDataset, JitteredMoments, WindowDataset
+from cerebro.data.windows import SFREQ, JitteredDataset, JitteredMoments, WindowDataset
 
 
 class MixedDataset(WindowDataset):

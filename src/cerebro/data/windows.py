@@ -14,6 +14,9 @@ from cerebro.shards.store import open_shard, read_table, read_window
 
 Batch = dict[str, Tensor]
 
+SFREQ = 100.0
+"""Sampling rate (Hz) of every shard and of the challenge."""
+
 
 class WindowDataset(Dataset):
     """Batches of windows by their rows in a table.

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cerebro.config import AdapterComparison, EncoderSettings, Probes, Statistics
+from cerebro.config import AdapterComparison, Architecture, Probes, Statistics, read_architecture
 from cerebro.data.card import random_encoder
 from cerebro.data.selection import evenly_per_subject, read_index, select_windows, shards_folder
 from cerebro.data.windows import WindowDataset
@@ -92,7 +92,7 @@ def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, outp
         When the index holds no training or no validation windows.
     """
     comparison = AdapterComparison.model_validate(settings["adapters"])
-    encoder = EncoderSettings.model_validate(settings["encoder"])
+    encoder = read_architecture(settings["encoder"])
     probes = Probes.model_validate(settings["probes"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples
     table, shards = read_index(index), shards_folder(index)
@@ -217,7 +217,7 @@ def _trained(
 def _probes(
     table: pd.DataFrame,
     training: pd.DataFrame,
-    encoder: EncoderSettings,
+    encoder: Architecture,
     probes: Probes,
     comparison: AdapterComparison,
     shards: Path,
@@ -255,7 +255,7 @@ def _validation_as_test(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _costs(
-    validation: pd.DataFrame, encoder: EncoderSettings, shards: Path, front_end: FrontEnd
+    validation: pd.DataFrame, encoder: Architecture, shards: Path, front_end: FrontEnd
 ) -> dict[str, dict[str, float]]:
     """Weights, and milliseconds per window onto the encoder's layout: in a batch, and one by one.
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cerebro.data.windows import WindowDataset
-from cerebro.models.encoder import Encoder
+from cerebro.models.token_encoder import TokenEncoder
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the features."""
 
 
-def extract_features(encoder: Encoder, windows: pd.DataFrame, *, shards: Path) -> NDArray[np.float32]:
+def extract_features(encoder: TokenEncoder, windows: pd.DataFrame, *, shards: Path) -> NDArray[np.float32]:
     """Pooled features of windows, shape (n, dim); parameters and errors of :func:`extract`."""
     return extract(encoder, encoder.features, windows, shards=shards)
 

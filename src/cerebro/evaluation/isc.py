@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cerebro.config import EncoderSettings, InterSubject, Statistics
+from cerebro.config import InterSubject, Statistics, read_architecture
 from cerebro.data.card import load_contrastive, load_encoder, random_encoder, read_card
 from cerebro.data.moments import with_moments
 from cerebro.data.samplers import spread
@@ -29,7 +29,7 @@ from cerebro.evaluation.features import extract
 from cerebro.evaluation.synchrony import synchrony, viewings
 from cerebro.files import write_json
 from cerebro.models.channel_adapter import ZeroPadChannelAdapter
-from cerebro.models.encoder import Encoder
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.tracking import start_run
 
 SPLITS = ("validation", "test")
@@ -40,7 +40,7 @@ Embed = Callable[[pd.DataFrame], NDArray[np.floating]]
 class Layout(nn.Module):
     """An untrained encoder's front end, and the electrode nearest to each position of its layout."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: TokenEncoder) -> None:
         super().__init__()
         self.front_end = encoder.front_end
         self.adapter = ZeroPadChannelAdapter(encoder.adapter.layout)
@@ -77,7 +77,7 @@ def run_isc(
     windows = {split: _windows(table, split, chosen) for split in ("train", *SPLITS)}
     lineage, tags = [], {}
     if encoder is None:
-        untrained = random_encoder(EncoderSettings.model_validate(settings["encoder"]), settings["seed"])
+        untrained = random_encoder(read_architecture(settings["encoder"]), settings["seed"])
         untrained.eval()
         if node == "signal":
             embeds = _components(Layout(untrained).eval(), windows["train"], chosen, shards)
@@ -106,7 +106,7 @@ def run_isc(
         run.log_artifact(output)
 
 
-def _tokens(encoder: Encoder, shards: Path) -> Embed:
+def _tokens(encoder: TokenEncoder, shards: Path) -> Embed:
     return lambda rows: extract(encoder, encoder, rows, shards=shards)
 
 

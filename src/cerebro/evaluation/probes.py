@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cerebro.config import EncoderSettings, Probes, Statistics
+from cerebro.config import Probes, Statistics, read_architecture
 from cerebro.data.card import load_encoder, random_encoder, read_card
 from cerebro.data.selection import evenly_per_subject, read_index, shards_folder
 from cerebro.errors import UserError
@@ -23,7 +23,7 @@ from cerebro.evaluation.features import extract_features
 from cerebro.evaluation.linear import LinearFit, TooFewSubjects, fit_logistic, fit_ridge
 from cerebro.evaluation.targets import TARGETS, Target
 from cerebro.files import write_json
-from cerebro.models.encoder import Encoder
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.tracking import start_run
 
 Samples = tuple[NDArray[Any], pd.DataFrame]
@@ -54,7 +54,7 @@ def run_probes(
     probes = Probes.model_validate(settings["probes"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples
     if encoder is None:
-        model = random_encoder(EncoderSettings.model_validate(settings["encoder"]), settings["seed"]).eval()
+        model = random_encoder(read_architecture(settings["encoder"]), settings["seed"]).eval()
         lineage, tags = [], {}
     else:
         card = read_card(encoder)
@@ -75,7 +75,7 @@ def run_probes(
 
 
 def probe_targets(
-    encoder: Encoder, table: pd.DataFrame, *, probes: Probes, shards: Path, resamples: int
+    encoder: TokenEncoder, table: pd.DataFrame, *, probes: Probes, shards: Path, resamples: int
 ) -> dict[str, dict[str, Any]]:
     """Probe an encoder for all configured targets, by name; see :func:`probe` for each."""
     by_kind = {
@@ -144,7 +144,7 @@ def probe(
 
 
 def _window_features(
-    encoder: Encoder, table: pd.DataFrame, kind: str, *, probes: Probes, shards: Path
+    encoder: TokenEncoder, table: pd.DataFrame, kind: str, *, probes: Probes, shards: Path
 ) -> Samples:
     """Features of up to ``max_windows_per_subject`` windows of each subject, evenly spread over its own.
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cerebro.models.encoder import Encoder
 from cerebro.models.heads import ContrastiveProjectionHead
+from cerebro.models.token_encoder import TokenEncoder
 
 
 class ContrastiveModel(nn.Module):
@@ -14,7 +14,7 @@ class ContrastiveModel(nn.Module):
 
     Parameters
     ----------
-    encoder : Encoder
+    encoder : TokenEncoder
     n_times : int
         Samples of every window.
     courses : mapping of str to bool
@@ -24,7 +24,7 @@ class ContrastiveModel(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, *, n_times: int, courses: Mapping[str, bool], projection_dim: int
+        self, encoder: TokenEncoder, *, n_times: int, courses: Mapping[str, bool], projection_dim: int
     ) -> None:
         super().__init__()
         self.architecture: dict[str, Any] = {
@@ -37,16 +37,16 @@ class ContrastiveModel(nn.Module):
             {
                 name: ContrastiveProjectionHead(
                     encoder.dim,
-                    len(encoder.adapter.layout),
+                    encoder.n_channels,
                     projection_dim,
-                    n_patches=encoder.n_patches(n_times) if course else None,
+                    n_patches=encoder.course_patches(n_times) if course else None,
                 )
                 for name, course in courses.items()
             }
         )
 
     def forward(self, signal: Tensor, positions: Tensor) -> dict[str, Tensor]:
-        """Unit vectors (batch, width) of windows by source, see :meth:`Encoder.forward`.
+        """Unit vectors (batch, width) of windows by source, see :meth:`TokenEncoder.forward`.
 
         Every source's projection sees every window: under DDP a rank may hold none of a source, and weights
         without a gradient would stop it.

@@ -15,6 +15,7 @@ from cerebro.models.channel_adapter import ADAPTERS
 from cerebro.models.front_end import FrontEnd
 from cerebro.models.masking import choose, put_back, take
 from cerebro.models.positions import TokenPlaces
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.models.transformer import TransformerBlock
 
 BAND_EDGES = (0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 40, 51)
@@ -53,7 +54,7 @@ class PatchEmbedding(nn.Module):
         return self.layers(torch.cat((deviation / level, (power + 1e-3).log(), level.log(), mean), dim=-1))
 
 
-class Encoder(nn.Module):
+class Encoder(TokenEncoder):
     """Transformer over patches of channels, whatever montage the window was recorded with.
 
     Parameters
@@ -98,6 +99,8 @@ class Encoder(nn.Module):
             "reference": reference,
         }
         self.dim = dim
+        self.heads = heads
+        self.n_channels = len(layout)
         self.patch_samples = patch_samples
         self.sfreq = sfreq
         self.front_end = FrontEnd(reference)
@@ -112,32 +115,6 @@ class Encoder(nn.Module):
         if n_times < self.patch_samples:
             raise ValueError(f"a window of {n_times} samples is shorter than a patch ({self.patch_samples})")
         return n_times // self.patch_samples
-
-    def forward(self, signal: Tensor, positions: Tensor, masked: Tensor | None = None) -> Tensor:
-        """Encode windows.
-
-        Parameters
-        ----------
-        signal : Tensor, shape (batch, n_chans, n_times)
-            µV; absent channels are zero. Samples beyond the last whole patch are ignored.
-        positions : Tensor, shape (batch, n_chans, 3)
-            Electrodes on the unit sphere.
-        masked : Tensor of bool, shape (n_views * batch, n_tokens), optional
-            Tokens that the encoder must not see, in one or more views of each window (all windows of the
-            first view, then all of the second ...).
-
-        Returns
-        -------
-        Tensor, shape (batch, n_tokens, dim), or (n_views * batch, n_tokens, dim) of masked views
-            ``n_tokens = n_layout * n_patches``, channel by channel; zeros where a token was masked.
-        """
-        return self.encode(signal, positions, masked)[0]
-
-    def features(self, signal: Tensor, positions: Tensor) -> Tensor:
-        """Mean of the present tokens of each window, shape (batch, dim)."""
-        tokens, present = self.encode(signal, positions)
-        weight = present.to(tokens.dtype).unsqueeze(-1)
-        return (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
 
     def encode(
         self, signal: Tensor, positions: Tensor, masked: Tensor | None = None
@@ -169,6 +146,10 @@ class Encoder(nn.Module):
         return self.norm(tokens)
 
 
-def build_encoder(architecture: dict[str, Any]) -> Encoder:
+def build_encoder(architecture: dict[str, Any]) -> TokenEncoder:
     """Build an encoder with random weights from its ``architecture``, as kept in ``card.json``."""
+    if "braindecode" in architecture:
+        from cerebro.models.braindecode_encoder import build_braindecode_encoder
+
+        return build_braindecode_encoder(architecture)
     return Encoder(**{**architecture, "layout": torch.tensor(architecture["layout"])})

@@ -4,8 +4,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cerebro.models.encoder import Encoder, build_encoder
+from cerebro.models.encoder import build_encoder
 from cerebro.models.heads import RegressionHead
+from cerebro.models.token_encoder import TokenEncoder
 
 
 class Predictor(nn.Module):
@@ -13,7 +14,7 @@ class Predictor(nn.Module):
 
     Parameters
     ----------
-    encoder : Encoder
+    encoder : TokenEncoder
     mean, deviation : float
         Mean and standard deviation of the target over training windows.
     low, high : float
@@ -26,7 +27,7 @@ class Predictor(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: TokenEncoder,
         *,
         mean: float,
         deviation: float,
@@ -46,9 +47,7 @@ class Predictor(nn.Module):
             "dropout": dropout,
         }
         self.encoder = encoder
-        self.head = RegressionHead(
-            encoder.dim, len(encoder.adapter.layout), n_patches=n_patches, dropout=dropout
-        )
+        self.head = RegressionHead(encoder.dim, encoder.n_channels, n_patches=n_patches, dropout=dropout)
         self.mean, self.deviation, self.low, self.high = mean, deviation, low, high
 
     def standardised(self, signal: Tensor, positions: Tensor) -> Tensor:

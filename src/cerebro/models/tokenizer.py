@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cerebro.models.encoder import Encoder, build_encoder
+from cerebro.models.encoder import build_encoder
 from cerebro.models.measured import MeasuredPatches
 from cerebro.models.quantizer import VectorQuantizer
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.models.transformer import TransformerBlock
 
 
@@ -17,7 +18,7 @@ class NeuralTokenizer(nn.Module):
 
     Parameters
     ----------
-    encoder : Encoder
+    encoder : TokenEncoder
     n_codes, code_dim : int
         Size of the codebook and width of a code.
     decay : float
@@ -29,7 +30,7 @@ class NeuralTokenizer(nn.Module):
     quantised neural spectrum prediction.
     """
 
-    def __init__(self, encoder: Encoder, *, n_codes: int, code_dim: int, decay: float = 0.99) -> None:
+    def __init__(self, encoder: TokenEncoder, *, n_codes: int, code_dim: int, decay: float = 0.99) -> None:
         super().__init__()
         self.architecture: dict[str, Any] = {
             "encoder": encoder.architecture,
@@ -46,7 +47,7 @@ class NeuralTokenizer(nn.Module):
         )
         self.quantizer = VectorQuantizer(n_codes, code_dim, decay)
         self.from_code = nn.Linear(code_dim, encoder.dim)
-        self.decoder = TransformerBlock(encoder.dim, encoder.architecture["heads"])
+        self.decoder = TransformerBlock(encoder.dim, encoder.heads)
         n_bins = encoder.patch_samples // 2 + 1
         self.spectrum = nn.Linear(encoder.dim, 3 * n_bins)
 

@@ -86,7 +86,7 @@ def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
         deviation=float(values.std()),
         low=low,
         high=high,
-        n_patches=encoder.n_patches(int(train["length"].iloc[0]))
+        n_patches=encoder.course_patches(int(train["length"].iloc[0]))
         if phase.target == "reaction_time"
         else None,
         dropout=phase.head_dropout,

@@ -9,13 +9,18 @@ import pandas as pd
 from pydantic import TypeAdapter
 from safetensors.torch import load_file
 
-from cerebro.config import AnyPhase, Compute, EncoderSettings
+from cerebro.config import AnyPhase, Architecture, BraindecodeSettings, Compute, read_architecture
 from cerebro.data.card import random_encoder, read_card
+from cerebro.data.networks import read_weights
 from cerebro.data.selection import phase_windows, read_index, shards_folder
 from cerebro.errors import UserError
 from cerebro.files import digest_file, digest_text
-from cerebro.models.encoder import Encoder, build_encoder
+from cerebro.models.encoder import build_encoder
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.phases.transition import transfer
+
+PUBLISHED_SHARE = 0.9
+"""Share of a network's tensors that a file of published weights must hold."""
 
 
 @dataclass(kw_only=True)
@@ -28,7 +33,7 @@ class PhaseJob:
         The phase's name.
     phase : AnyPhase
         Its settings.
-    architecture : EncoderSettings, optional
+    architecture : Architecture, optional
         For phases without ``init``.
     lineage : list of str
         The chain of phases behind the encoder, this one last.
@@ -42,7 +47,7 @@ class PhaseJob:
 
     node: str
     phase: AnyPhase
-    architecture: EncoderSettings | None
+    architecture: Architecture | None
     lineage: list[str]
     index: Path
     parents: dict[str, Path]
@@ -56,7 +61,7 @@ class PhaseJob:
         return cls(
             node=node,
             phase=TypeAdapter(AnyPhase).validate_python(settings["phase"]),
-            architecture=None if encoder is None else EncoderSettings.model_validate(encoder),
+            architecture=None if encoder is None else read_architecture(encoder),
             lineage=settings["lineage"],
             **rest,
         )
@@ -81,20 +86,37 @@ class PhaseJob:
             raise UserError(f"phase '{self.node}' needs --parents {key}=FOLDER")
         return self.parents[key]
 
-    def encoder(self) -> Encoder:
-        """The encoder to train: the parent's, all of its weights carried over, or a random one."""
+    def encoder(self) -> TokenEncoder:
+        """The encoder to train: the parent's, all of its weights carried over, or the first of its line."""
         if self.phase.init is None:
             if self.architecture is None:
                 raise UserError(
                     f"phase '{self.node}' starts from random weights: its settings need an encoder"
                 )
-            return random_encoder(self.architecture, self.phase.seed)
+            return self._first_encoder(self.architecture)
         folder = self.parent("init")
         encoder = build_encoder(read_card(folder)["encoder"])
         self.transition = transfer(load_file(folder / "encoder.safetensors"), encoder, source=str(folder))
         return encoder
 
+    def _first_encoder(self, settings: Architecture) -> TokenEncoder:
+        encoder = random_encoder(settings, self.phase.seed)
+        if isinstance(settings, BraindecodeSettings) and settings.weights is not None:
+            network = encoder.get_submodule("network")
+            published = read_weights(settings, network)
+            self.transition = transfer(
+                published, network, source=str(settings.weights), required=PUBLISHED_SHARE
+            )
+            found = ", ".join(f"{len(keys)} {what}" for what, keys in self.transition.items())
+            print(f"{settings.weights}: {found}", flush=True)
+            for what in ("missing", "unexpected", "reshaped"):
+                for key in self.transition[what]:
+                    print(f"  {what}: {key}", flush=True)
+        return encoder
+
     def fingerprint(self, settings: dict[str, Any]) -> str:
         """Digest of all that determines the result; a checkpoint of another fingerprint is never resumed."""
-        inputs = [digest_file(folder / "encoder.safetensors") for _, folder in sorted(self.parents.items())]
-        return digest_text(repr((settings, digest_file(self.index), inputs)))
+        inputs = [folder / "encoder.safetensors" for _, folder in sorted(self.parents.items())]
+        if isinstance(self.architecture, BraindecodeSettings) and self.architecture.weights is not None:
+            inputs.append(self.architecture.weights)
+        return digest_text(repr((settings, digest_file(self.index), [digest_file(path) for path in inputs])))

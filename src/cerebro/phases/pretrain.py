@@ -13,11 +13,11 @@ from cerebro.data.modules import MixedDataModule
 from cerebro.errors import UserError
 from cerebro.losses.auxiliary import AuxiliaryTaskLoss
 from cerebro.losses.masked import random_masks
-from cerebro.models.encoder import Encoder
 from cerebro.models.heads import MultiAuxiliaryHead
 from cerebro.models.masked import MaskedDecoder
 from cerebro.models.masking import take
 from cerebro.models.measured import MeasuredPatches
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.phases.auxiliary import HeldOutSubjects, label_means, label_scales
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
@@ -28,7 +28,12 @@ class MaskedModel(nn.Module):
     """An encoder, the decoder of hidden tokens, and the auxiliary heads with their loss."""
 
     def __init__(
-        self, encoder: Encoder, *, n_outputs: int, tasks: Sequence[str], auxiliary_loss: AuxiliaryTaskLoss
+        self,
+        encoder: TokenEncoder,
+        *,
+        n_outputs: int,
+        tasks: Sequence[str],
+        auxiliary_loss: AuxiliaryTaskLoss,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -36,7 +41,7 @@ class MaskedModel(nn.Module):
             encoder.adapter.layout,
             encoder.patch_samples / encoder.sfreq,
             dim=encoder.dim,
-            heads=encoder.architecture["heads"],
+            heads=encoder.heads,
             n_outputs=n_outputs,
         )
         self.auxiliary = MultiAuxiliaryHead(encoder.dim, tasks)
@@ -150,7 +155,7 @@ def build(job: PhaseJob) -> tuple[MEMPretrainModule, MixedDataModule]:
     return MEMPretrainModule(model, target, phase, held_out), data
 
 
-def _target(job: PhaseJob, phase: PretrainPhase, encoder: Encoder) -> MaskedTarget:
+def _target(job: PhaseJob, phase: PretrainPhase, encoder: TokenEncoder) -> MaskedTarget:
     if phase.target == "codes":
         tokenizer = load_tokenizer(job.parent("tokenizer"))
         if tokenizer.encoder.architecture["layout"] != encoder.architecture["layout"] or (

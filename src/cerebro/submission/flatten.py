@@ -15,15 +15,19 @@ from cerebro.errors import UserError
 MODELS = "cerebro.models"
 AVAILABLE = frozenset({"torch", "numpy"})
 """Packages that the scorer's machine has besides the standard library."""
+BRAINDECODE = "braindecode_encoder"
+"""The module that needs braindecode as well: shipped only with a network of braindecode."""
 
 
-def flatten_sources(entry: Path) -> dict[str, str]:
+def flatten_sources(entry: Path, *, braindecode: bool = False) -> dict[str, str]:
     """Sources by file name: the entry under its own name, and every module it needs, transitively.
 
     Parameters
     ----------
     entry : Path
         ``submission.py``.
+    braindecode : bool
+        Whether a network of braindecode is part of the submission.
 
     Raises
     ------
@@ -39,6 +43,8 @@ def flatten_sources(entry: Path) -> dict[str, str]:
             continue
         source, needed = _rewrite(path)
         sources[name] = source
+        if not braindecode:
+            needed = [module for module in needed if module != BRAINDECODE]
         waiting += [(f"{_flat(module)}.py", _models_folder() / f"{module}.py") for module in needed]
     return dict(sorted(sources.items()))
 
@@ -50,6 +56,7 @@ def _rewrite(path: Path) -> tuple[str, list[str]]:
     text = path.read_text()
     lines = text.splitlines(keepends=True)
     needed = []
+    available = AVAILABLE | ({"braindecode"} if path.stem == BRAINDECODE else set())
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             tops = {alias.name.partition(".")[0] for alias in node.names}
@@ -64,7 +71,7 @@ def _rewrite(path: Path) -> tuple[str, list[str]]:
             tops = {"." * node.level + (node.module or "").partition(".")[0]}
         else:
             continue
-        if foreign := tops - AVAILABLE - sys.stdlib_module_names:
+        if foreign := tops - available - sys.stdlib_module_names:
             raise UserError(
                 f"{path.name}, line {node.lineno} imports {sorted(foreign)[0]}, which the challenge's scorer "
                 f"does not have: a submission may use torch, numpy and `from {MODELS}.x import ...`"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from cerebro.config import SCORER_NETWORKS, not_at_the_scorer
 from cerebro.data.card import load_predictor, read_card
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
@@ -39,10 +40,14 @@ def package(*, challenge_1: Path, challenge_2: Path, output: Path) -> None:
     Raises
     ------
     UserError
-        When a phase is no finetune phase with the challenge's target, or a module cannot be shipped.
+        When a phase is no finetune phase with the challenge's target, its network is none that the scorer
+        has, or a module cannot be shipped.
     """
-    files = {name: source.encode() for name, source in flatten_sources(ENTRY).items()}
-    for challenge, folder in ((1, challenge_1), (2, challenge_2)):
+    answers = {1: challenge_1, 2: challenge_2}
+    networks = [_network(folder) for folder in answers.values()]
+    sources = flatten_sources(ENTRY, braindecode=any(networks))
+    files = {name: source.encode() for name, source in sources.items()}
+    for challenge, folder in answers.items():
         target = read_card(folder).get("target")
         if target != TARGETS[challenge]:
             raise UserError(
@@ -63,6 +68,14 @@ def package(*, challenge_1: Path, challenge_2: Path, output: Path) -> None:
             entry.external_attr = 0o644 << 16
             entry.create_system = 3  # Unix, whatever machine packages
             archive.writestr(entry, files[name])
+
+
+def _network(folder: Path) -> str | None:
+    """The network of braindecode behind a phase, if it is one that the scorer has."""
+    network = read_card(folder)["encoder"].get("braindecode")
+    if network is not None and network not in SCORER_NETWORKS:
+        raise UserError(f"{folder} {not_at_the_scorer(network)}")
+    return network
 
 
 def answers_constant(predictor: Predictor) -> bool:

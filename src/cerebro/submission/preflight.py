@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cerebro.errors import UserError
 from cerebro.files import write_json
 from cerebro.submission.clean_process import CleanProcess, SubmissionError
+from cerebro.submission.sandbox import NETWORK
 from cerebro.submission.windows import CHANNELS, N_TIMES, SFREQ
 
 SCORER_PYTHON = (3, 10)
@@ -151,7 +152,9 @@ def _weight_files(zip: Path) -> dict[str, object]:
 def _constructs(trial: Trial) -> str:
     for _ in range(2):
         trial.process.construct(sfreq=SFREQ)
-    return "twice, without cerebro, with torch and numpy only"
+    with zipfile.ZipFile(trial.zip) as archive:
+        needed = "torch, numpy and braindecode" if NETWORK in archive.namelist() else "torch and numpy only"
+    return f"twice, without cerebro, with {needed}"
 
 
 def _shapes(trial: Trial) -> str:

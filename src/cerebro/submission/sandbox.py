@@ -1,7 +1,8 @@
 """The other side of :mod:`cerebro.submission.clean_process`: runs a submission as the scorer's machine would.
 
 Started as ``python -I sandbox.py FOLDER`` in a process of its own that can import the standard library,
-torch, numpy and the submission's own files, and nothing else. Speaks over standard input and output: one line
+torch, numpy and the submission's own files, and nothing else; with a network of braindecode in it, all that
+is installed but this package. Speaks over standard input and output: one line
 of JSON per request and reply, arrays as raw float32 behind it. What the submission prints goes to the
 standard error.
 """
@@ -27,6 +28,10 @@ BEHIND_TORCH = frozenset(
 """What torch itself imports, much of it on demand."""
 
 
+NETWORK = "cerebro_braindecode_encoder.py"
+"""Shipped with a network of braindecode, which the scorer has, with all that braindecode needs."""
+
+
 class OnlyAvailable(importlib.abc.MetaPathFinder):
     """Makes every other installed package look absent."""
 
@@ -37,7 +42,8 @@ class OnlyAvailable(importlib.abc.MetaPathFinder):
         """Refuse what the scorer does not have; leave the rest to the usual finders."""
         top = fullname.partition(".")[0]
         own = (self.folder / f"{top}.py").is_file()
-        if not (own or top in AVAILABLE | BEHIND_TORCH | sys.stdlib_module_names):
+        behind_braindecode = (self.folder / NETWORK).is_file() and top != "cerebro"
+        if not (own or behind_braindecode or top in AVAILABLE | BEHIND_TORCH | sys.stdlib_module_names):
             raise ModuleNotFoundError(f"No module named '{top}' where submissions are scored", name=top)
 
 

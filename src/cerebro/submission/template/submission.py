@@ -2,7 +2,7 @@
 
 The scorer constructs ``Submission(SFREQ, DEVICE)``, asks for a model per challenge and calls ``forward`` with
 float32 windows of shape (batch, 129, 200): volts, 100 Hz, 0.5 to 50 Hz, channels E1 to E128 and Cz, Cz
-reference. Needs torch 2.2 or later and nothing else.
+reference. Needs torch 2.2 or later, braindecode if a network of it is shipped, and nothing else.
 """
 
 import sys
