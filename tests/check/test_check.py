@@ -175,7 +175,7 @@ def _pairs(count: int) -> list[tuple[str, str]]:
         ),
         (
             {"phases": {"contrast": {"subjects_per_moment": 6}}},
-            "phases.contrast: 0 movie moments are shared by 6 training subjects, 2 are needed",
+            "phases.contrast: 0 moments of source movie are shared by 6 training subjects, 2 are needed",
         ),
     ],
 )
