@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from cerebro.config import (
-    SCORER_NETWORKS,
     AnyPhase,
     Architecture,
     BraindecodeSettings,
@@ -23,11 +22,11 @@ from cerebro.config import (
     Settings,
     encoder_of,
     lineage,
-    not_at_the_scorer,
     parents,
 )
 from cerebro.errors import UserError
 from cerebro.files import digest_text
+from cerebro.foreign_encoders import check_networks
 from cerebro.provenance import code_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
@@ -77,7 +76,7 @@ class Plan:
             for root in dataset.roots:
                 if not root.is_dir() and not self._comes_by_download(root):
                     raise UserError(f"configuration: datasets.{name}.roots: there is no folder {root}")
-        self._check_networks()
+        check_networks(config, self.nodes)
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
 
     @property
@@ -263,19 +262,19 @@ class Plan:
             "seed": 0,
         }
         if encoder == RANDOM:
-            settings["encoder"] = self.config.encoder.model_dump(mode="json", exclude={"weights"})
+            settings["encoder"] = self._untrained
         return _json(settings)
 
     def adapter_settings(self) -> str:
         """What ``adapters`` reads."""
-        keys = ("adapters", "encoder", "probes", "statistics")
-        return _json({key: getattr(self.config, key) for key in keys})
+        settings = {key: getattr(self.config, key) for key in ("adapters", "probes", "statistics")}
+        return _json({"encoder": self._untrained, **settings})
 
     def isc_settings(self, encoder: str) -> str:
         """What ``isc`` reads; the architecture only where no phase's encoder is measured."""
         settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics, "seed": 0}
         if encoder in (RANDOM, SIGNAL):
-            settings["encoder"] = self.config.encoder.model_dump(mode="json", exclude={"weights"})
+            settings["encoder"] = self._untrained
         return _json(settings)
 
     def score_settings(self) -> str:
@@ -310,18 +309,10 @@ class Plan:
         here = 0 if shutil.which("nvidia-smi") is None else 1
         return {"cpu": 0, "auto": here}.get(self.config.compute.accelerator, 1)
 
-    def _check_networks(self) -> None:
-        encoders = {f"phases.{name}.encoder": node.encoder for name, node in self.nodes.items()}
-        encoders = {"encoder": self.config.encoder, **encoders}
-        if any(isinstance(settings, BraindecodeSettings) for settings in encoders.values()):
-            from cerebro.data.networks import check_networks
-
-            check_networks(encoders)
-        for key, name in self.config.submission.model_dump().items():
-            settings = self._architecture(name)
-            if isinstance(settings, BraindecodeSettings) and settings.braindecode not in SCORER_NETWORKS:
-                reason = not_at_the_scorer(settings.braindecode)
-                raise UserError(f"configuration: submission.{key}: phase '{name}' {reason}")
+    @property
+    def _untrained(self) -> dict[str, Any]:
+        """The study's encoder for steps that take it with random weights."""
+        return self.config.encoder.model_dump(mode="json", exclude={"weights"})
 
     def _architecture(self, encoder: str) -> Architecture:
         """The architecture of a node's encoder, or of the untrained one."""

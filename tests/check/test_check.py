@@ -246,6 +246,10 @@ def test_a_study_that_is_not_simulated_yet_says_so(
     [
         ("datasets: {hbn: {root: [data]}}", "configuration: unknown key 'datasets.hbn.root'; did you mean"),
         ("datasets: [", "mine.yaml: "),
+        (
+            "phases: {x: {kind: finetune, target: externalizing, encoder: {braindecode: EEGNex}}}",
+            "configuration: phases.x.encoder: braindecode has no model 'EEGNex'; nearest: EEGNeX",
+        ),
         (None, "there is no configuration "),
     ],
 )

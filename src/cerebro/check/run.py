@@ -15,7 +15,9 @@ from cerebro.config import Config, Dataset
 from cerebro.download.sources import LICENCE, sources
 from cerebro.errors import UserError
 from cerebro.files import nearest_folder
+from cerebro.foreign_encoders import check_networks
 from cerebro.report.tables import Table, print_tables
+from cerebro.variants import expand
 
 BYTES_PER_SAMPLE = 2
 """Shards hold int16."""
@@ -35,6 +37,7 @@ def check(overlays: Sequence[Path]) -> None:
         If the run would fail, after everything was printed; or if there is no valid configuration.
     """
     config = read_configuration(overlays)
+    check_networks(config, expand(config)[0])
     print(f"study {config.name}: what its configuration would do, by what lies on the disk now")
     notes, problems = [], []
     if config.download is not None:

@@ -1,12 +1,10 @@
 """Networks of braindecode from their settings, and published weights from a local file."""
 
-from collections.abc import Mapping
-
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cerebro.config import CHALLENGE_SECONDS, Architecture, BraindecodeSettings
+from cerebro.config import CHALLENGE_SECONDS, BraindecodeSettings
 from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
 from cerebro.models.front_end import SCALE_UV
@@ -63,30 +61,3 @@ def read_weights(settings: BraindecodeSettings, network: nn.Module) -> dict[str,
     except Exception as error:  # a file of another kind fails in ways of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} cannot be read as weights: {reason}") from error
-
-
-def check_networks(encoders: Mapping[str, Architecture | None]) -> None:
-    """Build every network once: what does not fit is said before anything runs.
-
-    Parameters
-    ----------
-    encoders : mapping
-        By the configuration's key; those of this package's own are left alone.
-
-    Raises
-    ------
-    UserError
-        Naming the key and what is wrong.
-    """
-    seen: list[Architecture] = []
-    for key, settings in encoders.items():
-        if not isinstance(settings, BraindecodeSettings) or settings in seen:
-            continue
-        seen.append(settings)
-        if settings.weights is not None and not settings.weights.is_file():
-            raise UserError(f"configuration: {key}.weights: there is no file {settings.weights}")
-        try:
-            with torch.random.fork_rng(devices=[]):
-                build_network(settings)
-        except UserError as error:
-            raise UserError(f"configuration: {key}: {error}") from error

@@ -6,6 +6,7 @@ The only module here that needs more than torch, and only where a configuration 
 import difflib
 import inspect
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -190,10 +191,9 @@ def resample(signal: Tensor, n_times: int) -> Tensor:
 
 def model_names() -> list[str]:
     """Names of the networks in the installed ``braindecode.models``."""
-    import braindecode.models
-
-    base = braindecode.models.EEGModuleMixin
-    found = vars(braindecode.models).items()
+    models = _models()
+    base = models.EEGModuleMixin
+    found = vars(models).items()
     return sorted(
         name for name, kind in found if isinstance(kind, type) and issubclass(kind, base) and kind is not base
     )
@@ -241,13 +241,10 @@ def _build(
     n_times: int,
     sfreq: float,
 ) -> Any:
-    import braindecode.models
-    from braindecode.models.util import models_mandatory_parameters
-
     names = model_names()
     if name not in names:
         raise ValueError(f"braindecode has no model '{name}'; nearest: {_nearest(name, names)}")
-    kind = getattr(braindecode.models, name)
+    kind = getattr(_models(), name)
     accepted = set(inspect.signature(kind.__init__).parameters) - {"self"}
     signal: dict[str, Any] = {
         "n_outputs": 1,
@@ -266,7 +263,7 @@ def _build(
         if key not in accepted:
             choice = _nearest(key, sorted(accepted - set(signal)))
             raise ValueError(f"options.{key}: {name} has no such option; nearest: {choice}")
-    needed = {entry[0]: entry[1] for entry in models_mandatory_parameters}.get(name, ())
+    needed = {entry[0]: entry[1] for entry in _models().models_mandatory_parameters}.get(name, ())
     if "chs_info" not in needed or name == "Labram":  # Labram gets names with each batch, and warns of others
         del signal["chs_info"]
     if name == "Labram":
@@ -282,6 +279,13 @@ def _build(
     if not isinstance(last, nn.Module) or isinstance(last, nn.ModuleList):
         raise ValueError(f"{name} has no single final_layer, before which features could be taken")
     return network
+
+
+def _models() -> Any:
+    with warnings.catch_warnings():  # it asks MNE for a montage by a name that MNE will drop
+        warnings.simplefilter("ignore", FutureWarning)
+        import braindecode.models
+    return braindecode.models
 
 
 def _insist_on_known_names(channels: Sequence[str]) -> None:
