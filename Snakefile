@@ -47,6 +47,7 @@ wildcard_constraints:
     phase="|".join(PLAN.nodes),
     encoder="|".join([*PLAN.nodes, *PLAN.encoders]),
     compared="|".join([*PLAN.nodes, *PLAN.compared]),
+    baseline="|".join(PLAN.baselines) or "-",
 
 
 localrules:

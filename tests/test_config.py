@@ -63,6 +63,7 @@ def scratch(encoder: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "finetune", "target": "reaction_time", "init": None, "encoder": encoder}
 
 
+BASELINE = {"kind": "baseline", "target": "reaction_time", "features": "mean"}
 WRONG = {
     "an unknown key": ({"phases": {"pretrain": {"learning_rat": 1}}}, "did you mean 'learning_rate'"),
     "an unknown section": ({"prepocessing": {}}, "unknown key 'prepocessing'; did you mean 'preprocessing'"),
@@ -161,6 +162,24 @@ WRONG = {
     "no roots and no simulation": ({"simulation": None}, "datasets.hbn.roots"),
     "a submission of no such phase": ({"submission": {"challenge_1": "contrast"}}, "submission.challenge_1"),
     "heads that do not divide the width": ({"encoder": {"heads": 3}}, "heads (3) must divide dim"),
+    "an encoder from a baseline": (
+        {"phases": {"mean": BASELINE, "reaction_time": {"init": "mean"}}},
+        "phases.reaction_time.init: 'mean' is a baseline and has no encoder to start from",
+    ),
+    "codes from a baseline": (
+        {"phases": {"mean": BASELINE, "pretrain": {"tokenizer": "mean"}}},
+        "phases.pretrain.tokenizer: 'mean' is a baseline",
+    ),
+    "a submission of a baseline": (
+        {"phases": {"mean": BASELINE}, "submission": {"challenge_1": "mean"}},
+        "submission.challenge_1: 'mean' is a baseline: ablations can compare it, but it has no encoder",
+    ),
+    "a baseline that trains": (
+        {"phases": {"mean": {**BASELINE, "epochs": 3}}},
+        "unknown key 'phases.mean.epochs'",
+    ),
+    "a share of nobody": ({"phases": {"contrast": {"subject_share": 0}}}, "phases.contrast.subject_share"),
+    "a phase with the name of a section": ({"phases": {"submission": BASELINE}}, "phases.submission"),
     "a name that is no folder": ({"name": "a/b"}, "name"),
 }
 

@@ -205,3 +205,19 @@ def test_a_link_to_a_file_that_was_not_downloaded_is_listed(archive: Path) -> No
 def test_a_root_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"datasets\.hbn\.roots: there is no folder .*nowhere"):
         plan({"datasets": {"hbn": {"roots": [str(tmp_path / "nowhere")]}}})
+
+
+def test_a_baseline_is_fitted_and_compared_and_neither_trained_nor_probed_nor_checked() -> None:
+    mean = {"kind": "baseline", "target": "reaction_time", "features": "mean"}
+    variants = {"age": {"reaction_time": {**mean, "features": "age_sex"}}}
+    asked = plan({"phases": {"floor": mean}, "ablations": {"seeds": [0], "variants": variants}})
+    assert {"floor", "reaction_time-age-0"} <= set(asked.baselines)
+    assert not set(asked.baselines) & {*asked.nodes, *asked.phases, *asked.encoders}
+    assert "floor" not in json.loads(asked.needed_windows())["phases"]
+    assert json.loads(asked.baseline_settings("floor"))["features"] == "mean"
+    assert asked.answering()["reaction_time-age-0"].endswith("predictions/reaction_time-age-0.parquet")
+
+
+def test_a_share_of_the_subjects_is_part_of_what_the_check_of_windows_looks_at() -> None:
+    asked = plan({"phases": {"contrast": {"subject_share": 0.25}}})
+    assert json.loads(asked.needed_windows("contrast"))["phases"]["contrast"]["subject_share"] == 0.25

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cerebro.config import Config, load_config
+from cerebro.config import BaselinePhase, Config, load_config
 from cerebro.errors import UserError
 from cerebro.variants import expand
 
@@ -70,11 +70,42 @@ def test_null_in_a_variant_removes_an_entry() -> None:
     assert nodes["pretrain-no_tuh-0"].mix == {"hbn": 1.0}
 
 
+MEAN = {"kind": "baseline", "target": "reaction_time", "features": "mean"}
+
+
+def test_a_baseline_takes_the_place_of_a_phase_and_is_fitted_once_for_all_seeds() -> None:
+    nodes, lineups = expand(study({"mean": {"reaction_time": MEAN}}, [0, 1]))
+    answers = [lineup.challenge_1 for lineup in lineups if lineup.variant == "mean"]
+    assert answers == ["reaction_time-mean-0"] * 2
+    assert isinstance(nodes["reaction_time-mean-0"], BaselinePhase)
+    assert not [name for name in nodes if name.startswith(("contrast-mean", "pretrain-mean"))]
+
+
+def test_shuffled_labels_and_parts_of_the_subjects_are_drawn_anew_with_each_seed() -> None:
+    shares = {name: {"subject_share": 0.5} for name in yaml.safe_load(PHASES)}
+    variants = {"shuffled": {"reaction_time": {**MEAN, "shuffle_labels": True}}, "half": shares}
+    nodes, lineups = expand(study(variants, [0, 1]))
+    by_key = {(lineup.variant, lineup.seed): lineup for lineup in lineups}
+    first, second = (by_key["shuffled", seed].challenge_1 for seed in (0, 1))
+    assert (nodes[first].seed, nodes[second].seed) == (0, 1)
+    lineage = {nodes[name].subject_seed for name in nodes if name.endswith("-half-1")}
+    assert lineage == {1}  # externalizing has a seed of its own and learns from the same people
+
+
+def test_a_variant_may_let_other_nodes_answer() -> None:
+    overlay = {"mean": MEAN, "submission": {"challenge_1": "mean"}}
+    nodes, lineups = expand(study({"mean": overlay}, [0]))
+    assert lineups[1].answers() == {1: "mean-mean-0", 2: "externalizing"}
+    assert isinstance(nodes["mean-mean-0"], BaselinePhase)
+
+
 @pytest.mark.parametrize(
     ("overlay", "said"),
     [
         ({"contrast": {"temprature": 0.2}}, "did you mean 'temperature'"),
         ({"reaction_time": {"init": "nothing"}}, "there is no phase 'nothing'"),
+        ({"contrast": MEAN}, "'contrast' is a baseline and has no encoder to start from"),
+        ({"submission": {"challenge_1": "externalizing"}}, "is no finetune phase with target reaction_time"),
     ],
 )
 def test_a_variant_that_gives_no_valid_graph_is_named(overlay: dict[str, Any], said: str) -> None:

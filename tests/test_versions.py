@@ -27,6 +27,7 @@ STEPS = {
         "submission.preflight",
         "submission.scoring",
         "submission.predict",
+        "submission.baseline",
     ],
     "report": ["report.summary", "report.ablations"],
 }

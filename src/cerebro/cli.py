@@ -217,6 +217,14 @@ def _predict(options: argparse.Namespace) -> None:
     predict(options.phase, index=options.index, output=options.output)
 
 
+def _baseline(options: argparse.Namespace) -> None:
+    from cerebro.config import BaselinePhase
+    from cerebro.submission.baseline import answer
+
+    settings = BaselinePhase.model_validate(options.settings)
+    answer(options.node, settings, index=options.index, output=options.output)
+
+
 def _ablations(options: argparse.Namespace) -> None:
     from cerebro.config import Statistics
     from cerebro.report.ablations import tabulate
@@ -346,6 +354,10 @@ def parser() -> argparse.ArgumentParser:
     predict = command("predict", _predict, "answer all scored windows with one phase", settings=False)
     predict.add_argument("--phase", type=Path, required=True, help="the folder of a finished finetune phase")
     predict.add_argument("--index", type=Path, required=True)
+
+    baseline = command("baseline", _baseline, "fit a baseline and answer all scored windows with it")
+    baseline.add_argument("--node", required=True, help="the baseline's name")
+    baseline.add_argument("--index", type=Path, required=True)
 
     ablations = command("ablations", _ablations, "compare variants with the full study")
     ablations.add_argument("--predictions", type=Path, nargs="+", required=True, help="files of `predict`")

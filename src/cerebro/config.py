@@ -18,6 +18,7 @@ from pydantic import (
     Tag,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -36,6 +37,9 @@ HBN_AUXILIARY_TASKS: dict[AuxiliaryTask, float] = {
     "externalizing": 0.5,
 }
 """Weights of the six auxiliary tasks of Phase 1b."""
+
+RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
+"""Ridge penalties that cross-validation over subjects chooses from, where nothing else is said."""
 
 EXCLUDED_SUBJECTS = (
     "sub-NDARWV769JM7",
@@ -308,15 +312,25 @@ CHALLENGE_SECONDS = 2.0
 """Length of the windows that the challenge's scorer hands over, in seconds."""
 
 
-class Phase(Settings):
-    """What every phase has: where it starts and how long it trains."""
+class Node(Settings):
+    """What every node of the graph has: trainings and baselines."""
+
+    seed: int = 0
+    """Seed of initial weights, sampling, masks, and of labels that are shuffled."""
+    subject_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training subjects of each dataset that this node learns from; a smaller share is a part of
+    a larger one. Validation subjects are always all of them."""
+    subject_seed: int = 0
+    """Seed of the order in which shares take subjects; phases of one lineage need the same."""
+
+
+class Phase(Node):
+    """What every training has: where it starts and how long it takes."""
 
     init: str | None = None
     """The phase whose encoder this one starts from; none starts from random weights."""
     encoder: AnyEncoder | None = None
     """What differs from the study's `encoder` section; for phases without `init` only."""
-    seed: int = 0
-    """Seed of initial weights, sampling and masks."""
     epochs: int = Field(default=20, gt=0)
     """Upper bound on epochs; validation and a checkpoint follow each one."""
     steps_per_epoch: int = Field(default=25, gt=0)
@@ -435,6 +449,9 @@ class FinetunePhase(Phase):
     """Dropout before the regression."""
     jitter_seconds: float = Field(default=0.0, ge=0, le=1)
     """Training windows start up to this much earlier or later (s), and the reaction time moves with them."""
+    shuffle_labels: bool = False
+    """A control: training labels are permuted, reaction times between windows and externalizing between
+    subjects. What scores better than the mean all the same has seen what it should not."""
 
     @model_validator(mode="after")
     def _only_moments_move(self) -> "FinetunePhase":
@@ -443,9 +460,31 @@ class FinetunePhase(Phase):
         return self
 
 
+class BaselinePhase(Node):
+    """What a linear model without an encoder makes of the same windows; compared, never packaged."""
+
+    kind: Literal["baseline"]
+    """This kind of node."""
+    target: Target
+    """`reaction_time` (Challenge 1) or `externalizing` (Challenge 2)."""
+    features: Literal["mean", "age_sex", "age_sex_run", "spectral", "covariance"]
+    """`mean`: the training mean; `age_sex`, `age_sex_run`: what the tables say of subject and run;
+    `spectral`: log band power of 21 channels; `covariance`: covariance of 19 channels, in tangent space."""
+    penalties: tuple[float, ...] = Field(default=RIDGE_PENALTIES, min_length=1)
+    """Ridge penalties tried by cross-validation over training subjects; the largest is close to the mean."""
+    shuffle_labels: bool = False
+    """A control: training labels are permuted, as in a finetune phase."""
+
+
 AnyPhase = Annotated[
     TokenizerPhase | PretrainPhase | ContrastPhase | FinetunePhase, Field(discriminator="kind")
 ]
+"""The trainings."""
+AnyNode = Annotated[
+    TokenizerPhase | PretrainPhase | ContrastPhase | FinetunePhase | BaselinePhase,
+    Field(discriminator="kind"),
+]
+"""All nodes of the graph."""
 
 
 class Probes(Settings):
@@ -461,7 +500,7 @@ class Probes(Settings):
     """What is predicted."""
     max_windows_per_subject: int = Field(default=60, gt=0)
     """Windows of one subject used for one target, evenly spread."""
-    penalties: tuple[float, ...] = (1e-1, 1e0, 1e1, 1e2, 1e3, 1e4)
+    penalties: tuple[float, ...] = RIDGE_PENALTIES
     """Ridge penalties (and inverse logistic C) tried by cross-validation over training subjects."""
 
 
@@ -509,8 +548,8 @@ class Ablations(Settings):
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     """Added to the seed of every phase of a variant; the simulation and the splits stay as they are."""
     variants: dict[str, dict[str, Any]]
-    """Overlays on `phases` by name, merged key by key; `full`, which changes nothing, always stands beside
-    them."""
+    """Overlays on `phases` by name, merged key by key; an entry of another `kind` takes a phase's place. The
+    key `submission` is an overlay on that section. `full`, which changes nothing, stands beside them."""
 
     @model_validator(mode="after")
     def _names_are_free(self) -> "Ablations":
@@ -562,8 +601,8 @@ class Config(Settings):
     """Who trains, who selects, who is scored."""
     encoder: AnyEncoder = EncoderSettings()
     """Architecture of encoders that start from random weights."""
-    phases: dict[str, AnyPhase] = Field(min_length=1)
-    """The graph of trainings, by name."""
+    phases: dict[str, AnyNode] = Field(min_length=1)
+    """The graph of trainings and baselines, by name."""
     probes: Probes = Probes()
     """Linear probes."""
     adapters: AdapterComparison = AdapterComparison()
@@ -589,7 +628,8 @@ class Config(Settings):
         return {**data, "phases": {key: _with_encoder(node, study) for key, node in data["phases"].items()}}
 
     def _encoder_fits(self, name: str) -> None:
-        encoder, phase = encoder_of(self.phases, name, self.encoder), self.phases[name]
+        phases = trainings(self.phases)
+        encoder, phase = encoder_of(phases, name, self.encoder), phases[name]
         if not isinstance(encoder, BraindecodeSettings):
             return
         network = encoder.braindecode
@@ -610,18 +650,26 @@ class Config(Settings):
             )
 
     @model_validator(mode="after")
-    def _references_hold(self) -> "Config":
+    def _references_hold(self, info: ValidationInfo) -> "Config":
         for name, dataset in self.datasets.items():
             if not dataset.roots and self.simulation is None:
                 raise ValueError(f"datasets.{name}.roots is empty and there is no simulation to read instead")
         for name, phase in self.phases.items():
             if name in ("random", "signal", ""):
                 raise ValueError(f"phases.{name}: this name is reserved for what needs no training")
+            if name == "submission":
+                raise ValueError(f"phases.{name}: this name is reserved for that section in a variant")
             for key, parent in parents(phase).items():
                 if parent not in self.phases:
                     raise ValueError(
                         f"phases.{name}.{key}: there is no phase '{parent}'{_hint(parent, self.phases)}"
                     )
+                if isinstance(self.phases[parent], BaselinePhase):
+                    raise ValueError(
+                        f"phases.{name}.{key}: '{parent}' is a baseline and has no encoder to start from"
+                    )
+            if isinstance(phase, BaselinePhase):
+                continue
             if phase.init is not None and phase.encoder is not None:
                 raise ValueError(
                     f"phases.{name}.encoder: this phase has the encoder of '{phase.init}', where it starts; "
@@ -632,12 +680,19 @@ class Config(Settings):
                     raise ValueError(f"phases.{name}.tokenizer: '{phase.tokenizer}' is no tokenizer phase")
                 if unknown := set(phase.mix) - set(self.datasets):
                     raise ValueError(f"phases.{name}.mix: there is no dataset '{sorted(unknown)[0]}'")
-        for name in self.phases:
+        for name in trainings(self.phases):
             self._encoder_fits(name)
         for key, target in (("challenge_1", "reaction_time"), ("challenge_2", "externalizing")):
             name = getattr(self.submission, key)
-            phase_or_none = self.phases.get(name)
-            if not isinstance(phase_or_none, FinetunePhase) or phase_or_none.target != target:
+            node = self.phases.get(name)
+            if isinstance(node, BaselinePhase) and node.target == target:
+                if info.context == COMPARED:
+                    continue
+                raise ValueError(
+                    f"submission.{key}: '{name}' is a baseline: ablations can compare it, but it has no "
+                    "encoder to package; name a finetune phase"
+                )
+            if not isinstance(node, FinetunePhase) or node.target != target:
                 raise ValueError(f"submission.{key}: '{name}' is no finetune phase with target {target}")
         return self
 
@@ -676,13 +731,18 @@ def _without_removed(key: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def parents(phase: Phase) -> dict[str, str]:
+def trainings(phases: Mapping[str, AnyNode]) -> dict[str, AnyPhase]:
+    """The nodes that train an encoder: all but baselines."""
+    return {name: node for name, node in phases.items() if not isinstance(node, BaselinePhase)}
+
+
+def parents(phase: Node) -> dict[str, str]:
     """The phases that must be finished first, by the key that names them."""
-    keys = ("init", "tokenizer") if isinstance(phase, PretrainPhase) else ("init",)
-    return {key: getattr(phase, key) for key in keys if getattr(phase, key) is not None}
+    named = {key: getattr(phase, key, None) for key in ("init", "tokenizer")}
+    return {key: parent for key, parent in named.items() if parent is not None}
 
 
-def lineage(phases: Mapping[str, Phase], name: str) -> list[str]:
+def lineage(phases: Mapping[str, Node], name: str) -> list[str]:
     """The chain of encoders behind a phase, oldest first, itself last; a cycle raises ``ValueError``."""
     chain: list[str] = []
 
@@ -696,7 +756,7 @@ def lineage(phases: Mapping[str, Phase], name: str) -> list[str]:
     current: str | None = name
     while current is not None:
         chain.insert(0, current)
-        current = phases[current].init
+        current = parents(phases[current]).get("init")
     return chain
 
 
@@ -710,7 +770,13 @@ def _hint(word: str, known: Mapping[str, Any] | list[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
 
 
-def load_config(content: Mapping[str, Any], *, where: str = "configuration") -> Config:
+COMPARED = "compared"
+"""Context in which a configuration is validated for comparison only: baselines may answer challenges."""
+
+
+def load_config(
+    content: Mapping[str, Any], *, where: str = "configuration", context: str | None = None
+) -> Config:
     """Validate merged YAML.
 
     Parameters
@@ -718,6 +784,8 @@ def load_config(content: Mapping[str, Any], *, where: str = "configuration") -> 
     content : mapping
     where : str
         What is validated, to name it in the error.
+    context : str, optional
+        :data:`COMPARED` for a configuration whose submission nobody will package.
 
     Raises
     ------
@@ -725,7 +793,7 @@ def load_config(content: Mapping[str, Any], *, where: str = "configuration") -> 
         One line per fault: the key, what is wrong with it, and the nearest valid key.
     """
     try:
-        return Config.model_validate(content)
+        return Config.model_validate(content, context=context)
     except ValidationError as error:
         faults = [_describe(fault, where) for fault in error.errors()]
         raise UserError("; ".join(dict.fromkeys(faults))) from None

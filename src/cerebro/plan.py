@@ -15,6 +15,7 @@ from typing import Any, get_args
 from cerebro.config import (
     AnyPhase,
     Architecture,
+    BaselinePhase,
     BraindecodeSettings,
     Config,
     Dataset,
@@ -23,6 +24,7 @@ from cerebro.config import (
     encoder_of,
     lineage,
     parents,
+    trainings,
 )
 from cerebro.errors import UserError
 from cerebro.files import digest_text
@@ -35,7 +37,7 @@ from cerebro.recordings.readers import BUILT_IN, find_reader
 from cerebro.variants import expand
 
 KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(AnyPhase)[0]))
-"""The kinds of phases; each is the module of that name in `cerebro.phases`."""
+"""The kinds of trainings; each is the module of that name in `cerebro.phases`."""
 
 RANDOM = "random"
 """The name under which an untrained encoder is probed."""
@@ -65,8 +67,10 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.results = f"results/{config.name}"
-        self.phases = list(config.phases)
-        self.nodes, self.lineups = expand(config)
+        nodes, self.lineups = expand(config)
+        self.baselines = {name: node for name, node in nodes.items() if isinstance(node, BaselinePhase)}
+        self.nodes = trainings(nodes)
+        self.phases = list(trainings(config.phases))
         self.encoders = [*self.phases, RANDOM]
         self.compared = [*self.encoders, SIGNAL]
         self.groups = [
@@ -216,6 +220,10 @@ class Plan:
             return []
         return [] if settings.weights is None else [str(settings.weights)]
 
+    def baseline_settings(self, baseline: str) -> str:
+        """What ``baseline`` reads."""
+        return _json(self.baselines[baseline])
+
     def phase_code(self, phase: str) -> str:
         """Digest of the code behind a phase, the modules of other kinds left out."""
         others = sorted(set(KINDS) - {self.nodes[phase].kind})
@@ -225,6 +233,7 @@ class Plan:
     def needed_windows(self, *phases: str) -> str:
         """What ``check-windows`` reads: what decides which windows the phases (none: all) take."""
         deciding = {"kind", "target", "mix", "tokenizer", "sources", "subjects_per_moment"}
+        deciding |= {"subject_share", "subject_seed"}
         chosen = {name: self.nodes[name] for name in phases or self.phases}
         return _json({"phases": {n: p.model_dump(include=deciding) for n, p in chosen.items()}})
 

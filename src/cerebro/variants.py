@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cerebro.config import AnyPhase, Config, load_config, parents
+from cerebro.config import COMPARED, AnyNode, BaselinePhase, Config, load_config, parents
 
 FULL = "full"
 """The variant that changes nothing; the others are compared with it."""
@@ -28,7 +28,7 @@ class Lineup:
         return {1: self.challenge_1, 2: self.challenge_2}
 
 
-def expand(config: Config) -> tuple[dict[str, AnyPhase], list[Lineup]]:
+def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     """Nodes of all variants and seeds, and who answers for each.
 
     Parameters
@@ -49,7 +49,7 @@ def expand(config: Config) -> tuple[dict[str, AnyPhase], list[Lineup]]:
     UserError
         A variant does not give a valid graph; the sentence names it.
     """
-    nodes: dict[str, AnyPhase] = dict(config.phases)
+    nodes: dict[str, AnyNode] = dict(config.phases)
     if config.ablations is None:
         return nodes, []
     known = {_identity(phase): name for name, phase in nodes.items()}
@@ -58,25 +58,37 @@ def expand(config: Config) -> tuple[dict[str, AnyPhase], list[Lineup]]:
         changed = _overlaid(config, variant, overlay)
         for seed in config.ablations.seeds:
             answers = {
-                challenge: _place(changed, name, f"{variant}-{seed}", seed, nodes, known)
-                for challenge, name in config.submission.model_dump().items()
+                challenge: _place(changed.phases, name, f"{variant}-{seed}", seed, nodes, known)
+                for challenge, name in changed.submission.model_dump().items()
             }
             lineups.append(Lineup(variant, seed, **answers))
     return nodes, lineups
 
 
-def _overlaid(config: Config, variant: str, overlay: Mapping[str, Any]) -> dict[str, AnyPhase]:
+def _overlaid(config: Config, variant: str, overlay: Mapping[str, Any]) -> Config:
     content = config.model_dump(mode="json", exclude_unset=True, exclude={"ablations"})
-    merged = {**content, "phases": _merged(content["phases"], overlay)}
-    return load_config(merged, where=f"ablations.variants.{variant}").phases
+    phases = {key: value for key, value in overlay.items() if key != "submission"}
+    merged = {
+        **content,
+        "phases": _merged(content["phases"], phases),
+        "submission": _merged(content["submission"], overlay.get("submission", {})),
+    }
+    return load_config(merged, where=f"ablations.variants.{variant}", context=COMPARED)
 
 
 def _merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """The overlay over the base, key by key, as Snakemake merges configuration files."""
+    """The overlay over the base, key by key, as Snakemake merges configuration files.
+
+    What is of another kind has other keys, and takes the place of what was there.
+    """
     result = dict(base)
     for key, value in overlay.items():
         below = result.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
+        if (
+            isinstance(below, Mapping)
+            and isinstance(value, Mapping)
+            and value.get("kind", below.get("kind")) == below.get("kind")
+        ):
             result[key] = _merged(below, value)
         else:
             result[key] = value
@@ -84,11 +96,11 @@ def _merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, An
 
 
 def _place(
-    phases: Mapping[str, AnyPhase],
+    phases: Mapping[str, AnyNode],
     name: str,
     suffix: str,
     seed: int,
-    nodes: dict[str, AnyPhase],
+    nodes: dict[str, AnyNode],
     known: dict[str, str],
 ) -> str:
     """Add a phase and its ancestors to the nodes unless they are there; return the phase's name there."""
@@ -96,7 +108,8 @@ def _place(
     renamed = {
         key: _place(phases, parent, suffix, seed, nodes, known) for key, parent in parents(phase).items()
     }
-    placed = phase.model_copy(update={**renamed, "seed": phase.seed + seed})
+    seeds = {key: getattr(phase, key) + seed for key in ("seed", "subject_seed") if _draws(phase)}
+    placed = phase.model_copy(update={**renamed, **seeds})
     identity = _identity(placed)
     if identity not in known:
         known[identity] = f"{name}-{suffix}"
@@ -104,5 +117,10 @@ def _place(
     return known[identity]
 
 
-def _identity(phase: AnyPhase) -> str:
+def _draws(phase: AnyNode) -> bool:
+    """Whether anything in a node is random: a baseline of all subjects and true labels is fitted once."""
+    return not isinstance(phase, BaselinePhase) or phase.shuffle_labels or phase.subject_share < 1
+
+
+def _identity(phase: AnyNode) -> str:
     return phase.model_dump_json()

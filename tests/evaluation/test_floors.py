@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from cerebro.evaluation.floors import age_and_sex, training_mean
+from cerebro.evaluation.floors import AGE_SEX_RUN, from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects
 
 
@@ -29,7 +29,7 @@ def test_age_and_sex_recover_a_rule_and_agree_with_least_squares():
     print("seed 7")
     random = np.random.default_rng(7)
     training, test = _people(40, random=random), _people(10, random=random)
-    found = age_and_sex(training, test, "reaction_time")
+    found = from_columns(training, test, "reaction_time")
     columns = ["age", "sex"]
     expected = LinearRegression().fit(training[columns], training["reaction_time"]).predict(test[columns])
     assert found == pytest.approx(expected, abs=0.001)  # the smallest penalty, 0.1, is chosen
@@ -41,7 +41,7 @@ def test_without_a_relation_age_and_sex_shrink_towards_the_mean():
     random = np.random.default_rng(8)
     training, test = _people(40, random=random), _people(10, random=random)
     training["reaction_time"] = np.repeat(random.normal(1.6, 0.2, 40), 4)
-    found = age_and_sex(training, test, "reaction_time")
+    found = from_columns(training, test, "reaction_time")
     assert np.abs(found - training["reaction_time"].mean()).max() < 0.1
 
 
@@ -51,8 +51,8 @@ def test_an_unknown_age_counts_as_the_training_mean():
     training = _people(40, random=random)
     unknown = training.iloc[[0]].assign(age=np.nan)
     typical = training.iloc[[0]].assign(age=training["age"].mean())
-    assert age_and_sex(training, unknown, "reaction_time") == pytest.approx(
-        age_and_sex(training, typical, "reaction_time")
+    assert from_columns(training, unknown, "reaction_time") == pytest.approx(
+        from_columns(training, typical, "reaction_time")
     )
 
 
@@ -60,4 +60,13 @@ def test_a_single_training_subject_allows_no_such_floor():
     print("seed 10")
     training = _people(1, random=np.random.default_rng(10))
     with pytest.raises(TooFewSubjects, match="1 training subject"):
-        age_and_sex(training, training, "reaction_time")
+        from_columns(training, training, "reaction_time")
+
+
+def test_the_run_counts_beside_age_and_sex_although_the_index_holds_it_as_text():
+    print("seed 10")
+    training = _people(40, random=np.random.default_rng(10), windows=3)
+    training["run"] = ["1", "2", "3"] * 40
+    training["reaction_time"] -= 0.03 * training["run"].astype(float)
+    found = from_columns(training, training, "reaction_time", columns=AGE_SEX_RUN)
+    assert found == pytest.approx(training["reaction_time"].to_numpy(), abs=0.001)

@@ -30,6 +30,33 @@ rule predict:
         " --output {output:q} &> {log:q}"
 
 
+rule baseline:
+    input:
+        index=rules.windows.output.index,
+        audit=rules.audit.output[0],
+        shards=expand(rules.shard.output.signals, group=PLAN.groups),
+    output:
+        f"{R}/predictions/{{baseline}}.parquet",
+    log:
+        f"{R}/logs/predictions/{{baseline}}.log",
+    benchmark:
+        f"{R}/benchmarks/predictions/{{baseline}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        settings=lambda wildcards: PLAN.baseline_settings(wildcards.baseline),
+        code=code_digest("cerebro.submission.baseline"),
+    message:
+        "Fitting {wildcards.baseline}"
+    shell:
+        "python -m cerebro.cli baseline --node {wildcards.baseline:q} --settings {params.settings:q}"
+        " --index {input.index:q} --output {output:q} &> {log:q}"
+
+
 rule ablations:
     input:
         predictions=lambda wildcards: PLAN.answering().values(),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from cerebro.config import AnyPhase, Config, ContrastPhase, FinetunePhase, PretrainPhase
+from cerebro.config import AnyNode, BaselinePhase, Config, ContrastPhase, FinetunePhase, PretrainPhase
 from cerebro.data.moments import KINDS, shared_moments
 from cerebro.data.selection import phase_windows, select_windows
 from cerebro.errors import UserError
@@ -128,7 +128,7 @@ def outlooks(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> list[
     return [*found, _score(rows, windows, config)]
 
 
-def _phase(name: str, phase: AnyPhase, rows: pd.DataFrame, windows: pd.DataFrame) -> Outlook:
+def _phase(name: str, phase: AnyNode, rows: pd.DataFrame, windows: pd.DataFrame) -> Outlook:
     kinds, problem = _window_kinds(phase), ""
     part = rows
     if isinstance(phase, PretrainPhase):
@@ -182,9 +182,9 @@ def _subjects(rows: pd.DataFrame, windows: pd.DataFrame, kinds: Sequence[str]) -
     return {str(split): int(size) for split, size in part.groupby("split")["subject"].nunique().items()}
 
 
-def _window_kinds(phase: AnyPhase) -> list[str]:
+def _window_kinds(phase: AnyNode) -> list[str]:
     if isinstance(phase, ContrastPhase):
         return [KINDS[source][0] for source in phase.sources]
-    if isinstance(phase, FinetunePhase):
+    if isinstance(phase, FinetunePhase | BaselinePhase):
         return ["trial" if phase.target == "reaction_time" else "crop"]
     return ["fixed"]

@@ -9,7 +9,8 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from cerebro.config import (
-    AnyPhase,
+    AnyNode,
+    BaselinePhase,
     ContrastPhase,
     FinetunePhase,
     PairSource,
@@ -18,6 +19,7 @@ from cerebro.config import (
 )
 from cerebro.data.moments import KINDS, named, with_moments
 from cerebro.data.samplers import spread
+from cerebro.data.subjects import part_of_subjects, shuffled
 from cerebro.errors import UserError
 from cerebro.files import write_json
 
@@ -42,6 +44,7 @@ def select_windows(
     purpose: str,
     datasets: Collection[str] | None = None,
     label: str | None = None,
+    subjects: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Kept windows of some kinds in the given splits, row order preserved, with a fresh row number.
 
@@ -59,6 +62,8 @@ def select_windows(
         Datasets to take; all if not given.
     label : str, optional
         Column that must not be missing.
+    subjects : collection of str, optional
+        Subjects to take; all if not given.
 
     Raises
     ------
@@ -73,6 +78,8 @@ def select_windows(
     filters.append(("that quality kept", index["keep"]))
     if label is not None:
         filters.append((f"with a {label}", index[label].notna()))
+    if subjects is not None:
+        filters.append((f"of the {len(subjects)} chosen subjects", index["subject"].isin(list(subjects))))
     chosen = pd.Series(True, index=index.index)
     trail = f"{len(index)} windows in the index"
     for name, mask in filters:
@@ -106,7 +113,7 @@ def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> Non
         Naming the phase, and the filter that removed its windows.
     """
     table = read_index(index)
-    phases: dict[str, AnyPhase] = TypeAdapter(dict[str, AnyPhase]).validate_python(settings["phases"])
+    phases: dict[str, AnyNode] = TypeAdapter(dict[str, AnyNode]).validate_python(settings["phases"])
     counts = {
         name: {split: len(phase_windows(table, name, phase, split)) for split in ("train", "validation")}
         for name, phase in phases.items()
@@ -114,39 +121,55 @@ def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> Non
     write_json(output, counts)
 
 
-def phase_windows(index: pd.DataFrame, name: str, phase: AnyPhase, split: str) -> pd.DataFrame:
+def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str) -> pd.DataFrame:
     """The windows that a phase trains (``train``) or selects (``validation``) on.
 
+    Training windows are those of the phase's share of the subjects, their labels shuffled where it asks so.
     Those of a contrast phase carry the columns of :func:`cerebro.data.moments.with_moments`.
+
+    Raises
+    ------
+    UserError
+        When no window is left, or the share leaves no subject.
     """
-    purpose = f"phase '{name}' ({split})"
+    chosen: dict[str, Any] = {"splits": [split], "purpose": f"phase '{name}' ({split})"}
+    if split == "train" and phase.subject_share < 1:
+        share, seed = phase.subject_share, phase.subject_seed
+        chosen["subjects"] = part_of_subjects(index, share, seed=seed, purpose=f"phases.{name}")
     match phase:
         case TokenizerPhase():
-            return select_windows(index, kind="fixed", splits=[split], purpose=purpose)
+            return select_windows(index, kind="fixed", **chosen)
         case PretrainPhase():
             parts = [
-                select_windows(index, kind="fixed", splits=[split], datasets=[dataset], purpose=purpose)
+                select_windows(index, kind="fixed", datasets=[dataset], **chosen)
                 for dataset, share in phase.mix.items()
                 if share > 0
             ]
             return pd.concat(parts, ignore_index=True)
         case ContrastPhase():
             return pd.concat(
-                [pair_windows(index, source, splits=[split], purpose=purpose) for source in phase.sources],
-                ignore_index=True,
+                [pair_windows(index, source, **chosen) for source in phase.sources], ignore_index=True
             )
-        case FinetunePhase(target=target):
+        case FinetunePhase(target=target) | BaselinePhase(target=target):
             kind = "trial" if target == "reaction_time" else "crop"
-            return select_windows(index, kind=kind, splits=[split], label=target, purpose=purpose)
+            windows = select_windows(index, kind=kind, label=target, **chosen)
+            if phase.shuffle_labels and split == "train":
+                windows = shuffled(windows, target, seed=phase.seed)
+            return windows
     raise TypeError(f"unknown kind of phase: {phase}")
 
 
 def pair_windows(
-    index: pd.DataFrame, source: PairSource, *, splits: Sequence[str], purpose: str
+    index: pd.DataFrame,
+    source: PairSource,
+    *,
+    splits: Sequence[str],
+    purpose: str,
+    subjects: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Windows of one source of pairs, with their moments; parameters and errors of :func:`select_windows`."""
     purpose = f"{purpose}, source {source}"
-    windows = select_windows(index, kind=KINDS[source], splits=splits, purpose=purpose)
+    windows = select_windows(index, kind=KINDS[source], splits=splits, purpose=purpose, subjects=subjects)
     known = named(windows)
     if not known.any():
         raise UserError(f"no window is left for {purpose}: none of {len(windows)} says its condition")

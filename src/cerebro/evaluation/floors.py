@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cerebro.config import RIDGE_PENALTIES
 from cerebro.evaluation.linear import TooFewSubjects, fit_ridge
 
-DEMOGRAPHICS = ["age", "sex"]
-PENALTIES = tuple(10.0**power for power in range(-1, 5))
-"""Ridge penalties tried over training subjects; the largest is close to the training mean."""
+AGE_SEX = ("age", "sex")
+AGE_SEX_RUN = ("age", "sex", "run")
 
 
 def training_mean(training: pd.DataFrame, test: pd.DataFrame, label: str) -> NDArray[np.float64]:
@@ -22,20 +22,27 @@ def training_mean(training: pd.DataFrame, test: pd.DataFrame, label: str) -> NDA
     return np.full(len(test), training[label].mean())
 
 
-def age_and_sex(
-    training: pd.DataFrame, test: pd.DataFrame, label: str, *, penalties: Sequence[float] = PENALTIES
+def from_columns(
+    training: pd.DataFrame,
+    test: pd.DataFrame,
+    label: str,
+    *,
+    columns: Sequence[str] = AGE_SEX,
+    penalties: Sequence[float] = RIDGE_PENALTIES,
 ) -> NDArray[np.float64]:
-    """Predict from age and sex by ridge regression over training windows.
+    """Predict from what the index says of a window's subject and run, by ridge regression over windows.
 
-    Fitted on windows, not on subjects, because the challenge scores windows. A missing age or sex counts as
-    the training mean.
+    Fitted on windows, not on subjects, because the challenge scores windows. A missing value counts as the
+    training mean.
 
     Parameters
     ----------
     training, test : DataFrame
-        Rows of the window index with the columns ``subject``, ``age``, ``sex`` and ``label``.
+        Rows of the window index with ``subject``, ``columns`` and ``label``.
     label : str
         The column to predict.
+    columns : sequence of str
+        What is predicted from: numbers, or text of numbers as in ``run``.
     penalties : sequence of float
         Candidates, cross-validated over training subjects.
 
@@ -48,13 +55,13 @@ def age_and_sex(
     TooFewSubjects
         When the training subjects do not allow the fit.
     """
-    typical = training[DEMOGRAPHICS].mean()
+    known, wanted = (
+        part[list(columns)].apply(pd.to_numeric, errors="coerce").astype(float) for part in (training, test)
+    )
+    typical = known.mean()
     if typical.isna().any():
         raise TooFewSubjects(f"no training subject has a known {typical.index[typical.isna()][0]}")
     fit = fit_ridge(
-        training[DEMOGRAPHICS].fillna(typical).to_numpy(),
-        training[label],
-        subjects=training["subject"],
-        penalties=penalties,
+        known.fillna(typical).to_numpy(), training[label], subjects=training["subject"], penalties=penalties
     )
-    return fit.predict(test[DEMOGRAPHICS].fillna(typical).to_numpy())
+    return fit.predict(wanted.fillna(typical).to_numpy())

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 
 from cerebro.data.card import load_predictor, read_card
-from cerebro.data.selection import read_index, select_windows, shards_folder
+from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
-from cerebro.files import atomic_path
-from cerebro.submission.scoring import CHALLENGES
+from cerebro.submission.answers import scored_rows, write_answers
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the answers."""
@@ -29,13 +28,10 @@ def predict(folder: Path, *, index: Path, output: Path) -> None:
     index : Path
         The window index.
     output : Path
-        Parquet, one row per window: ``window``, ``subject``, ``truth``, ``prediction``.
+        As :func:`cerebro.submission.answers.write_answers` writes it.
     """
     model, target = load_predictor(folder), read_card(folder)["target"]
-    kind = next(kind for kind, label in CHALLENGES.values() if label == target)
-    rows = select_windows(
-        read_index(index), kind=kind, splits=["test"], label=target, purpose=f"the answers of {folder}"
-    )
+    rows = scored_rows(read_index(index), target, purpose=f"the answers of {folder}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, dataset = model.to(device), WindowDataset(rows, shards_folder(index))
     answers = np.empty(len(rows))
@@ -44,6 +40,4 @@ def predict(folder: Path, *, index: Path, output: Path) -> None:
             numbers = range(first, min(first + BATCH_SIZE, len(rows)))
             batch = dataset[numbers]
             answers[numbers] = model(batch["signal"].to(device), batch["positions"].to(device))[:, 0].cpu()
-    frame = rows[["window", "subject"]].assign(truth=rows[target].astype(float), prediction=answers)
-    with atomic_path(output) as temporary:
-        frame.to_parquet(temporary, index=False)
+    write_answers(rows, target, answers, output=output)

@@ -17,16 +17,15 @@ from cerebro.config import Statistics
 from cerebro.data.selection import read_index, select_windows, shards_folder
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
-from cerebro.evaluation.floors import age_and_sex, training_mean
+from cerebro.evaluation.floors import from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects
 from cerebro.evaluation.metrics import Values, nrmse
 from cerebro.files import atomic_path, digest_file, write_json
+from cerebro.submission.answers import CHALLENGES
 from cerebro.submission.clean_process import CleanProcess, SubmissionError
 from cerebro.submission.windows import SFREQ, scored_windows
 from cerebro.tracking import start_run
 
-CHALLENGES = {1: ("trial", "reaction_time"), 2: ("crop", "externalizing")}
-"""Kind of window and label of each challenge."""
 SHARES = {1: 0.3, 2: 0.7}
 """Weights of the challenges in the overall score."""
 BATCH_SIZE = 64
@@ -197,7 +196,7 @@ def _with_floors(
     )
     predictions["floor:training_mean"] = training_mean(training, rows, label)
     try:
-        predictions["floor:age_sex"] = age_and_sex(training, rows, label)
+        predictions["floor:age_sex"] = from_columns(training, rows, label)
     except TooFewSubjects as error:
         print(f"challenge {challenge} has no floor of age and sex: {error}", flush=True)
     return predictions

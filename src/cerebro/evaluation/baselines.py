@@ -1,0 +1,172 @@
+"""Linear models without an encoder: what a phase has to beat, fitted on the windows that it trains on.
+
+Every baseline learns from training windows alone; its ridge penalty is cross-validated over their subjects.
+Signals are referenced, freed of bad channels and interpolated onto the 10-20 system by the front end and the
+spherical splines that encoders use, so that montages and masked channels mean the same to all.
+
+References
+----------
+Spectral: log band power with ridge regression, as in Engemann et al. (2018), Brain 141, 3179 and the
+benchmarks of Engemann et al. (2022), NeuroImage 262, 119521. Covariance: the Riemannian tangent space of
+Barachant et al. (2013), Neurocomputing 112, 172, with ridge regression as Sabbagh et al. (2020), NeuroImage
+222, 116893, who found it the best linear model of age from M/EEG covariance; `pyriemann` computes it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pyriemann.estimation import Covariances
+from pyriemann.tangentspace import TangentSpace
+from scipy.signal import periodogram
+
+from cerebro.config import BaselinePhase
+from cerebro.data.card import SFREQ
+from cerebro.data.windows import WindowDataset
+from cerebro.errors import UserError
+from cerebro.evaluation.floors import AGE_SEX, AGE_SEX_RUN, from_columns, training_mean
+from cerebro.evaluation.linear import TooFewSubjects, fit_ridge
+from cerebro.models.front_end import SCALE_UV, FrontEnd
+from cerebro.models.interpolation_adapter import InterpolationChannelAdapter
+from cerebro.recordings.montages import LAYOUTS, layout_positions
+
+BANDS_HZ = ((1, 4), (4, 8), (8, 13), (13, 30), (30, 45))
+"""Delta, theta, alpha, beta and low gamma."""
+LEAST_POWER = 1e-4
+"""Added to power (µV²/Hz) before its logarithm and to the diagonal of covariances (µV²): far below any EEG,
+so that a window without a single good channel has finite features."""
+BATCH_SIZE = 256
+"""Windows read at a time; no effect on the features."""
+
+Windows = NDArray[np.float32]
+Features = NDArray[np.float64]
+
+
+def fit_baseline(
+    node: str, settings: BaselinePhase, training: pd.DataFrame, wanted: pd.DataFrame, *, shards: Path
+) -> NDArray[np.float64]:
+    """Fit a baseline and answer windows with it.
+
+    Parameters
+    ----------
+    node : str
+        Its name, for errors.
+    settings : BaselinePhase
+    training : DataFrame
+        Rows of the window index to fit on, with the target's labels.
+    wanted : DataFrame
+        Rows to answer.
+    shards : Path
+        Folder of the shards.
+
+    Returns
+    -------
+    array, shape (len(wanted),)
+
+    Raises
+    ------
+    UserError
+        When the training subjects do not allow the fit.
+    """
+    target, penalties = settings.target, settings.penalties
+    try:
+        if settings.features == "mean":
+            return training_mean(training, wanted, target)
+        if settings.features in ("age_sex", "age_sex_run"):
+            columns = AGE_SEX if settings.features == "age_sex" else AGE_SEX_RUN
+            return from_columns(training, wanted, target, columns=columns, penalties=penalties)
+        if settings.features == "spectral":
+            known, asked = (
+                np.concatenate([log_band_power(part) for part in read_ten_twenty(rows, shards)])
+                for rows in (training, wanted)
+            )
+        else:
+            known, asked = tangent_vectors(
+                *(
+                    np.concatenate([covariances(part) for part in read_ten_twenty(rows, shards)])
+                    for rows in (training, wanted)
+                )
+            )
+        fit = fit_ridge(known, training[target], subjects=training["subject"], penalties=penalties)
+    except TooFewSubjects as error:
+        raise UserError(f"baseline '{node}' cannot be fitted: {error}") from None
+    print(f"{node}: {known.shape[1]} features, penalty {fit.penalty:g}", flush=True)
+    return fit.predict(asked)
+
+
+def read_ten_twenty(rows: pd.DataFrame, shards: Path) -> Iterator[Windows]:
+    """Read windows on the 21 electrodes of the 10-20 system, average reference, in µV.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the window index, numbered from 0.
+    shards : Path
+
+    Yields
+    ------
+    array, shape (up to BATCH_SIZE, 21, n_times)
+    """
+    dataset, front_end = WindowDataset(rows, shards), FrontEnd()
+    adapter = InterpolationChannelAdapter(torch.from_numpy(layout_positions("ten_twenty")))
+    for first in range(0, len(rows), BATCH_SIZE):
+        batch = dataset[range(first, min(first + BATCH_SIZE, len(rows)))]
+        with torch.inference_mode():
+            signal, present = front_end(batch["signal"], batch["positions"])
+            mapped = adapter(signal, batch["positions"], present)[0]
+        yield (SCALE_UV * mapped).numpy()
+
+
+def log_band_power(signal: Windows) -> Features:
+    """Natural logarithm of the power in each band and channel.
+
+    Parameters
+    ----------
+    signal : array, shape (n, n_chans, n_times)
+        µV.
+
+    Returns
+    -------
+    array, shape (n, n_chans * n_bands)
+        Of the mean spectral density (µV²/Hz) over the band's bins, low edge included; Hann taper.
+    """
+    frequencies, power = periodogram(signal, SFREQ, window="hann", detrend="constant", axis=-1)
+    bands = [power[..., (frequencies >= low) & (frequencies < high)].mean(axis=-1) for low, high in BANDS_HZ]
+    return np.log(np.stack(bands, axis=-1) + LEAST_POWER).reshape(len(signal), -1).astype(np.float64)
+
+
+def covariances(signal: Windows) -> Features:
+    """Covariance between the electrodes on the scalp, without the ears, shrunk (Chen et al. 2010, OAS).
+
+    Parameters
+    ----------
+    signal : array, shape (n, 21, n_times)
+        µV.
+
+    Returns
+    -------
+    array, shape (n, 19, 19)
+        µV². Shrinkage makes windows with few good channels positive definite as well.
+    """
+    scalp = [row for row, name in enumerate(LAYOUTS["ten_twenty"]) if name not in ("A1", "A2")]
+    centred = signal[:, scalp] - signal[:, scalp].mean(axis=-1, keepdims=True)
+    floor = LEAST_POWER * np.eye(len(scalp))
+    return Covariances("oas").transform(centred.astype(np.float64)) + floor
+
+
+def tangent_vectors(training: Features, wanted: Features) -> tuple[Features, Features]:
+    """Project covariances onto the tangent space at the Riemannian mean of the training windows.
+
+    Parameters
+    ----------
+    training, wanted : array, shape (n, n_chans, n_chans)
+
+    Returns
+    -------
+    two arrays, shape (n, n_chans * (n_chans + 1) / 2)
+    """
+    space = TangentSpace(metric="riemann").fit(training)
+    return space.transform(training), space.transform(wanted)
