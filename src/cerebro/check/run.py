@@ -11,7 +11,7 @@ from cerebro.check import tables
 from cerebro.check.configuration import read_configuration
 from cerebro.check.prospects import Outlook, outlooks, possible_windows, split_rows
 from cerebro.check.survey import Survey, survey
-from cerebro.config import Config, Dataset
+from cerebro.config import Config, Dataset, trainings
 from cerebro.download.sources import LICENCE, sources
 from cerebro.errors import UserError
 from cerebro.files import nearest_folder
@@ -37,7 +37,7 @@ def check(overlays: Sequence[Path]) -> None:
         If the run would fail, after everything was printed; or if there is no valid configuration.
     """
     config = read_configuration(overlays)
-    check_networks(config, expand(config)[0])
+    check_networks(config, trainings(expand(config)[0]))
     print(f"study {config.name}: what its configuration would do, by what lies on the disk now")
     notes, problems = [], []
     if config.download is not None:
