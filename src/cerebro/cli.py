@@ -207,6 +207,7 @@ def _summary(options: argparse.Namespace) -> None:
         probes=options.probes,
         isc=options.isc,
         phases=options.phases,
+        windows=options.windows,
         output=options.output,
     )
 
@@ -368,6 +369,9 @@ def parser() -> argparse.ArgumentParser:
     summary.add_argument("--probes", type=Path, nargs="*", default=[])
     summary.add_argument("--isc", type=Path, nargs="*", default=[])
     summary.add_argument("--phases", type=Path, nargs="*", default=[])
+    summary.add_argument(
+        "--windows", type=Path, help="counts of the window index; none tells nothing of them"
+    )
     return root
 
 

@@ -159,7 +159,7 @@ def test_the_summary_is_printed_and_written_with_encoders_in_the_order_of_phases
         files.append(tmp_path / f"{node}.json")
         files[-1].write_text(json.dumps(_probes(node, 3.0, 0.6)))
     output = tmp_path / "summary.md"
-    summarise(score=tmp_path / "score.json", probes=files, isc=[], phases=phases, output=output)
+    summarise(score=tmp_path / "score.json", probes=files, isc=[], phases=phases, windows=None, output=output)
     text = output.read_text()
     nodes = ("random", "pretrain", "reaction_time")
     rows = [line for line in text.splitlines() if line.startswith(tuple(f"| {node} " for node in nodes))]

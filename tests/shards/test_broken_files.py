@@ -124,7 +124,7 @@ def test_every_fault_is_quarantined_by_its_reason_and_the_rest_becomes_windows(
     index = pd.read_parquet(tmp_path / "index.parquet")
     assert index.groupby("subject").size().to_dict() == dict.fromkeys("abcde", 5)
     summary = json.loads((tmp_path / "index.json").read_text())
-    assert summary["recordings_unused"] == {"mine": {"quarantined": 11}}
+    assert sum(summary["recordings_unused"]["mine"]["quarantined"].values()) == 11
     assert sum(summary["recordings_quarantined"]["mine"].values()) == 1
 
 

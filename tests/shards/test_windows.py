@@ -96,7 +96,7 @@ def test_excluded_subjects_have_no_windows(study: Path, index_study: Callable[..
     index_study(study, Windows(), Splits(excluded_subjects=("sub-AA", "BA")), "excluding")
     assert not {"sub-AA", "sub-BA"} & set(pd.read_parquet(study / "excluding.parquet")["subject"])
     summary = json.loads((study / "excluding.json").read_text())
-    assert summary["recordings_unused"] == {"hbn": {"excluded": 6}}
+    assert summary["recordings_unused"] == {"hbn": {"excluded": {"subject excluded by the configuration": 6}}}
 
 
 def test_the_summary_counts_recordings_and_windows_apart(study: Path, index: pd.DataFrame) -> None:

@@ -86,6 +86,7 @@ rule summary:
         score=rules.score.output.score,
         probes=expand(rules.probe.output[0], encoder=PLAN.encoders),
         isc=expand(rules.isc.output[0], compared=PLAN.compared),
+        windows=rules.windows.output.summary,
         metrics=expand(rules.phase.output.metrics, phase=PLAN.phases),
     output:
         f"{R}/summary.md",
@@ -107,4 +108,4 @@ rule summary:
     shell:
         "python -m cerebro.cli summary --score {input.score:q} --probes {input.probes:q}"
         " --isc {input.isc:q}"
-        " --phases {params.phases:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --phases {params.phases:q} --windows {input.windows:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -9,7 +9,8 @@ from rich.filesize import decimal
 from cerebro.check.prospects import Outlook
 from cerebro.check.survey import Survey
 from cerebro.config import Config
-from cerebro.recordings.inventory import PERSON, reason_kind
+from cerebro.recordings.failures import kind_of_reason
+from cerebro.recordings.inventory import PERSON
 from cerebro.report.tables import Table
 
 SPLITS = ("train", "validation", "test")
@@ -89,7 +90,7 @@ def left_out(surveys: Sequence[Survey]) -> Table:
     rows = []
     for survey in surveys:
         out = survey.rows[survey.rows["status"] != "ok"]
-        why = [reason_kind(row) for row in out.to_dict(orient="records")]
+        why = out["reason"].map(kind_of_reason)
         lines = [
             (len(part), [survey.name, str(status), _with_example(part, str(reason)), _subjects(part)])
             for (status, reason), part in out.assign(why=why).groupby(["status", "why"])

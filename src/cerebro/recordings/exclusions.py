@@ -12,6 +12,7 @@ from pathlib import Path
 from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import digest_text
+from cerebro.recordings.failures import BY_CONFIGURATION
 from cerebro.recordings.folders import walk_files
 
 _PATIENT = re.compile(r"[a-z]{8}|\d{8}")
@@ -63,7 +64,7 @@ def read_exclusions(name: str, dataset: Dataset, excluded_subjects: Iterable[str
         reasons |= dict.fromkeys(evaluation_patients(root), f"an evaluation patient of {root}")
     listed = _names(dataset.exclude, f"datasets.{name}.exclude")
     reasons |= dict.fromkeys(listed, f"subject excluded by datasets.{name}.exclude")
-    reasons |= {bare(subject): "subject excluded by the configuration" for subject in excluded_subjects}
+    reasons |= {bare(subject): BY_CONFIGURATION for subject in excluded_subjects}
     keep = frozenset(_names(dataset.keep, f"datasets.{name}.keep")) if dataset.keep else None
     return Exclusions(reasons=reasons, keep=keep)
 

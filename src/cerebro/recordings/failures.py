@@ -6,7 +6,12 @@ from collections.abc import Iterable
 
 from cerebro.errors import UserError
 
+BY_CONFIGURATION = "subject excluded by the configuration"
+"""Reason of recordings of `splits.excluded_subjects`."""
+
 _PARTICULAR = (
+    (re.compile(r"the same recording as .+"), "the same recording lies there twice"),
+    (re.compile(r"not downloaded: .+"), "not downloaded"),
     (re.compile(r"\S+\.(set|fdt|bdf|edf|vhdr|eeg|fif|gdf|cnt)\b"), "a file"),
     (
         re.compile(r"promises \d+ data records, the file holds \d+"),

@@ -270,17 +270,10 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     sizes: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         if row["status"] != "ok":
-            why = (row["dataset"], row["status"], reason_kind(row))
+            why = (row["dataset"], row["status"], kind_of_reason(row["reason"]))
             first.setdefault(why, row["path"])
             sizes[why] += 1
     for why, size in sizes.most_common():
         dataset, status, reason = why
         lines.append(f"  {dataset}: {size} {status}: {reason} (first: {first[why]})")
     return "\n".join(lines)
-
-
-def reason_kind(row: Mapping[str, Any]) -> str:
-    """The reason without what is particular to one file, so that like reasons can be counted."""
-    if row["reason"].startswith("the same recording as"):
-        return "the same recording lies there twice"
-    return "not downloaded" if row["status"] == "missing" else kind_of_reason(row["reason"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.files import atomic_path, read_json
+from cerebro.report.recordings import recording_tables
 from cerebro.report.tables import Table, as_markdown, print_tables
 
 CHALLENGES = {
@@ -29,7 +30,13 @@ NO_INTERVAL = "A score without an interval rests on too few subjects for one."
 
 
 def summarise(
-    *, score: Path, probes: Sequence[Path], isc: Sequence[Path], phases: Sequence[Path], output: Path
+    *,
+    score: Path,
+    probes: Sequence[Path],
+    isc: Sequence[Path],
+    phases: Sequence[Path],
+    windows: Path | None,
+    output: Path,
 ) -> None:
     """Print the tables of a study and write them as Markdown.
 
@@ -43,6 +50,8 @@ def summarise(
         A JSON file per encoder, and that of the control.
     phases : sequence of Path
         Folders of the phases, in the order in which they are shown.
+    windows : Path or None
+        The counts of the window index.
     output : Path
         The Markdown file.
     """
@@ -54,6 +63,8 @@ def summarise(
         tables.append(isc_table(_ordered(isc, order)))
     if phases:
         tables.append(phase_table([Path(folder) for folder in phases]))
+    if windows:
+        tables += recording_tables(read_json(windows))
     with atomic_path(output) as temporary:
         temporary.write_text(as_markdown(tables))
     print_tables(tables)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from cerebro.recordings.failures import kind_of_reason
+
 
 @dataclass
 class Counts:
@@ -15,7 +17,7 @@ class Counts:
     recordings: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By dataset, split, and `indexed` or `quarantined`."""
     unused: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    """Recordings that never came to a shard, by dataset and status in the inventory."""
+    """Recordings that never came to a shard, by dataset, status in the inventory, and reason."""
     failures: dict[str, list[str]] = field(default_factory=dict)
     """By dataset, why recordings were quarantined while they were read in full, one entry each."""
     windows: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -52,7 +54,8 @@ class Counts:
             "recordings": _nested(self.recordings),
             "recordings_unused": _nested(self.unused),
             "recordings_quarantined": {
-                dataset: dict(Counter(reasons).most_common()) for dataset, reasons in self.failures.items()
+                dataset: dict(Counter(map(kind_of_reason, reasons)).most_common())
+                for dataset, reasons in self.failures.items()
             },
             "windows": _nested(self.windows),
             "windows_candidate": self.candidates,

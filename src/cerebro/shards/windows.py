@@ -15,7 +15,7 @@ from rich.progress import track
 from cerebro.config import Splits, Windows
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, write_json
-from cerebro.recordings.failures import refuse_failures
+from cerebro.recordings.failures import BY_CONFIGURATION, kind_of_reason, refuse_failures
 from cerebro.recordings.same_eeg import Timed
 from cerebro.shards.candidates import candidates, recording_events
 from cerebro.shards.copies import copies_by_recording, mark_copies
@@ -108,9 +108,10 @@ def build_index(
     rows = {row["recording"]: row for row in known.to_dict(orient="records")}
     counts = Counts()
     unused = found[~found["recording"].isin(known["recording"])]
-    for dataset, status in zip(unused["dataset"], unused["status"], strict=True):
+    for dataset, status, reason in zip(unused["dataset"], unused["status"], unused["reason"], strict=True):
         # A subject may be excluded since the inventory was made.
-        counts.unused[dataset, "excluded" if status == "ok" else status] += 1
+        why = ("excluded", BY_CONFIGURATION) if status == "ok" else (status, kind_of_reason(reason))
+        counts.unused[dataset, *why] += 1
     seen: set[str] = set()
     with atomic_path(output) as temporary:
         with pq.ParquetWriter(temporary, SCHEMA) as writer:
