@@ -262,3 +262,26 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
     assert encoder_of(config.phases, "reaction_time", config.encoder).layout == "hbn_128"
     assert encoder_of(config.phases, "network", config.encoder).options == {"n_layer": 2}
     assert encoder_of(config.phases, "shallower", config.encoder).options == {"n_layer": 1}
+
+
+@pytest.mark.parametrize(
+    ("node", "changes", "fault"),
+    [
+        ("externalizing", {"jitter_seconds": 0.2}, "jitter_seconds: 0.2 is for target reaction_time"),
+        (
+            "externalizing",
+            {"objective": "distribution"},
+            "objective: distribution is for target reaction_time",
+        ),
+        ("reaction_time", {"through": ["age"]}, "through is for target externalizing"),
+        ("externalizing", {"freeze_epochs": 5}, r"freeze_epochs \(5\) must be less than epochs \(5\)"),
+        (
+            "reaction_time",
+            {"encoder_learning_rate": 0, "low_rank": 4},
+            "low_rank has no effect on an encoder",
+        ),
+    ],
+)
+def test_options_of_fine_tuning_that_contradict_each_other_are_refused(node, changes, fault) -> None:
+    with pytest.raises(UserError, match=f"phases.{node}: .*{fault}"):
+        load_config(merged({"phases": {node: changes}}))

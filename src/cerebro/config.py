@@ -345,6 +345,9 @@ class Phase(Node):
     """Share of all steps over which the learning rate rises linearly; a cosine follows."""
     clip_norm: float = Field(default=3.0, gt=0)
     """Gradient norm above which gradients are scaled down."""
+    keep: Literal["best", "last"] = "best"
+    """Weights that are kept: of the epoch with the least validation loss, the start included, or the last
+    epoch's. With few validation subjects the best epoch is a matter of luck."""
     patience: int = Field(default=1000, gt=0)
     """Epochs without a better validation loss after which training stops."""
     max_validation_windows: int = Field(default=2048, gt=0)
@@ -440,8 +443,25 @@ class FinetunePhase(Phase):
     """This kind of phase."""
     target: Target
     """`reaction_time` (Challenge 1) or `externalizing` (Challenge 2)."""
+    objective: Literal["mse", "huber", "distribution"] = "mse"
+    """`mse` or `huber`: plain regression; `distribution`: probabilities of bins of 0.1 s, trained by cross
+    entropy with soft targets around the true reaction time, whose expectation is the prediction."""
+    target_width_seconds: float = Field(default=0.1, gt=0)
+    """Standard deviation (s) of the soft targets of a `distribution`."""
+    through: tuple[Literal["age", "sex", "p_factor", "attention", "internalizing"], ...] = ()
+    """What is predicted first, for externalizing to follow from it by a ridge regression over training
+    subjects; empty predicts externalizing directly."""
+    shrink: bool = True
+    """Predictions are drawn towards the mean as far as validation subjects do not prove their use."""
     encoder_learning_rate: float = Field(default=1e-4, ge=0)
-    """Peak learning rate of the encoder; 0 freezes it."""
+    """Peak learning rate of the encoder's last layer; 0 freezes the encoder."""
+    freeze_epochs: int = Field(default=0, ge=0)
+    """Epochs in which the encoder is frozen, before it trains with the rest."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Learning rate of each of the encoder's layers as a share of the next one's; LaBraM takes 0.65."""
+    low_rank: int = Field(default=0, ge=0)
+    """Rank of the updates (LoRA) that are trained in place of the encoder's own weights, and merged into them
+    at the end; 0 trains the weights."""
     weight_average: float = Field(default=0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, which is validated and kept in their place; 0 keeps the last
     step's. 0.98 averages over about 50 steps: with few validation subjects single steps are a lottery."""
@@ -449,14 +469,35 @@ class FinetunePhase(Phase):
     """Dropout before the regression."""
     jitter_seconds: float = Field(default=0.0, ge=0, le=1)
     """Training windows start up to this much earlier or later (s), and the reaction time moves with them."""
+    channel_drop: float = Field(default=0.0, ge=0, lt=1)
+    """Probability with which each channel of a training window is left out."""
     shuffle_labels: bool = False
     """A control: training labels are permuted, reaction times between windows and externalizing between
     subjects. What scores better than the mean all the same has seen what it should not."""
 
     @model_validator(mode="after")
-    def _only_moments_move(self) -> "FinetunePhase":
-        if self.jitter_seconds and self.target != "reaction_time":
-            raise ValueError(f"jitter_seconds is for target reaction_time; {self.target} has no moment")
+    def _options_fit_together(self) -> "FinetunePhase":
+        if self.target != "reaction_time":
+            for name, used in (
+                ("jitter_seconds", self.jitter_seconds),
+                ("objective", self.objective == "distribution"),
+            ):
+                if used:
+                    value = getattr(self, name)
+                    raise ValueError(
+                        f"{name}: {value} is for target reaction_time; {self.target} has no moment"
+                    )
+        if self.target != "externalizing" and self.through:
+            raise ValueError(f"through is for target externalizing, not {self.target}")
+        if self.freeze_epochs and self.freeze_epochs >= self.epochs:
+            raise ValueError(
+                f"freeze_epochs ({self.freeze_epochs}) must be less than epochs ({self.epochs}); "
+                "encoder_learning_rate: 0 freezes the encoder all through"
+            )
+        if self.encoder_learning_rate == 0:
+            for name, default in (("freeze_epochs", 0), ("layer_decay", 1.0), ("low_rank", 0)):
+                if getattr(self, name) != default:
+                    raise ValueError(f"{name} has no effect on an encoder frozen by encoder_learning_rate: 0")
         return self
 
 

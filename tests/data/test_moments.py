@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from cerebro.config import ContrastPhase
+from cerebro.data.augmentation import JitteredMoments
 from cerebro.data.moments import shared_moments, with_moments
 from cerebro.data.selection import check_windows, pair_windows, phase_windows
-from cerebro.data.windows import JitteredMoments, WindowDataset
+from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
 
 BLANK = {

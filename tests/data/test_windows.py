@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cerebro.data.selection import check_windows, select_windows
-from cerebro.data.windows import JitteredDataset, WindowDataset
+from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
 from cerebro.files import read_json
 
@@ -69,50 +69,3 @@ def test_check_refuses_an_index_in_which_a_phase_would_find_no_windows(study, tm
     without.to_parquet(tmp_path / "index.parquet")
     with pytest.raises(UserError, match=r"phase 'contrast' \(train\), source movie: .* 0 of kind 'movie'"):
         check_windows({"phases": phases}, index=tmp_path / "index.parquet", output=tmp_path / "checked.json")
-
-
-def test_a_moved_window_reads_moved_samples_and_moves_its_label_along(study):
-    table = study.table.query("kind == 'trial'").reset_index(drop=True)
-    still = WindowDataset(table, study.shards, ["reaction_time"])
-    moving = JitteredDataset(
-        table,
-        study.shards,
-        ["reaction_time"],
-        moment="reaction_time",
-        lag_seconds=0.5,
-        sfreq=100,
-        seed=0,
-    )
-    rows = [1, 2, 3, 4, 17, 30]
-    moved, fixed = moving[rows], still[rows]
-    stored = np.load(study.shards / "hbn-0.npy")
-    lags = ((fixed["reaction_time"] - moved["reaction_time"]) * 100).round().int().tolist()
-    assert any(lag > 0 for lag in lags)
-    assert any(lag < 0 for lag in lags)
-    for place, (row, lag) in enumerate(zip(rows, lags, strict=True)):
-        start = table["start"][row] + lag
-        expected = stored[start : start + 200].T.astype(np.float32) * np.float32(0.1)
-        np.testing.assert_array_equal(moved["signal"][place], expected)
-    assert torch.equal(moving[rows]["reaction_time"], moved["reaction_time"])
-
-
-def test_a_moved_window_never_leaves_its_recording(study):
-    table = study.table.query("kind == 'trial'").reset_index(drop=True)
-    edges = [row for row in range(len(table)) if row % 12 in (0, 12 - 1)]
-    for seed in range(20):
-        moving = JitteredDataset(
-            table,
-            study.shards,
-            ["reaction_time"],
-            moment="reaction_time",
-            lag_seconds=1.0,
-            sfreq=100,
-            seed=seed,
-        )
-        moved = (
-            torch.from_numpy(table["reaction_time"].to_numpy(np.float32))[edges]
-            - moving[edges]["reaction_time"]
-        )
-        first = torch.tensor([row % 12 == 0 for row in edges])
-        assert (moved[first] >= -1e-5).all()
-        assert (moved[~first] <= 1e-5).all()

@@ -10,7 +10,8 @@ def predictor() -> Predictor:
     encoder = Encoder(
         layout=layout, adapter="perceiver", patch_samples=50, sfreq=100, dim=16, depth=1, heads=2
     )
-    return Predictor(encoder, mean=1.6, deviation=0.4, low=0.0, high=2.4).eval()
+    head = {"kind": "regression", "n_patches": None}
+    return Predictor(encoder, head, mean=1.6, deviation=0.4, low=0.0, high=2.4).eval()
 
 
 def windows() -> tuple[torch.Tensor, torch.Tensor]:
@@ -37,3 +38,18 @@ def test_architecture_rebuilds_the_predictor():
     twin = build_predictor(model.architecture).eval()
     twin.load_state_dict(model.state_dict())
     assert torch.equal(twin(*windows()), model(*windows()))
+
+
+def test_shrinkage_draws_answers_towards_the_constant():
+    model = predictor()
+    model.head.regression.bias.data.fill_(1.0)
+    model.shrinkage, model.constant = 0.25, 1.5
+    torch.testing.assert_close(model(*windows()), torch.full((3, 1), 1.6))
+    twin = build_predictor(model.architecture).eval()
+    twin.load_state_dict(model.state_dict())
+    assert torch.equal(twin(*windows()), model(*windows()))
+    torch.nn.init.normal_(model.head.regression.weight)
+    assert not model.answers_constant
+    model.shrinkage = 0.0
+    assert model.answers_constant
+    torch.testing.assert_close(model(*windows()), torch.full((3, 1), 1.5))

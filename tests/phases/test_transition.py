@@ -1,8 +1,13 @@
+from functools import partial
+
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
+from cerebro.data.card import read_card
 from cerebro.errors import UserError
+from cerebro.phases import job
 from cerebro.phases.transition import transfer
 
 
@@ -20,6 +25,26 @@ def test_transition_refuses_below_the_required_share_and_loads_nothing():
     with pytest.raises(UserError, match=r"old: 0 of 4 tensors match"):
         transfer(source.state_dict(), target, source="old")
     assert torch.equal(target[0].weight, before)
+
+
+def test_what_did_not_match_is_named_in_the_card(trained, train, monkeypatch):
+    """An encoder of an earlier time, with one weight too few and one too many."""
+
+    def older(path):
+        state = load_file(path)
+        state["extra"] = state.pop("norm.bias")
+        return state
+
+    lenient = partial(transfer, required=0.9)
+    monkeypatch.setattr(job, "load_file", older)
+    with pytest.raises(UserError, match=r"tensors match, 100% are needed; missing: \['norm.bias'\]"):
+        train("externalizing", "refused")
+    monkeypatch.setattr(job, "transfer", lenient)
+    transition = read_card(train("externalizing", "partly"))["transition"]
+    assert transition["missing"] == ["norm.bias"]
+    assert transition["unexpected"] == ["extra"]
+    assert transition["reshaped"] == []
+    assert transition["matched"] == len(load_file(trained["contrast"] / "encoder.safetensors")) - 1
 
 
 def test_a_lower_required_share_carries_what_fits():

@@ -20,6 +20,7 @@ SCORE = {
             "training_mean": _interval(1.0021, 1.0003, 1.0102, difference=_interval(-0.0709, -0.1, -0.03)),
             "age_sex": _interval(0.98, 0.95, 1.01, difference=_interval(-0.0488, -0.09, 0.01)),
         },
+        "by_subject": {"nrmse": _interval(0.8431, 0.7, 0.95)},
         "n_windows": 240,
         "n_subjects": 10,
     },
@@ -82,7 +83,7 @@ def phases(tmp_path) -> list[Path]:
         folder = tmp_path / "phases" / name
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps({"kind": "finetune", "lineage": lineage}))
-        (folder / "metrics.json").write_text(json.dumps({"best_epoch": best, "val/loss": 0.5}))
+        (folder / "metrics.json").write_text(json.dumps({"kept_epoch": best, "val/loss": 0.5}))
         (folder / "history.csv").write_text("epoch,step,val/loss\n0,0,0.9\n1,5,0.7\n2,10,0.5\n")
         folders.append(folder)
     return folders
@@ -99,6 +100,9 @@ def test_scores_stand_beside_floors_and_differences():
     # A star where the whole interval of the difference lies on the better side.
     assert _cells(table, "minus training mean")["Challenge 1\nreaction time"].startswith("-0.071*")
     assert "*" not in _cells(table, "minus age and sex")["Challenge 1\nreaction time"]
+    by_subject = _cells(table, "submission, by subject")
+    assert by_subject["Challenge 1\nreaction time"] == "0.843\n[0.700, 0.950]"
+    assert by_subject["Overall\n0.3 and 0.7"] == "-"
     assert _cells(table, "subjects")["Challenge 2\nexternalizing"] == "1"
 
 

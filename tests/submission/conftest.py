@@ -28,7 +28,10 @@ def make_phase(
 ) -> Path:
     """A finetune phase whose head answers something, or (as before training) the training mean."""
     mean, deviation, low, high = SCALES[target]
-    predictor = Predictor(random_encoder(encoder, seed=3), mean=mean, deviation=deviation, low=low, high=high)
+    head = {"kind": "regression", "n_patches": None}
+    predictor = Predictor(
+        random_encoder(encoder, seed=3), head, mean=mean, deviation=deviation, low=low, high=high
+    )
     if not constant:
         torch.nn.init.normal_(
             predictor.head.regression.weight, std=0.3, generator=torch.Generator().manual_seed(1)

@@ -77,6 +77,7 @@ def test_the_score_equals_one_computed_by_hand(study, store, hand_made, tmp_path
     assert run.data.metrics["overall"] == pytest.approx(overall, rel=1e-5)
     assert run.data.metrics["c1/nrmse"] == pytest.approx(expected[1], rel=1e-5)
     assert "c2/floor/age_sex" in run.data.metrics
+    assert run.data.metrics["c2/subject_nrmse"] == content["challenge_2"]["by_subject"]["nrmse"]["value"]
 
 
 def test_answers_that_depend_on_the_batch_are_asked_for_one_by_one(study, store, hand_made, tmp_path):
@@ -109,6 +110,24 @@ def test_an_index_without_test_trials_is_a_clear_mistake(study, store, hand_made
     study.table[study.table["split"] != "test"].to_parquet(index)
     with pytest.raises(UserError, match=r"no window is left for scoring challenge 1: .* 0 in split test"):
         score(hand_made(), RESAMPLES, index=index, store=store, output=tmp_path / "score.json")
+
+
+def test_a_subjects_average_counts_once_however_many_windows_it_has():
+    part = pd.DataFrame(
+        {
+            "subject": ["a"] * 4 + ["b"] * 2 + ["c"] * 3,
+            "truth": [1.0, 2.0, 3.0, 2.0, 4.0, 6.0, 3.0, 3.0, 3.0],
+            "prediction": [2.0, 2.0, 4.0, 4.0, 5.0, 3.0, 2.0, 3.0, 1.0],
+            "floor:training_mean": 3.0,
+        }
+    )
+    content = evaluate({1: part, 2: part}, resamples=100)["challenge_1"]
+    truth, predicted = np.array([2.0, 5.0, 3.0]), np.array([3.0, 4.0, 2.0])
+    expected = np.sqrt(np.mean((truth - predicted) ** 2)) / truth.std()
+    assert content["by_subject"]["nrmse"]["value"] == pytest.approx(expected)
+    floor = np.sqrt(np.mean((truth - 3) ** 2)) / truth.std()
+    assert content["by_subject"]["floors"]["training_mean"]["value"] == pytest.approx(floor)
+    assert content["nrmse"]["value"] != pytest.approx(expected)
 
 
 def _predictions(random: np.random.Generator, n_subjects: int, *, skill: float) -> pd.DataFrame:

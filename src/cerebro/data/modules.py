@@ -9,6 +9,7 @@ import pandas as pd
 from torch.utils.data import DataLoader
 
 from cerebro.config import Compute, ContrastPhase, FinetunePhase, Phase, PretrainPhase
+from cerebro.data.augmentation import AugmentedDataset, JitteredMoments
 from cerebro.data.samplers import (
     EpochSampler,
     MixedSampler,
@@ -17,7 +18,7 @@ from cerebro.data.samplers import (
     ShuffledSampler,
     spread,
 )
-from cerebro.data.windows import SFREQ, JitteredDataset, JitteredMoments, WindowDataset
+from cerebro.data.windows import SFREQ, WindowDataset
 
 
 class MixedDataset(WindowDataset):
@@ -116,19 +117,20 @@ class MixedDataModule(WindowDataModule):
 
 
 class FinetuneDataModule(WindowDataModule):
-    """Phase 3: windows with their target; those around a response moved at random, if so configured."""
+    """Phase 3: windows with their target, varied at random in training if so configured."""
 
     def training_dataset(self, train: pd.DataFrame, shards: Path, labels: Sequence[str]) -> WindowDataset:
         """Dataset of the training windows."""
         phase: FinetunePhase = self.phase
-        if not phase.jitter_seconds:
+        if not phase.jitter_seconds and not phase.channel_drop:
             return WindowDataset(train, shards, labels)
-        return JitteredDataset(
+        return AugmentedDataset(
             train,
             shards,
             labels,
-            moment=phase.target,
+            moment=phase.target if phase.jitter_seconds else None,
             lag_seconds=phase.jitter_seconds,
+            channel_drop=phase.channel_drop,
             sfreq=SFREQ,
             seed=phase.seed,
         )

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cerebro.models.encoder import build_encoder
-from cerebro.models.heads import RegressionHead
+from cerebro.models.regression import build_head
 from cerebro.models.token_encoder import TokenEncoder
 
 
@@ -15,44 +15,61 @@ class Predictor(nn.Module):
     Parameters
     ----------
     encoder : TokenEncoder
+    head : dict
+        See :func:`~cerebro.models.regression.build_head`.
     mean, deviation : float
         Mean and standard deviation of the target over training windows.
     low, high : float
-        Bounds of a plausible answer; predictions are clipped to them outside training.
-    n_patches : int, optional
-        Patches of a window whose time course is read; none reads the mean over time.
-    dropout : float
-        Dropout of the head.
+        Bounds of a plausible answer, to which predictions are clipped.
+    shrinkage : float
+        Factor in [0, 1] on what the head adds to a constant.
+    constant : float, optional
+        What predictions are shrunk towards; the training mean if not given.
     """
 
     def __init__(
         self,
         encoder: TokenEncoder,
+        head: dict[str, Any],
         *,
         mean: float,
         deviation: float,
         low: float,
         high: float,
-        n_patches: int | None = None,
-        dropout: float = 0.0,
+        shrinkage: float = 1.0,
+        constant: "float | None" = None,
     ) -> None:
         super().__init__()
-        self.architecture: dict[str, Any] = {
-            "encoder": encoder.architecture,
-            "mean": mean,
-            "deviation": deviation,
-            "low": low,
-            "high": high,
-            "n_patches": n_patches,
-            "dropout": dropout,
-        }
         self.encoder = encoder
-        self.head = RegressionHead(encoder.dim, encoder.n_channels, n_patches=n_patches, dropout=dropout)
+        self.head_architecture = head
+        self.head = build_head(head, encoder.dim, encoder.n_channels)
         self.mean, self.deviation, self.low, self.high = mean, deviation, low, high
+        self.shrinkage = shrinkage
+        self.constant = mean if constant is None else constant
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Plain values from which :func:`build_predictor` builds it again."""
+        return {
+            "encoder": self.encoder.architecture,
+            "head": self.head_architecture,
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "low": self.low,
+            "high": self.high,
+            "shrinkage": self.shrinkage,
+            "constant": self.constant,
+        }
+
+    @property
+    def answers_constant(self) -> bool:
+        """Whether every window gets the same answer."""
+        return self.shrinkage == 0 or bool(self.head.constant)
 
     def standardised(self, signal: Tensor, positions: Tensor) -> Tensor:
-        """Prediction in training standard deviations from the training mean, shape (batch, 1)."""
-        return self.head(*self.encoder.encode(signal, positions))
+        """The head's own prediction, in training deviations from the training mean, shape (batch, 1)."""
+        tokens, present = self.encoder.encode(signal, positions)
+        return self.head(tokens, present, signal, positions)
 
     def forward(self, signal: Tensor, positions: Tensor) -> Tensor:
         """Predict from windows.
@@ -68,7 +85,7 @@ class Predictor(nn.Module):
         Tensor, shape (batch, 1)
             In the target's unit (seconds for reaction times).
         """
-        value = self.mean + self.deviation * self.standardised(signal, positions)
+        value = self.constant + self.shrinkage * self.deviation * self.standardised(signal, positions)
         return value.clamp(self.low, self.high)
 
 

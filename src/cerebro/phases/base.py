@@ -1,7 +1,8 @@
 """What every training has: the optimiser, its schedule, and metrics logged under fixed names."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -9,6 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from cerebro.config import Phase
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are trained alike.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+    learning_rate : float
+        The peak.
+    first_step : int
+        Optimiser step of the training before which the learning rate is zero; the warm-up starts with it.
+    """
+
+    parameters: list[nn.Parameter]
+    learning_rate: float
+    first_step: int = 0
 
 
 class PhaseModule(L.LightningModule):
@@ -40,33 +59,46 @@ class PhaseModule(L.LightningModule):
     def refuse(self, metrics: dict[str, float]) -> None:
         """Raise ``UserError`` when the final metrics show that training failed; by default none do."""
 
-    def parameter_groups(self) -> Iterable[tuple[Iterable[tuple[str, nn.Parameter]], float]]:
-        """Named parameters and their peak learning rate."""
-        yield self.model.named_parameters(), self.phase.learning_rate
+    def finish(self, data: L.LightningDataModule) -> dict[str, float]:
+        """Complete the model once its final weights are loaded, before it is validated and written.
+
+        Returns metrics to be kept with the phase's; by default there is nothing to do.
+        """
+        return {}
+
+    def parameter_groups(self) -> Iterable[ParameterGroup]:
+        """What is trained, and how fast."""
+        yield ParameterGroup(list(self.model.parameters()), self.phase.learning_rate)
 
     def configure_optimizers(self) -> Any:
         """AdamW (betas .9 and .98 as LaBraM) with linear warm-up and cosine decay to zero.
 
         Vectors (biases, norms, gains, the mask token) are not decayed.
         """
-        groups = []
-        for parameters, rate in self.parameter_groups():
-            trained = [parameter for _, parameter in parameters if parameter.requires_grad]
+        groups, schedules = [], []
+        total = self.phase.epochs * self.phase.steps_per_epoch
+        warmup = max(1, round(self.phase.warmup_share * total))
+
+        def schedule(first_step: int) -> Callable[[int], float]:
+            def scale(step: int) -> float:
+                if step < first_step:
+                    return 0.0
+                rise = min(1.0, (step - first_step + 1) / warmup)
+                fall = 0.5 * (1 + math.cos(math.pi * max(0, step - warmup) / max(1, total - warmup)))
+                return rise * fall
+
+            return scale
+
+        for group in self.parameter_groups():
+            trained = [parameter for parameter in group.parameters if parameter.requires_grad]
             for decayed in (True, False):
                 chosen = [parameter for parameter in trained if (parameter.ndim > 1) == decayed]
                 if chosen:
                     decay = self.phase.weight_decay if decayed else 0.0
-                    groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+                    groups.append({"params": chosen, "lr": group.learning_rate, "weight_decay": decay})
+                    schedules.append(schedule(group.first_step))
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-        total = self.phase.epochs * self.phase.steps_per_epoch
-        warmup = max(1, round(self.phase.warmup_share * total))
-
-        def scale(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, scale)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedules)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def record(self, stage: str, values: Mapping[str, Tensor | float], batch_size: int) -> None:

@@ -13,7 +13,7 @@ from cerebro.errors import UserError
 from cerebro.losses.alignment import alignment, uniformity
 from cerebro.losses.contrastive import MovieISCLoss
 from cerebro.models.contrastive import ContrastiveModel
-from cerebro.phases.base import PhaseModule
+from cerebro.phases.base import ParameterGroup, PhaseModule
 from cerebro.phases.gather import gather
 from cerebro.phases.job import PhaseJob
 
@@ -45,10 +45,10 @@ class ContrastModule(PhaseModule):
             }
         )
 
-    def parameter_groups(self) -> Iterable[tuple[Iterable[tuple[str, nn.Parameter]], float]]:
-        """Named parameters and their peak learning rate; learned temperatures are among them."""
+    def parameter_groups(self) -> Iterable[ParameterGroup]:
+        """What is trained; learned temperatures are among it."""
         yield from super().parameter_groups()
-        yield self.losses.named_parameters(), self.phase.learning_rate
+        yield ParameterGroup(list(self.losses.parameters()), self.phase.learning_rate)
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Loss over all sources, and of each source what tells how it fares.

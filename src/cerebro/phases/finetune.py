@@ -5,69 +5,163 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import pandas as pd
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.callbacks import EMAWeightAveraging
-from torch import Tensor, nn
+from torch import Tensor
 
 from cerebro.config import FinetunePhase, Target
 from cerebro.data.modules import FinetuneDataModule
+from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
+from cerebro.models.low_rank import merge_low_rank
 from cerebro.models.predictor import Predictor
-from cerebro.phases.base import PhaseModule
+from cerebro.models.regression import FactorHead, ResponseHead
+from cerebro.phases.base import ParameterGroup, PhaseModule
+from cerebro.phases.factors import Factors
 from cerebro.phases.job import PhaseJob
+from cerebro.phases.shrinkage import shrinkage
+from cerebro.phases.transition import adapt_by_low_rank, layer_groups
+from cerebro.recordings.montages import layout_positions
+from cerebro.shards.kinds import TRIAL_DELAY_SECONDS
 
 PLAUSIBLE: dict[Target, tuple[float, float]] = {"reaction_time": (0.0, 2.4), "externalizing": (-3.0, 5.0)}
 """Bounds of an answer: the contrast change task accepts presses for 2.4 s after the target; the bifactor
 scores of HBN are about standard normal with a right tail."""
+BIN_SECONDS = 0.1
+"""Width of the bins of a distribution over reaction times."""
 
 
 class FinetuneModule(PhaseModule):
-    """Mean squared error of the standardised target, which also selects on validation subjects."""
+    """Train a predictor; the squared error of the standardised target is what validation looks at.
+
+    Parameters
+    ----------
+    model : Predictor
+    phase : FinetunePhase
+    factors : Factors, optional
+        What is predicted on the way, when the target is read from factors.
+    """
 
     model: Predictor
     phase: FinetunePhase
 
+    def __init__(self, model: Predictor, phase: FinetunePhase, factors: Factors | None = None) -> None:
+        super().__init__(model, phase)
+        self.factors = factors
+
     def card(self) -> dict[str, Any]:
-        """The predictor's architecture and its target."""
-        return {"predictor": self.model.architecture, "target": self.phase.target}
+        """The predictor's architecture, its target, and the scale of factors on the way."""
+        scales = {} if self.factors is None else {"factors": self.factors.scales}
+        return {"predictor": self.model.architecture, "target": self.phase.target, **scales}
 
     def callbacks(self) -> list[L.Callback]:
         """The moving average of the weights, if one is asked for."""
         decay = self.phase.weight_average
         return [EMAWeightAveraging(decay=decay)] if decay else []
 
-    def parameter_groups(self) -> Iterable[tuple[Iterable[tuple[str, nn.Parameter]], float]]:
-        """Encoder and head with learning rates of their own."""
-        yield self.model.encoder.named_parameters(), self.phase.encoder_learning_rate
-        yield self.model.head.named_parameters(), self.phase.learning_rate
+    def parameter_groups(self) -> Iterable[ParameterGroup]:
+        """Head and encoder, the encoder layer by layer, with learning rates of their own."""
+        yield ParameterGroup(list(self.model.head.parameters()), self.phase.learning_rate)
+        first_step = self.phase.freeze_epochs * self.phase.steps_per_epoch
+        for parameters, rate in layer_groups(
+            self.model.encoder, self.phase.encoder_learning_rate, self.phase.layer_decay
+        ):
+            yield ParameterGroup(parameters, rate, first_step)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the encoder is, in this epoch."""
+        return self.phase.encoder_learning_rate == 0 or self.current_epoch < self.phase.freeze_epochs
 
     def train(self, mode: bool = True) -> "FinetuneModule":
-        """Set the mode; a frozen encoder stays in evaluation mode."""
+        """Set the mode; an encoder whose own weights are frozen stays in evaluation mode."""
         super().train(mode)
-        if self.phase.encoder_learning_rate == 0:
+        if self.frozen or self.phase.low_rank:
             self.model.encoder.eval()
         return self
 
+    def on_train_epoch_start(self) -> None:
+        """Set the mode anew: the encoder may thaw with this epoch."""
+        self.train()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Without gradients the optimiser passes a frozen encoder by, its own state included."""
+        if self.frozen:
+            for parameter in self.model.encoder.parameters():
+                parameter.grad = None
+
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Mean squared error in units of the training variance."""
-        predicted = self.model.standardised(batch["signal"], batch["positions"]).squeeze(-1)
-        truth = (batch[self.phase.target] - self.model.mean) / self.model.deviation
-        loss = (predicted.float() - truth).square().mean()
-        if not self.training:
-            self.predictions.append(torch.stack((predicted.float(), truth)).cpu())
-        return {"loss": loss}
+        """The objective in training; mean squared error in units of the training variance otherwise."""
+        predictor, signal, positions = self.model, batch["signal"], batch["positions"]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            tokens, present = predictor.encoder.encode(signal, positions)
+        inputs = (tokens, present, signal, positions)
+        if self.training:
+            # Every parameter takes part, since DDP waits for a gradient of each, frozen for now or not.
+            waiting = [parameter.sum() for parameter in predictor.encoder.parameters() if self.frozen]
+            return {"loss": self._objective(batch, inputs) + 0 * sum(waiting)}
+        predicted = predictor.head(*inputs).squeeze(-1).float()
+        truth = self._standardised(batch)
+        error, centred = (predicted - truth).double(), truth.double()
+        self.sums += torch.stack(
+            (error.square().sum(), centred.square().sum(), centred.sum(), torch.ones_like(centred).sum())
+        )
+        return {"loss": error.square().mean().float()}
+
+    def _objective(self, batch: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+        head = self.model.head
+        if isinstance(head, ResponseHead):
+            wanted = head.soft_targets(batch[self.phase.target], self.phase.target_width_seconds)
+            return F.cross_entropy(head.logits(*inputs), wanted)
+        if self.factors is not None and isinstance(head, FactorHead):
+            return self.factors.loss(head.factors(*inputs).float(), batch)
+        predicted, truth = head(*inputs).squeeze(-1).float(), self._standardised(batch)
+        loss = F.huber_loss if self.phase.objective == "huber" else F.mse_loss
+        return loss(predicted, truth)
+
+    def _standardised(self, batch: dict[str, Tensor]) -> Tensor:
+        return (batch[self.phase.target] - self.model.mean) / self.model.deviation
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the predictions of the last epoch."""
-        self.predictions: list[Tensor] = []
+        """Forget the sums of the last epoch."""
+        self.sums = torch.zeros(4, dtype=torch.float64, device=self.device)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the challenge's NRMSE over all validation windows."""
-        predicted, truth = torch.cat(self.predictions, dim=1)
-        spread = truth.std(correction=0)
-        if spread > 0:
-            error = (predicted - truth).square().mean().sqrt()
-            self.log("val/nrmse", error / spread, sync_dist=True)
+        """Log the challenge's NRMSE over all validation windows of all devices."""
+        reduced = self.trainer.strategy.reduce(self.sums, reduce_op="sum")
+        error, square, total, count = (float(value) for value in reduced)
+        variance = square / count - (total / count) ** 2
+        if variance > 0:
+            self.log("val/nrmse", (error / count / variance) ** 0.5)
+
+    def finish(self, data: L.LightningDataModule) -> dict[str, float]:
+        """Merge low-rank updates; find out on validation subjects how far predictions may be trusted.
+
+        Every device looks at all validation windows, so that all come to the same result. What predictions
+        are shrunk towards is the mean over training and validation windows.
+        """
+        assert isinstance(data, FinetuneDataModule)
+        merge_low_rank(self.model.encoder)
+        if not self.phase.shrink:
+            return {}
+        self.eval()
+        sampler = data.validation_sampler()
+        rows = [sampler.draw(step) for step in range(len(sampler))]
+        predicted, truth = [], []
+        for chosen in rows:
+            batch = {key: value.to(self.device) for key, value in data.validation[chosen].items()}
+            with torch.inference_mode():
+                answer = self.model.standardised(batch["signal"], batch["positions"])
+            predicted.append(answer.squeeze(-1).cpu())
+            truth.append(self._standardised(batch).cpu())
+        subjects = data.validation.table["subject"].to_numpy()[np.concatenate(rows)]
+        factor = shrinkage(torch.cat(predicted), torch.cat(truth), subjects)
+        labels = pd.concat([part.table[self.phase.target] for part in (data.train, data.validation)])
+        self.model.shrinkage, self.model.constant = factor, float(labels.mean())
+        print(f"predictions keep {factor:.2f} of their distance from the training mean", flush=True)
+        return {"shrinkage": factor}
 
 
 def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
@@ -80,25 +174,45 @@ def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
         raise UserError(f"phase '{job.node}': all {len(values)} training windows have one {phase.target}")
     low, high = PLAUSIBLE[phase.target]
     encoder = job.encoder()
-    predictor = Predictor(
-        encoder,
-        mean=float(values.mean()),
-        deviation=float(values.std()),
-        low=low,
-        high=high,
-        n_patches=encoder.course_patches(int(train["length"].iloc[0]))
-        if phase.target == "reaction_time"
-        else None,
-        dropout=phase.head_dropout,
-    )
+    mean, deviation = float(values.mean()), float(values.std())
+    head: dict[str, Any] = {"kind": "regression", "n_patches": None, "dropout": phase.head_dropout}
+    if phase.objective == "distribution":
+        first = low - phase.jitter_seconds
+        head = {
+            "kind": "response",
+            "dropout": phase.head_dropout,
+            "mean": mean,
+            "deviation": deviation,
+            "first": first,
+            "n_bins": round((high + phase.jitter_seconds - first) / BIN_SECONDS),
+            "window_start": TRIAL_DELAY_SECONDS,
+            "layout": layout_positions("ten_twenty").tolist(),
+            "sfreq": SFREQ,
+            "bin_seconds": BIN_SECONDS,
+        }
+    elif phase.through:
+        head = {"kind": "factors", "n_factors": len(phase.through), "dropout": phase.head_dropout}
+    elif phase.target == "reaction_time":
+        head["n_patches"] = encoder.course_patches(int(train["length"].iloc[0]))
+    predictor = Predictor(encoder, head, mean=mean, deviation=deviation, low=low, high=high)
+    factors = None
+    if isinstance(predictor.head, ResponseHead):
+        predictor.head.start_from(
+            torch.from_numpy(values).float(), jitter=phase.jitter_seconds, width=phase.target_width_seconds
+        )
+    if isinstance(predictor.head, FactorHead):
+        factors = Factors(train, phase.through)
+        predictor.head.slopes.copy_(factors.slopes(train, phase.target, mean, deviation))
     if phase.encoder_learning_rate == 0:
         predictor.encoder.requires_grad_(False)
+    elif phase.low_rank:
+        adapt_by_low_rank(predictor.encoder, phase.low_rank, node=job.node)
     data = FinetuneDataModule(
         train,
         job.windows("validation"),
         shards=job.shards,
         phase=phase,
         compute=job.compute,
-        labels=[phase.target],
+        labels=[phase.target, *phase.through],
     )
-    return FinetuneModule(predictor, phase), data
+    return FinetuneModule(predictor, phase, factors), data

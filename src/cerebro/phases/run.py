@@ -108,7 +108,7 @@ def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path,
 def _train(
     module: PhaseModule, data: WindowDataModule, job: PhaseJob, attempt: Path, run: Run
 ) -> dict[str, float]:
-    """Fit, go back to the best weights (those before training included) and return their metrics."""
+    """Fit, go back to the weights that are kept (those before training, if best), return their metrics."""
     recorder = Recorder(attempt / "history.csv", run)
     best = ModelCheckpoint(attempt, filename="best", monitor="val/loss", enable_version_counter=False)
     # A checkpoint of its own: save_last would follow only the epochs that improve on the best one.
@@ -145,13 +145,16 @@ def _train(
     if trainer.global_step == 0:
         raise UserError(f"phase '{job.node}' ended without an optimiser step: no training batch was drawn")
     history = pd.read_csv(attempt / "history.csv")
-    chosen = history.loc[history["val/loss"].idxmin()]
-    source = initial if chosen["epoch"] == 0 else Path(best.best_model_path)
+    chosen = history.loc[history["val/loss"].idxmin() if job.phase.keep == "best" else history.index[-1]]
+    source = last
+    if job.phase.keep == "best":
+        source = initial if chosen["epoch"] == 0 else Path(best.best_model_path)
     module.load_state_dict(torch.load(source, weights_only=True, map_location="cpu")["state_dict"])
+    finished = module.finish(data)
     validated = _validated(module, data, job.compute)
     metrics = {name: float(value) for name, value in sorted(validated.callback_metrics.items())}
     module.refuse(metrics)
-    return {"best_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics}
+    return {"kept_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics, **finished}
 
 
 def _validated(module: PhaseModule, data: WindowDataModule, compute: Compute) -> L.Trainer:
@@ -176,7 +179,9 @@ def _card(job: PhaseJob, module: PhaseModule, settings: dict[str, Any], run: Run
         "lineage": job.lineage,
         "settings": settings,
         "fingerprint": job.fingerprint(settings),
-        "transition": {key: len(names) for key, names in job.transition.items()},
+        "transition": {
+            key: len(names) if key == "matched" else names for key, names in job.transition.items()
+        },
         "parents": {key: str(folder) for key, folder in job.parents.items()},
         "mlflow_run_id": run.id,
         "cerebro": __version__,

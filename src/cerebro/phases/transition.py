@@ -1,10 +1,11 @@
-"""Carrying weights from one phase into the next, and saying exactly what was carried."""
+"""Carrying weights from one phase into the next: what was carried, what is frozen, how fast layers learn."""
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
 from cerebro.errors import UserError
+from cerebro.models.low_rank import add_low_rank
 
 
 def transfer(state: Mapping[str, Tensor], module: nn.Module, *, source: str, required: float = 1.0) -> dict:
@@ -45,3 +46,45 @@ def transfer(state: Mapping[str, Tensor], module: nn.Module, *, source: str, req
         )
     module.load_state_dict({**own, **{key: state[key] for key in report["matched"]}})
     return report
+
+
+def layer_groups(encoder: nn.Module, peak: float, decay: float) -> list[tuple[list[nn.Parameter], float]]:
+    """An encoder's trained parameters by layer, with learning rates that fall towards the input.
+
+    Layers are those of the encoder's longest ``ModuleList``; what is registered before it is one layer below
+    them, what comes after one above. The last layer has the peak rate, and each layer ``decay`` times that
+    of the next. An encoder without such a list is one layer.
+
+    Parameters
+    ----------
+    encoder : Module
+    peak : float
+        Learning rate of the last layer.
+    decay : float
+        Factor from layer to layer; with 1 all rates are equal (LaBraM fine-tunes with 0.65).
+
+    References
+    ----------
+    Bao et al. (2022), BEiT, ICLR, whose fine-tuning LaBraM follows.
+    """
+    stacks = {name: part for name, part in encoder.named_modules() if isinstance(part, nn.ModuleList)}
+    stack = max(stacks, key=lambda name: len(stacks[name]), default="no stack")
+    layers: list[list[nn.Parameter]] = [[]]
+    current = ""
+    for name, parameter in encoder.named_parameters():
+        layer = name.removeprefix(f"{stack}.").partition(".")[0] if name.startswith(f"{stack}.") else ""
+        if layer != current:
+            layers.append([])
+            current = layer
+        if parameter.requires_grad:
+            layers[-1].append(parameter)
+    top = len(layers) - 1
+    return [(part, peak * decay ** (top - i)) for i, part in enumerate(layers) if part]
+
+
+def adapt_by_low_rank(encoder: nn.Module, rank: int, *, node: str) -> None:
+    """Freeze an encoder but for low-rank updates; too large a rank is a ``UserError``."""
+    try:
+        add_low_rank(encoder, rank)
+    except ValueError as error:
+        raise UserError(f"phase '{node}': low_rank: {error}") from None

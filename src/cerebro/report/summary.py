@@ -85,7 +85,7 @@ def score_table(content: Mapping[str, Any]) -> Table:
     def row(name: str, *keys: str) -> list[str]:
         return [name, *(_interval(_descend(part, keys)) for part in parts)]
 
-    rows = [row("submission", "nrmse")]
+    rows = [row("submission", "nrmse"), row("submission, by subject", "by_subject", "nrmse")]
     rows += [row(FLOORS[name], "floors", name) for name in floors]
     rows += [
         [
@@ -98,7 +98,8 @@ def score_table(content: Mapping[str, Any]) -> Table:
     rows.append(["subjects", *(str(part.get("n_subjects", "")) for part in parts)])
     notes = [
         "95 % intervals over subjects. 'minus': the submission's score less the floor's, on the same "
-        "resampled subjects; * the whole interval is on the better side."
+        "resampled subjects; * the whole interval is on the better side. 'by subject': predictions and truth "
+        "are averaged over each subject's windows first."
     ]
     if any(part["nrmse"]["value"] is not None and part["nrmse"]["low"] is None for part in parts):
         notes.append(NO_INTERVAL)
@@ -110,7 +111,7 @@ def score_table(content: Mapping[str, Any]) -> Table:
         ["", *CHALLENGES.values()],
         rows,
         notes,
-        separated=frozenset({0, len(floors), 2 * len(floors)}),
+        separated=frozenset({1, len(floors) + 1, 2 * len(floors) + 1}),
     )
 
 
@@ -199,9 +200,9 @@ def phase_table(folders: Sequence[Path]) -> Table:
         with (folder / "history.csv").open(newline="") as stream:
             history = [row for row in csv.DictReader(stream) if row.get("val/loss")]
         last = max(int(float(row["epoch"])) for row in history)
-        best = int(metrics["best_epoch"])
+        kept = int(metrics["kept_epoch"])
         before = next((float(row["val/loss"]) for row in history if float(row["epoch"]) == 0), None)
-        if best == 0:
+        if kept == 0:
             never.append(folder.name)
         lineage = card["lineage"][:-1]
         rows.append(
@@ -209,12 +210,15 @@ def phase_table(folders: Sequence[Path]) -> Table:
                 folder.name,
                 card["kind"],
                 " > ".join(lineage) or ABSENT,
-                f"{best} of {last}",
+                f"{kept} of {last}",
                 _number(before),
                 _number(metrics["val/loss"]),
             ]
         )
-    notes = ["The kept epoch has the least validation loss on subjects held out of the training releases."]
+    notes = [
+        "Losses are those of subjects held out of the training releases; the epoch kept has the least, "
+        "unless the phase keeps its last."
+    ]
     if never:
         notes.append(f"No epoch improved on the start, whose weights were kept: {', '.join(never)}.")
     header = ["phase", "kind", "starts from", "epoch kept", "val. loss\nbefore", "val. loss\nkept"]

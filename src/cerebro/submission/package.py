@@ -54,10 +54,10 @@ def package(*, challenge_1: Path, challenge_2: Path, output: Path) -> None:
                 f"challenge {challenge} asks for {TARGETS[challenge]}, but {folder} was trained for {target}"
             )
         predictor = load_predictor(folder)
-        if answers_constant(predictor):
+        if predictor.answers_constant:
             print(
-                f"challenge {challenge}: no epoch of {folder} improved on the training mean, so the "
-                "submission answers the training mean",
+                f"challenge {challenge}: validation subjects do not prove that {folder} knows more than the "
+                "training mean, so the submission answers the training mean",
                 flush=True,
             )
         files[f"weights_challenge_{challenge}.pt"] = _weights(predictor)
@@ -78,18 +78,13 @@ def _network(folder: Path) -> str | None:
     return network
 
 
-def answers_constant(predictor: Predictor) -> bool:
-    """Whether the last layer ignores its input: the head as it starts, before any epoch improved on it."""
-    return not bool(predictor.head.regression.weight.any())
-
-
 def _weights(predictor: Predictor) -> bytes:
     """Plain values and tensors only, loadable with ``weights_only=True``."""
     content: dict[str, Any] = {
         "predictor": predictor.architecture,
         "positions": torch.from_numpy(positions(CHANNELS)).float(),
         "state": {name: value.contiguous() for name, value in predictor.state_dict().items()},
-        "constant": answers_constant(predictor),
+        "constant": predictor.answers_constant,
     }
     stream = io.BytesIO()
     torch.save(content, stream)

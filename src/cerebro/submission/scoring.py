@@ -106,8 +106,9 @@ def evaluate(predictions: dict[int, pd.DataFrame], *, resamples: int) -> dict[st
     -------
     dict
         ``challenge_1`` and ``challenge_2``: ``nrmse``, ``floors`` (each with ``difference``: submission
-        minus floor on the same subjects, negative where the submission is better) and counts; ``overall``:
-        the same of the weighted sum.
+        minus floor on the same subjects, negative where the submission is better), counts, and
+        ``by_subject``, the same of each subject's average prediction against the average truth;
+        ``overall``: the same of the weighted sum.
     """
     everyone = pd.concat([part["subject"] for part in predictions.values()])
     bootstrap = SubjectBootstrap(everyone, resamples=resamples)
@@ -116,6 +117,7 @@ def evaluate(predictions: dict[int, pd.DataFrame], *, resamples: int) -> dict[st
     for challenge, part in predictions.items():
         content[f"challenge_{challenge}"] = {
             **_summarised(values[challenge]),
+            "by_subject": _summarised(_nrmse(_by_subject(part), bootstrap)),
             "n_windows": len(part),
             "n_subjects": int(part["subject"].nunique()),
         }
@@ -146,6 +148,8 @@ def tracked_metrics(content: dict[str, Any]) -> dict[str, float]:
         score = content[key]["nrmse"]
         named |= {main: score["value"], f"{main}_low": score["low"], f"{main}_high": score["high"]}
         named |= {f"{prefix}floor/{name}": floor["value"] for name, floor in content[key]["floors"].items()}
+        if "by_subject" in content[key]:
+            named[f"{prefix}subject_nrmse"] = content[key]["by_subject"]["nrmse"]["value"]
     return {name: value for name, value in named.items() if value is not None}
 
 
@@ -200,6 +204,11 @@ def _with_floors(
     except TooFewSubjects as error:
         print(f"challenge {challenge} has no floor of age and sex: {error}", flush=True)
     return predictions
+
+
+def _by_subject(part: pd.DataFrame) -> pd.DataFrame:
+    """One row per subject: the averages over the windows."""
+    return part.groupby("subject").mean(numeric_only=True).reset_index()
 
 
 def _nrmse(part: pd.DataFrame, bootstrap: SubjectBootstrap) -> dict[str, tuple[Values, Values]]:

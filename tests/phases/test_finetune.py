@@ -1,0 +1,276 @@
+"""Phase 3 in process: what is frozen, how fast layers learn, what the losses are, what predictions become."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cerebro.config import Compute
+from cerebro.errors import UserError
+from cerebro.phases.finetune import FinetuneModule, build
+from cerebro.phases.job import PhaseJob
+from cerebro.phases.shrinkage import shrinkage
+from cerebro.phases.transition import layer_groups
+
+SHORT = {"kind": "finetune", "target": "reaction_time", "steps_per_epoch": 2, "batch_size": 8}
+ENCODER = {"dim": 16, "depth": 2, "heads": 2, "dropout": 0.1}
+FACTORS = ("age", "sex", "internalizing")
+
+
+@pytest.fixture
+def start(study) -> Callable[..., tuple[FinetuneModule, Any]]:
+    """Module and data of a phase with the given settings, from a random encoder of two blocks."""
+
+    def started(**settings: Any) -> tuple[FinetuneModule, Any]:
+        torch.manual_seed(0)
+        job = PhaseJob.parse(
+            "node",
+            {"phase": {**SHORT, **settings}, "encoder": ENCODER, "lineage": ["node"]},
+            index=study.index,
+            parents={},
+            compute=Compute(accelerator="cpu", threads=1),
+        )
+        return build(job)
+
+    return started
+
+
+class Watcher(L.Callback):
+    """Keeps losses, the encoder's mode in every step, and its weights after every epoch."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.modes: list[set[bool]] = []
+        self.weights: list[dict[str, Tensor]] = []
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, step) -> None:
+        self.losses.append(float(outputs["loss"]))
+        self.modes.append({part.training for part in module.model.encoder.modules()})
+
+    def on_train_epoch_end(self, trainer, module) -> None:
+        self.weights.append({k: v.clone() for k, v in module.model.encoder.state_dict().items()})
+
+
+def fit(module: FinetuneModule, data: Any, **options: Any) -> Watcher:
+    watcher = Watcher()
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=module.phase.epochs,
+        gradient_clip_val=module.phase.clip_norm,
+        callbacks=[*module.callbacks(), watcher],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **options,
+    )
+    trainer.fit(module, datamodule=data)
+    return watcher
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_frozen_encoder_is_bit_equal_and_in_evaluation_mode_until_it_thaws_and_then_changes(start):
+    module, data = start(epochs=4, freeze_epochs=2, encoder_learning_rate=1e-2, weight_decay=0.5)
+    before = {key: value.clone() for key, value in module.model.encoder.state_dict().items()}
+    head = module.model.head.regression.weight.clone()
+    watcher = fit(module, data)
+    assert [equal(before, weights) for weights in watcher.weights] == [True, True, False, False]
+    trained = dict(module.model.encoder.named_parameters())
+    assert not any(torch.equal(before[k], watcher.weights[2][k]) for k in trained)
+    assert not torch.equal(head, module.model.head.regression.weight)
+    assert watcher.modes == [{False}] * 4 + [{True}] * 4
+
+
+def test_an_encoder_without_a_learning_rate_is_frozen_all_through(start):
+    module, data = start(epochs=2, encoder_learning_rate=0, objective="distribution")
+    before = {key: value.clone() for key, value in module.model.encoder.state_dict().items()}
+    watcher = fit(module, data)
+    assert equal(before, watcher.weights[-1])
+    assert watcher.modes == [{False}] * 4
+
+
+def test_low_rank_updates_leave_every_weight_of_the_encoder_as_it_was_until_they_are_merged(start):
+    module, data = start(
+        epochs=2, low_rank=2, encoder_learning_rate=1e-2, weight_average=0.5, objective="distribution"
+    )
+    before = {key: value.clone() for key, value in module.model.encoder.state_dict().items()}
+    watcher = fit(module, data)
+    after = watcher.weights[-1]
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert moved
+    assert {key.rpartition(".")[2] for key in moved} <= {"up", "down"}
+    batch = data.validation[[0, 1, 2]]
+    with torch.inference_mode():
+        adapted = module.eval().model.standardised(batch["signal"], batch["positions"])
+    module.finish(data)
+    plain, _ = start()
+    assert set(module.model.encoder.state_dict()) == set(plain.model.encoder.state_dict())
+    with torch.inference_mode():
+        merged = module.model.standardised(batch["signal"], batch["positions"])
+    torch.testing.assert_close(merged, adapted)
+
+
+def test_too_large_a_rank_is_a_sentence(start):
+    with pytest.raises(UserError, match=r"phase 'node': low_rank: no linear layer is larger than the rank"):
+        start(low_rank=64)
+
+
+def test_learning_rates_fall_from_layer_to_layer_towards_the_input(start):
+    module, _ = start(encoder_learning_rate=1.0, layer_decay=0.5)
+    encoder = module.model.encoder
+    names = {id(parameter): name for name, parameter in encoder.named_parameters()}
+    rates = {
+        names[id(parameter)]: rate
+        for parameters, rate in layer_groups(encoder, 1.0, 0.5)
+        for parameter in parameters
+    }
+    assert set(rates) == set(names.values())
+    assert rates["norm.weight"] == 1.0
+    assert rates["blocks.1.query_key_value.weight"] == 0.5
+    assert rates["blocks.0.query_key_value.weight"] == 0.25
+    assert rates["patch_embedding.layers.0.weight"] == rates["adapter.gains"] == 0.125
+    optimizer = module.configure_optimizers()["optimizer"]
+    assert {group["initial_lr"] for group in optimizer.param_groups} == {1.0, 0.5, 0.25, 0.125, 5e-4}
+
+
+def test_a_thawed_encoder_warms_up_from_its_own_start(start):
+    module, _ = start(
+        epochs=10, steps_per_epoch=10, freeze_epochs=5, encoder_learning_rate=1e-3, learning_rate=1e-3
+    )
+    configured = module.configure_optimizers()
+    optimizer, scheduler = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    head, encoder = [], []
+    for _ in range(100):
+        head.append(optimizer.param_groups[0]["lr"])
+        encoder.append(optimizer.param_groups[-1]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert encoder[:50] == [0.0] * 50
+    np.testing.assert_allclose(encoder[50:60], np.array(head[50:60]) * np.arange(1, 11) / 10)
+    np.testing.assert_allclose(encoder[60:], head[60:])
+
+
+GOLDEN = {
+    "mse": (
+        {"objective": "mse", "jitter_seconds": 0.2},
+        [0.76462, 2.03207, 0.78544, 1.20825, 1.30336, 1.47599, 1.55102, 1.45616, 1.48893, 1.25612],
+    ),
+    "huber": (
+        {"objective": "huber", "layer_decay": 0.65, "freeze_epochs": 2},
+        [0.45213, 0.59974, 0.26474, 0.46829, 0.4106, 0.78605, 0.51182, 0.40446, 0.55312, 0.63067],
+    ),
+    "distribution": (
+        {"objective": "distribution", "jitter_seconds": 0.5, "channel_drop": 0.1},
+        [2.68825, 3.34577, 2.76936, 2.9252, 3.22519, 2.80933, 3.14336, 2.95027, 2.89418, 2.62437],
+    ),
+    "direct": (
+        {"target": "externalizing"},
+        [0.75335, 0.82253, 0.64415, 1.90556, 1.17887, 1.25947, 0.69944, 1.02423, 1.70452, 0.8498],
+    ),
+    "factors": (
+        {"target": "externalizing", "through": FACTORS},
+        [1.09061, 0.97288, 1.20357, 0.99951, 0.95227, 1.03615, 1.07558, 1.03872, 0.73355, 1.0129],
+    ),
+}
+"""Losses of ten steps. Others mean that training has changed: replace them only if that was the purpose."""
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_losses_of_ten_steps_are_the_known_ones(start, name):
+    settings, expected = GOLDEN[name]
+    module, data = start(epochs=5, learning_rate=5e-3, encoder_learning_rate=1e-3, **settings)
+    losses = fit(module, data).losses
+    print(name, [round(loss, 5) for loss in losses])
+    assert losses == pytest.approx(expected, rel=2e-3)
+
+
+def test_externalizing_by_way_of_factors_is_their_ridge_regression_over_subjects(start, study):
+    module, data = start(target="externalizing", through=FACTORS)
+    table = study.table.query("kind == 'crop' and split == 'train'").groupby("subject").first()
+    factors = table[list(FACTORS)]
+    factors = (factors - factors.mean()) / factors.std(ddof=0)
+    target = (table["externalizing"] - module.model.mean) / module.model.deviation
+    slopes = module.model.head.slopes.numpy()
+    centred = factors.to_numpy() - factors.to_numpy().mean(axis=0)
+    # Ridge's normal equations hold for one of the penalties.
+    residual = target - target.mean() - centred @ slopes
+    penalties = (centred.T @ residual) / slopes
+    assert penalties == pytest.approx(penalties.mean(), rel=1e-3)
+    batch = data.validation[list(range(6))]
+    module.model.head.factors.regression.bias.data.copy_(torch.tensor([1.0, 0.0, -1.0]))
+    answer = module.eval().model.standardised(batch["signal"], batch["positions"])
+    torch.testing.assert_close(answer, torch.full((6, 1), float(slopes[0] - slopes[2])))
+
+
+def test_a_missing_factor_takes_no_part_in_the_loss(start):
+    module, data = start(target="externalizing", through=FACTORS)
+    batch = data.train[[0, 1]]
+    batch["age"][0] = float("nan")
+    predicted = torch.zeros(2, 3, requires_grad=True)
+    module.factors.loss(predicted, batch).backward()
+    assert predicted.grad[0, 0] == 0
+    assert predicted.grad.isfinite().all()
+    batch |= {name: torch.full((2,), float("nan")) for name in FACTORS}
+    assert module.factors.loss(predicted, batch) == 0
+
+
+def test_predictions_keep_what_validation_subjects_confirm_of_their_distance_from_the_mean(start, study):
+    module, data = start(epochs=3, target="externalizing", learning_rate=1e-2)
+    fit(module, data)
+    rows = list(range(len(data.validation)))
+    batch = data.validation[rows]
+    with torch.inference_mode():
+        own = module.eval().model.standardised(batch["signal"], batch["positions"]).squeeze(1)
+    truth = (batch["externalizing"] - module.model.mean) / module.model.deviation
+    factor = shrinkage(own, truth, data.validation.table["subject"])
+    (found,) = module.finish(data).values()
+    assert found == pytest.approx(factor, rel=1e-4)
+    everyone = study.table.query("kind == 'crop' and split != 'test'")["externalizing"].mean()
+    answers = module.model(batch["signal"], batch["positions"]).squeeze(1)
+    torch.testing.assert_close(answers, float(everyone) + found * module.model.deviation * own)
+
+
+def test_a_model_that_points_the_wrong_way_ends_as_the_mean_of_all_who_are_not_scored(start, study):
+    module, data = start(epochs=1, target="externalizing")
+    batch = data.validation[list(range(len(data.validation)))]
+    head = module.model.head
+    torch.nn.init.normal_(head.regression.weight, std=0.1)
+    with torch.inference_mode():
+        own = module.eval().model.standardised(batch["signal"], batch["positions"]).squeeze(1)
+        truth = (batch["externalizing"] - module.model.mean) / module.model.deviation
+        head.regression.weight *= -torch.sign((own * truth).sum())
+    assert module.finish(data) == {"shrinkage": 0.0}
+    assert module.model.answers_constant
+    everyone = study.table.query("kind == 'crop' and split != 'test'")["externalizing"].mean()
+    answers = module.model(batch["signal"], batch["positions"])
+    torch.testing.assert_close(answers, torch.full_like(answers, float(everyone)))
+
+
+def test_predictions_may_be_left_as_they_are(start):
+    module, data = start(epochs=1, target="externalizing", shrink=False)
+    assert module.finish(data) == {}
+    assert module.model.shrinkage == 1.0
+
+
+def test_validation_reports_the_squared_error_and_nrmse_of_all_windows(start):
+    module, data = start(epochs=2, objective="distribution", learning_rate=1e-2)
+    fit(module, data)
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    (metrics,) = trainer.validate(module, datamodule=data, verbose=False)
+    rows = list(range(len(data.validation)))
+    batch = data.validation[rows]
+    with torch.inference_mode():
+        predicted = module.eval().model.standardised(batch["signal"], batch["positions"]).squeeze(1)
+    truth = (batch["reaction_time"] - module.model.mean) / module.model.deviation
+    error = (predicted - truth).square().mean()
+    assert metrics["val/loss"] == pytest.approx(float(error), rel=1e-4)
+    expected = float(error.sqrt() / truth.std(correction=0))
+    assert metrics["val/nrmse"] == pytest.approx(expected, rel=1e-4)
