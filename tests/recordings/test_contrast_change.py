@@ -161,3 +161,22 @@ def test_the_last_trial_counts_only_when_the_experiment_ends_after_it() -> None:
     rows = [(0.0, "contrastTrial_start"), (1.0, "left_target"), (2.0, "left_buttonPress")]
     assert len(contrast_change_trials(trial_events(*rows))) == 0
     assert len(contrast_change_trials(trial_events(*rows, (9.0, "end_experiment")))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "broken_off", "again"),
+    [
+        ("sub-NDARGX001CB1_task-contrastChangeDetection_run-1", ["1", "2"], 1, 24),
+        ("sub-NDARZC499NVX_task-contrastChangeDetection_run-2", ["2", "3"], 15, 24),
+    ],
+)
+def test_two_real_recordings_of_one_block_in_a_file_are_two_and_both_have_their_trials(
+    name: str, blocks: list[str], broken_off: int, again: int, read_sidecar: ReadSidecar
+) -> None:
+    """The first was broken off; the second is what the block's own file holds."""
+    events = read_sidecar(name)
+    first, second = events.loc[events["value"] == f"contrastChangeB{blocks[1]}_start", "onset"]
+    assert runs_within(events) == blocks
+    starts = contrast_change_trials(events)["trial_start_onset"]
+    assert starts.between(first, second).sum() == broken_off
+    assert (starts > second).sum() == again

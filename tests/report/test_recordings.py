@@ -41,7 +41,7 @@ def test_each_reason_is_named_and_counted_once() -> None:
         ["hbn recordings", "quarantined: truncated: a file holds fewer samples", "1"],
         ["hbn windows", "max_peak_to_peak", "1"],
         ["hbn windows", "same EEG as run 3", "1"],
-        ["no window from", "trials without a target", "4"],
+        ["noted", "trials without a target", "4"],
         ["tuh recordings", "excluded: subject excluded by datasets.tuh.exclude", "5"],
     ]
 
@@ -50,6 +50,6 @@ def test_many_reasons_are_cut_short_with_a_note() -> None:
     counted = content()
     counted["left_out"] = {f"reason {number:02d}": number for number in range(1, 21)}
     _, table = recording_tables(counted)
-    own = [row for row in table.rows if row[0] == "no window from"]
+    own = [row for row in table.rows if row[0] == "noted"]
     assert [row[2] for row in own] == [str(number) for number in range(20, 8, -1)]
-    assert table.notes == ["no window from: 8 rarer reasons stand in windows/summary.json."]
+    assert table.notes == ["noted: 8 rarer reasons stand in windows/summary.json."]

@@ -21,6 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cerebro.config import Windows
+from cerebro.recordings import hbn
+from cerebro.recordings.hbn import AGES
 from cerebro.shards.candidates import BROKEN, CONDITIONS, candidates, recording_events
 from cerebro.shards.windows import SCHEMA
 
@@ -283,6 +285,65 @@ def test_whatever_the_events_no_window_lies_outside_and_no_reaction_time_is_nega
     assert windows["correct"].dropna().between(0, 1).all()
     names = [name for name in SCHEMA.names if name in windows]
     pa.Table.from_pandas(windows[names], schema=pa.schema([SCHEMA.field(name) for name in names]))
+
+
+def lines_of(header: str, cells: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
+    """A table with this header, or without part of it, whose rows are too long or too short; or no table."""
+    columns = header.split("\t")
+    row = st.lists(cells, max_size=len(columns) + 2).map("\t".join)
+    tables = st.builds(
+        lambda names, rows, tail: "\n".join(["\t".join(names), *rows]).encode(errors="replace") + tail,
+        st.one_of(st.just(columns), st.permutations(columns), st.lists(st.sampled_from(columns))),
+        st.lists(row, max_size=25),
+        st.binary(max_size=4),
+    )
+    return st.one_of(tables, st.binary(max_size=80))
+
+
+EVENTS = lines_of(
+    "onset\tvalue\tevent_code\tfeedback\tsample",
+    st.one_of(
+        st.floats(-5, 70).map("{:.3f}".format),
+        st.sampled_from(
+            ["n/a", "", "nan", "1e400", "contrastTrial_start", "left_target", "left_buttonPress"]
+        ),
+        st.sampled_from(
+            ["video_start", "84", "104", "instructed_toOpenEyes", "boundary", "9999", "sad_face"]
+        ),
+    ),
+)
+PARTICIPANTS = lines_of(
+    "participant_id\trelease_number\tsex\tage\texternalizing",
+    st.sampled_from(
+        ["sub-A", "A", "R1", "R5", "n/a", "", "F", "x", "9.5", "-3", "1e9", "0.5", "nan", "\u00b5"]
+    ),
+)
+
+
+@settings(max_examples=120, deadline=None, print_blob=True)
+@given(events=EVENTS, participants=PARTICIPANTS, task=st.sampled_from(TASKS), n_times=st.integers(0, 6000))
+@pytest.mark.filterwarnings("ignore")
+def test_whatever_the_tables_hold_the_archive_is_read_and_its_windows_are_sound(
+    tmp_path_factory: pytest.TempPathFactory, events: bytes, participants: bytes, task: str, n_times: int
+) -> None:
+    eeg = tmp_path_factory.mktemp("archive") / "R1_L100_bdf" / "sub-A" / "eeg"
+    eeg.mkdir(parents=True)
+    (eeg.parents[1] / "participants.tsv").write_bytes(participants)
+    path = eeg / f"sub-A_task-{task}_run-1_eeg.bdf"
+    path.touch()
+    path.with_name(path.name.replace("_eeg.bdf", "_events.tsv")).write_bytes(events)
+    (recording,) = hbn.scan([eeg.parents[1]])
+    assert recording.release in ("R1", "")
+    assert bool(recording.problem) == (recording.release == "")
+    assert not recording.person.age < AGES[0]
+    assert not recording.person.age > AGES[1]
+    row = row_of(path, externalizing=recording.person.externalizing) | {"path": str(path)}
+    notes: Counter[str] = Counter()
+    found = recording_events(row, notes)
+    windows = candidates(row, found, n_times=n_times, sfreq=100.0, windows=Windows(), notes=notes)
+    assert (windows["start"] >= 0).all()
+    assert (windows["start"] + windows["length"] <= n_times).all()
+    assert not (windows["reaction_time"] < 0).any()
 
 
 def test_a_reader_without_events_gives_fixed_windows() -> None:

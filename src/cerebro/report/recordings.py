@@ -53,7 +53,7 @@ def _reasons(content: Mapping[str, Any]) -> Table:
                     if reason != "kept":
                         lines[f"{dataset} windows", reason] += size
     for note, size in content["left_out"].items():
-        lines["no window from", note] += size
+        lines["noted", note] += size
     common = sorted(lines.items(), key=lambda line: (line[0][0], -line[1]))
     rows, shown = [], Counter[str]()
     for (what, reason), size in common:
