@@ -720,7 +720,10 @@ class Config(Settings):
                 if phase.tokenizer and not isinstance(self.phases[phase.tokenizer], TokenizerPhase):
                     raise ValueError(f"phases.{name}.tokenizer: '{phase.tokenizer}' is no tokenizer phase")
                 if unknown := set(phase.mix) - set(self.datasets):
-                    raise ValueError(f"phases.{name}.mix: there is no dataset '{sorted(unknown)[0]}'")
+                    gone = sorted(unknown)[0]
+                    raise ValueError(
+                        f"phases.{name}.mix: there is no dataset '{gone}'; `{gone}: null` takes it out"
+                    )
         for name in trainings(self.phases):
             self._encoder_fits(name)
         for key, target in (("challenge_1", "reaction_time"), ("challenge_2", "externalizing")):
