@@ -47,10 +47,12 @@ def start(study, store, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finetuned(start):
-    targets = {"CBraMod": "reaction_time", "Labram": "externalizing", "EEGNeX": "reaction_time"}
-    return {
-        name: start(settings, **{**FINETUNE, "target": targets[name]}) for name, settings in NETWORKS.items()
+    changes = {
+        "CBraMod": {"objective": "distribution"},
+        "Labram": {"target": "externalizing", "layer_decay": 0.65, "low_rank": 2},
+        "EEGNeX": {"weight_average": 0.5},
     }
+    return {name: start(settings, **FINETUNE | changes[name]) for name, settings in NETWORKS.items()}
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
