@@ -1,5 +1,9 @@
 """Phase 3 in process: what is frozen, how fast layers learn, what the losses are, what predictions become."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -274,3 +278,48 @@ def test_validation_reports_the_squared_error_and_nrmse_of_all_windows(start):
     assert metrics["val/loss"] == pytest.approx(float(error), rel=1e-4)
     expected = float(error.sqrt() / truth.std(correction=0))
     assert metrics["val/nrmse"] == pytest.approx(expected, rel=1e-4)
+
+
+TWO_PROCESSES = """
+import json, sys
+from pathlib import Path
+import lightning as L
+import torch
+from cerebro.config import Compute
+from cerebro.phases.finetune import build
+from cerebro.phases.job import PhaseJob
+
+settings, index, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+for devices in (1, 2):
+    torch.manual_seed(0)
+    job = PhaseJob.parse("node", settings, index=index, parents={},
+                         compute=Compute(accelerator="cpu", devices=devices, threads=1))
+    module, data = build(job)
+    trainer = L.Trainer(accelerator="cpu", devices=devices, strategy="auto" if devices == 1 else "ddp_fork",
+                        max_epochs=3, logger=False, enable_checkpointing=False, num_sanity_val_steps=0,
+                        use_distributed_sampler=False, enable_progress_bar=False, enable_model_summary=False)
+    class Save(L.Callback):
+        def on_train_end(self, trainer, module):
+            measured = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            state = {key: value.clone() for key, value in module.model.state_dict().items()}
+            torch.save({"metrics": measured, "state": state}, output / f"{devices}_{trainer.global_rank}.pt")
+    trainer.callbacks.append(Save())
+    trainer.fit(module, datamodule=data)
+"""
+
+
+def test_two_processes_freeze_thaw_and_validate_as_one_does(study, tmp_path):
+    """DDP waits for a gradient of every parameter, those of a frozen encoder included."""
+    phase = {**SHORT, "epochs": 3, "freeze_epochs": 1, "encoder_learning_rate": 1e-3, "head_dropout": 0.0}
+    settings = {"phase": phase, "encoder": {**ENCODER, "dropout": 0.0}, "lineage": ["node"]}
+    arguments = [json.dumps(settings), str(study.index), str(tmp_path)]
+    subprocess.run(
+        [sys.executable, "-c", TWO_PROCESSES, *arguments],
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    one, *ranks = (torch.load(tmp_path / name, weights_only=True) for name in ("1_0.pt", "2_0.pt", "2_1.pt"))
+    for rank in ranks:
+        for key, value in one["state"].items():
+            torch.testing.assert_close(rank["state"][key], value, atol=1e-4, rtol=1e-3)
+        assert rank["metrics"]["val/nrmse"] == pytest.approx(one["metrics"]["val/nrmse"], rel=1e-3)

@@ -11,11 +11,24 @@ import torch
 from cerebro.config import BraindecodeSettings, EncoderSettings
 from cerebro.data.card import random_encoder, write_phase_output
 from cerebro.models.predictor import Predictor
+from cerebro.models.regression import ResponseHead
+from cerebro.recordings.montages import layout_positions
 from cerebro.submission.package import package
 
 SCALES = {"reaction_time": (1.6, 0.2, 0.0, 2.4), "externalizing": (0.1, 0.3, -3.0, 5.0)}
-
-
+HEADS = {
+    "reaction_time": {
+        "kind": "response",
+        "mean": 1.6,
+        "deviation": 0.2,
+        "first": -0.5,
+        "n_bins": 34,
+        "window_start": 0.5,
+        "layout": layout_positions("ten_twenty").tolist(),
+        "sfreq": 100.0,
+    },
+    "externalizing": {"kind": "factors", "n_factors": 3},
+}
 SMALL = EncoderSettings(dim=16, depth=1, heads=2)
 
 
@@ -28,14 +41,17 @@ def make_phase(
 ) -> Path:
     """A finetune phase whose head answers something, or (as before training) the training mean."""
     mean, deviation, low, high = SCALES[target]
-    head = {"kind": "regression", "n_patches": None}
+    torch.manual_seed(1)
     predictor = Predictor(
-        random_encoder(encoder, seed=3), head, mean=mean, deviation=deviation, low=low, high=high
+        random_encoder(encoder, seed=3), HEADS[target], mean=mean, deviation=deviation, low=low, high=high
     )
     if not constant:
-        torch.nn.init.normal_(
-            predictor.head.regression.weight, std=0.3, generator=torch.Generator().manual_seed(1)
-        )
+        head = predictor.head
+        if isinstance(head, ResponseHead):
+            torch.nn.init.normal_(head.evidence.weight, std=0.05)
+        else:
+            torch.nn.init.normal_(head.factors.regression.weight, std=0.3)
+            torch.nn.init.normal_(head.slopes, std=0.5)
     write_phase_output(folder, predictor, {"predictor": predictor.architecture, "target": target})
     return folder
 

@@ -31,7 +31,7 @@ def test_the_zip_is_flat_and_holds_only_what_the_predictor_needs(submission):
         names = set(archive.namelist())
         assert all(entry.date_time == (1980, 1, 1, 0, 0, 0) for entry in archive.infolist())
     assert {"submission.py", "weights_challenge_1.pt", "weights_challenge_2.pt"} < names
-    assert {"cerebro_predictor.py", "cerebro_encoder.py", "cerebro_front_end.py"} < names
+    assert {"cerebro_predictor.py", "cerebro_encoder.py", "cerebro_time_course.py"} < names
     assert not any("/" in name for name in names)
     assert not {"cerebro_tokenizer.py", "cerebro_quantizer.py"} & names
 
