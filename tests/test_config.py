@@ -91,6 +91,10 @@ WRONG = {
         {"phases": {"pretrain": {"target": "signal", "tokenizer": "tokenizer"}}},
         "phases.pretrain: target signal reads no tokenizer; set tokenizer: null",
     ),
+    "a codebook that never starts": (
+        {"phases": {"tokenizer": {"epochs": 3, "start_epoch": 3}}},
+        "phases.tokenizer: start_epoch (3) must be less than epochs (3)",
+    ),
     "a task without a weight": (
         {"phases": {"pretrain": {"auxiliary": {"age": 0}}}},
         "phases.pretrain.auxiliary.age",

@@ -367,10 +367,21 @@ class TokenizerPhase(Phase):
     """Decay of the moving averages that update the codes: 0.95 averages over about 20 steps."""
     commitment: float = Field(default=0.25, ge=0)
     """Weight of the commitment loss."""
+    start_epoch: int = Field(default=1, ge=0)
+    """Epochs before there is a codebook: an encoder that chases its first codes learns next to nothing."""
     start_batches: int = Field(default=16, gt=0)
-    """Training batches (of the first epoch, at most) whose tokens the codebook starts from, by k-means."""
+    """Training batches (of one epoch, at most) whose tokens the codebook then starts from, by k-means."""
     min_used_share: float = Field(default=0.1, ge=0, le=1)
     """Share of codes that must be in use on validation data at the end; less is a collapsed codebook."""
+
+    @model_validator(mode="after")
+    def _codebook_starts(self) -> "TokenizerPhase":
+        if self.start_epoch >= self.epochs:
+            raise ValueError(
+                f"start_epoch ({self.start_epoch}) must be less than epochs ({self.epochs}), or there never "
+                "is a codebook"
+            )
+        return self
 
 
 class PretrainPhase(Phase):

@@ -4,7 +4,7 @@ import torch
 
 from cerebro.losses.auxiliary import AuxiliaryTaskLoss
 from cerebro.losses.masked import code_loss, random_masks, signal_loss
-from cerebro.losses.spectrum import spectrum_loss
+from cerebro.losses.spectrum import AMPLITUDE_FLOOR, spectrum_loss
 
 
 def test_masks_hide_exactly_the_share_and_depend_on_the_seed_alone():
@@ -28,20 +28,24 @@ def test_masked_loss_counts_scored_tokens_only():
     assert result["accuracy"].item() == pytest.approx((rows.argmax(1) == codes[scored].numpy()).mean())
 
 
-def test_signal_loss_is_hubers_over_scored_tokens_and_reports_the_unexplained_power():
-    generator = torch.Generator().manual_seed(0)
-    prediction, patches = torch.randn(2, 2, 6, 50, generator=generator).unbind(0)
-    scored = torch.rand(2, 6, generator=generator) > 0.5
-    result = signal_loss(prediction, patches, scored)
-    expected = torch.nn.HuberLoss()(prediction[scored], patches[scored])
-    assert result["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
-    assert signal_loss(patches, patches, scored)["error"] == 0
-    assert signal_loss(torch.zeros_like(patches), patches, scored)["error"].item() == pytest.approx(1)
+def test_signal_loss_is_of_each_patchs_own_waveform_and_of_its_level():
+    patches = torch.randn(2, 6, 50, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    scored = torch.rand(2, 6, generator=torch.Generator().manual_seed(1)) > 0.5
+    level = patches.std(dim=-1, correction=0, keepdim=True) + AMPLITUDE_FLOOR
+    truth = torch.cat(((patches - patches.mean(dim=-1, keepdim=True)) / level, level.log()), dim=-1)
+    right = torch.where(scored.unsqueeze(-1), truth, 99.0)
+    assert signal_loss(right, patches, scored)["loss"].item() == pytest.approx(0, abs=1e-8)
+    nothing = signal_loss(torch.zeros_like(truth), patches, scored)
+    assert nothing["waveform"].item() == pytest.approx(1, rel=0.05)  # all of the waveform's power
+    assert nothing["level"].item() == pytest.approx(level[scored].log().square().mean().item(), rel=1e-4)
+    # The loudness of one patch has no say in the weight of its waveform.
+    loud = patches * torch.where(scored, 100.0, 1.0).unsqueeze(-1)
+    assert signal_loss(torch.zeros_like(truth), loud, scored)["waveform"] < 1.05
 
 
 @pytest.mark.parametrize("loss", [code_loss, signal_loss, spectrum_loss])
 def test_windows_without_a_scored_token_cost_nothing_and_have_finite_gradients(loss):
-    shape = {code_loss: (2, 3, 7), signal_loss: (2, 3, 50)}.get(loss, (2, 3, 3, 26))
+    shape = {code_loss: (2, 3, 7), signal_loss: (2, 3, 51)}.get(loss, (2, 3, 3, 26))
     prediction = torch.randn(shape, requires_grad=True)
     target = torch.zeros(2, 3, dtype=torch.long) if loss is code_loss else torch.randn(2, 3, 50)
     sum(loss(prediction, target, torch.zeros(2, 3, dtype=torch.bool)).values()).backward()

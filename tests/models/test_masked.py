@@ -54,6 +54,33 @@ def test_each_hidden_place_is_answered_on_its_own():
     torch.testing.assert_close(model(tokens, ~hidden, one)[0][0, 0], all_three[0, 1])
 
 
+def test_an_untrained_decoder_attends_to_what_is_near_in_space_and_time():
+    """Far tokens change an answer by less than near ones do."""
+    torch.manual_seed(0)
+    layout = torch.nn.functional.normalize(torch.tensor([[0, 0, 1.0], [0, 0.5, 1], [0, 0, -1]]), dim=-1)
+    model = MaskedDecoder(layout, 0.5, dim=16, heads=2, n_outputs=7).eval()
+    tokens, hidden = torch.randn(1, 12, 16), torch.zeros(1, 12, dtype=torch.bool)
+    hidden[0, 0] = True  # first channel, first patch
+    answer = model(tokens, ~hidden, hidden)[0]
+
+    def change(token: int) -> float:
+        other = tokens.clone()
+        other[0, token] += 3
+        return (model(other, ~hidden, hidden)[0] - answer).abs().max().item()
+
+    near, late, far = change(4), change(3), change(8)  # a neighbour now; the same channel, 1.5 s on; behind
+    assert near > 20 * late
+    assert near > 20 * far
+
+
+def test_distances_are_chords_and_seconds_between_tokens():
+    places = decoder().places
+    squared = places.squared_distances(4)
+    chord = (places.layout[0] - places.layout[2]).square().sum()
+    assert squared.shape == (12, 12, 2)
+    torch.testing.assert_close(squared[1, 11], torch.stack((chord, torch.tensor(1.0))))
+
+
 def test_a_window_of_which_nothing_is_visible_is_answered_with_finite_numbers():
     hidden = torch.ones(2, 12, dtype=torch.bool)
     prediction, _, _ = decoder()(torch.zeros(2, 12, 16), ~hidden, hidden)

@@ -53,3 +53,13 @@ def test_architecture_rebuilds_the_tokenizer():
     twin = build_tokenizer(tokenizer.architecture).eval()
     twin.load_state_dict(tokenizer.state_dict())
     assert torch.equal(twin.tokenize(signal, positions)[0], tokenizer.eval().tokenize(signal, positions)[0])
+
+
+def test_without_the_codebook_tokens_pass_as_they_are_and_no_code_moves():
+    tokenizer, signal, positions = tokenizer_and_windows()
+    before = tokenizer.quantizer.codes.clone()
+    output = tokenizer(signal, positions, quantise=False)
+    assert torch.equal(tokenizer.quantizer.codes, before)
+    assert output["commitment"] == 0
+    quantised = tokenizer.eval()(signal, positions)["prediction"]
+    assert (output["prediction"] - quantised).abs().max() > 1e-3

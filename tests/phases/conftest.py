@@ -91,7 +91,7 @@ def ten_losses(job, trained) -> Callable[..., list[float]]:
     """Losses of the first ten steps of a phase, settings changed by keywords: a refactor keeps them."""
 
     def run(node: str, **changes: Any) -> list[float]:
-        asked = job(node, epochs=1, steps_per_epoch=10, **changes)
+        asked = job(node, **{"epochs": 1, "steps_per_epoch": 10, **changes})
         L.seed_everything(asked.phase.seed, verbose=False)
         module, data = KINDS[asked.phase.kind](asked)
         losses = []

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cerebro.losses.spectrum import AMPLITUDE_FLOOR
+
 
 def random_masks(batch: int, n_tokens: int, share: float, generator: torch.Generator) -> Tensor:
     """Hide exactly ``round(share * n_tokens)`` tokens of each window, uniformly at random.
@@ -41,11 +43,16 @@ def code_loss(logits: Tensor, codes: Tensor, scored: Tensor) -> dict[str, Tensor
 
 
 def signal_loss(prediction: Tensor, patches: Tensor, scored: Tensor) -> dict[str, Tensor]:
-    """Huber loss of the samples of hidden tokens: squared up to one unit of the front end, linear above.
+    """Error of the waveform of hidden tokens and of their level.
+
+    The waveform is normalised patch by patch (He et al. 2022): in microvolts few loud patches are most of the
+    loss, and what stands in the others is not learned.
 
     Parameters
     ----------
-    prediction, patches : Tensor, shape (batch, n_tokens, patch_samples)
+    prediction : Tensor, shape (batch, n_tokens, patch_samples + 1)
+        The normalised samples and the logarithm of the standard deviation.
+    patches : Tensor, shape (batch, n_tokens, patch_samples)
         In units of the front end.
     scored : Tensor of bool, shape (batch, n_tokens)
         Tokens that were hidden and have a measured target.
@@ -53,11 +60,13 @@ def signal_loss(prediction: Tensor, patches: Tensor, scored: Tensor) -> dict[str
     Returns
     -------
     dict
-        ``loss``, a mean over samples, and ``error``, the mean squared error as a share of the targets'
-        mean square; zero, with a gradient, when no token is scored.
+        ``waveform``, mean squared error as a share of the waveform's power; ``level``, mean squared error of
+        the logarithm; ``loss``, their sum. Zero, with a gradient, when no token is scored.
     """
     prediction, patches = prediction[scored].float(), patches[scored].float()
-    n_samples = max(1, patches.numel())
-    loss = F.smooth_l1_loss(prediction, patches, reduction="sum") / n_samples
-    error = (prediction - patches).square().sum() / patches.square().sum().clamp(min=1e-6)
-    return {"loss": loss, "error": error.detach()}
+    deviation = patches - patches.mean(dim=-1, keepdim=True)
+    level = deviation.square().mean(dim=-1, keepdim=True).sqrt() + AMPLITUDE_FLOOR
+    n_scored = max(1, len(patches))
+    waveform = (prediction[:, :-1] - deviation / level).square().mean(dim=-1).sum() / n_scored
+    level_error = (prediction[:, -1:] - level.log()).square().sum() / n_scored
+    return {"loss": waveform + level_error, "waveform": waveform, "level": level_error}

@@ -72,3 +72,12 @@ class TokenPlaces(nn.Module):
         where = self.where(self.layout).unsqueeze(1)
         when = self.when(seconds.unsqueeze(-1)).unsqueeze(0)
         return (where + when).flatten(0, 1)
+
+    def squared_distances(self, n_patches: int) -> Tensor:
+        """In space (chords) and in time (s) between all tokens, shape (n_tokens, n_tokens, 2)."""
+        n_layout = len(self.layout)
+        seconds = torch.arange(n_patches, device=self.layout.device) * self.patch_seconds
+        space = torch.cdist(self.layout, self.layout).repeat_interleave(n_patches, 0)
+        space = space.repeat_interleave(n_patches, 1)
+        time = (seconds[:, None] - seconds[None, :]).repeat(n_layout, n_layout)
+        return torch.stack((space, time), dim=-1).square()

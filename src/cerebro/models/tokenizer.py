@@ -51,8 +51,8 @@ class NeuralTokenizer(nn.Module):
         n_bins = encoder.patch_samples // 2 + 1
         self.spectrum = nn.Linear(encoder.dim, 3 * n_bins)
 
-    def forward(self, signal: Tensor, positions: Tensor) -> dict[str, Tensor]:
-        """Predict the spectra of a batch.
+    def forward(self, signal: Tensor, positions: Tensor, *, quantise: bool = True) -> dict[str, Tensor]:
+        """Predict the spectra of a batch, without the codebook in between where not ``quantise``.
 
         Returns
         -------
@@ -65,12 +65,15 @@ class NeuralTokenizer(nn.Module):
         tokens, attended = self.encoder.encode(signal, positions)
         vectors = self.to_code(tokens).flatten(0, 1)
         patches, present = self.measured(signal, positions)
-        quantised = torch.zeros_like(vectors, dtype=torch.float32)
+        passed = F.normalize(vectors.float(), dim=-1)
         codes = torch.zeros(len(vectors), dtype=torch.long, device=vectors.device)
-        real = present.flatten()  # only tokens with a measured target move the codebook
-        quantised[real], codes[real], commitment = self.quantizer(vectors[real])
+        commitment = passed.new_zeros(())
+        if quantise:
+            real = present.flatten()  # only tokens with a measured target move the codebook
+            quantised, codes[real], commitment = self.quantizer(vectors[real])
+            passed = torch.zeros_like(passed).index_put((real,), quantised)
         attended = attended | ~attended.any(dim=1, keepdim=True)  # attention to nothing is undefined
-        decoded = self.decoder(self.from_code(quantised).view_as(tokens), attended)
+        decoded = self.decoder(self.from_code(passed).view_as(tokens), attended)
         return {
             "prediction": self.spectrum(decoded).unflatten(-1, (3, -1)),
             "patches": patches,

@@ -30,7 +30,8 @@ class TransformerBlock(nn.Module):
         """Transform tokens (batch, n_tokens, dim); those where ``present`` is False are never attended to."""
         query, key, value = self.query_key_value(self.attention_norm(tokens)).chunk(3, dim=-1)
         dropout = self.dropout if self.training else 0.0
-        mixed = self.attention_output(_attention(query, key, value, self.heads, present, dropout))
+        mask = None if present is None else present[:, None, None, :]
+        mixed = self.attention_output(_attention(query, key, value, self.heads, mask, dropout))
         tokens = tokens + F.dropout(mixed, dropout)
         return tokens + self.feed_forward(tokens)
 
@@ -55,20 +56,23 @@ class CrossAttentionBlock(nn.Module):
         self.attention_output = nn.Linear(dim, dim)
         self.feed_forward = _feed_forward(dim, 0.0)
 
-    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> Tensor:
-        """Answer queries (batch, n_queries, dim) from tokens (batch, n_tokens, dim) that are present."""
+    def forward(self, queries: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
+        """Answer queries (batch, n_queries, dim) from tokens (batch, n_tokens, dim).
+
+        ``bias`` (batch, n_queries, n_tokens) is added to the attention's logits: minus infinity forbids.
+        """
         key, value = self.key_value(tokens).chunk(2, dim=-1)
         query = self.query(self.query_norm(queries))
-        queries = queries + self.attention_output(_attention(query, key, value, self.heads, present, 0.0))
+        mixed = _attention(query, key, value, self.heads, bias.to(query.dtype).unsqueeze(1), 0.0)
+        queries = queries + self.attention_output(mixed)
         return queries + self.feed_forward(queries)
 
 
 def _attention(
-    query: Tensor, key: Tensor, value: Tensor, heads: int, present: Tensor | None, dropout: float
+    query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None, dropout: float
 ) -> Tensor:
-    """Attention of all heads; tensors are (batch, n, dim), ``present`` is (batch, n_keys)."""
+    """Attention of all heads on (batch, n, dim); the mask broadcasts to (batch, heads, n, n_keys)."""
     query, key, value = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
-    mask = None if present is None else present[:, None, None, :]
     mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
     return mixed.transpose(1, 2).flatten(2)
 

@@ -66,17 +66,17 @@ class SpectrumTarget(nn.Module):
 
 
 class SignalTarget(nn.Module):
-    """The samples."""
+    """The samples: each patch's waveform and its level."""
 
     def __init__(self, measured: MeasuredPatches) -> None:
         super().__init__()
         self.measured = measured
-        self.n_outputs = measured.patch_samples
+        self.n_outputs = measured.patch_samples + 1
 
     def measure(self, signal: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Patches."""
         return self.measured(signal, positions)
 
     def compare(self, prediction: Tensor, target: Tensor, scored: Tensor) -> dict[str, Tensor]:
-        """Huber loss, and the error as a share of the signal's power."""
+        """Errors of waveform and level, and their sum."""
         return signal_loss(prediction, target, scored)

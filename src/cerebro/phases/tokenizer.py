@@ -36,16 +36,17 @@ class TokenizerModule(PhaseModule):
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Spectral errors, the commitment loss and their sum."""
-        output = self.model(batch["signal"], batch["positions"])
+        quantise = not self.training or self.current_epoch >= self.phase.start_epoch
+        output = self.model(batch["signal"], batch["positions"], quantise=quantise)
         losses = spectrum_loss(output["prediction"], output["patches"], output["present"])
         if not self.training:
             self.counts += torch.bincount(output["codes"][output["present"]], minlength=len(self.counts))
         loss = losses["amplitude"] + losses["phase"] + self.phase.commitment * output["commitment"]
         return {"loss": loss, **losses, "commitment": output["commitment"]}
 
-    def on_train_start(self) -> None:
-        """Start the codebook from many batches, unless the training is resumed."""
-        if self.global_step == 0:
+    def on_train_epoch_start(self) -> None:
+        """Start the codebook from what the encoder makes of many batches, once it has learned something."""
+        if self.current_epoch == self.phase.start_epoch:
             torch.manual_seed(self.phase.seed)
             data: WindowDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
             self.model.quantizer.start(self.start_vectors(data))
