@@ -42,7 +42,9 @@ def test_failing_channels_are_flat_or_pop_or_are_noisy_and_the_reference_never_f
 
 
 def test_muscle_bursts_are_fast_and_stay_near_the_temples(silence):
-    artefacts.add_muscle(silence, directions=DIRECTIONS, sfreq=SFREQ, rng=np.random.default_rng(0))
+    artefacts.add_muscle(
+        silence, directions=DIRECTIONS, microvolts=25.0, sfreq=SFREQ, rng=np.random.default_rng(0)
+    )
     size = silence.std(axis=1)
     temples = [NAMES.index(name) for name in ("E45", "E108", "E33", "E122")]
     assert size[temples].mean() > 5 * size[NAMES.index("Cz")]

@@ -12,9 +12,9 @@ _MUSCLE_SPREAD_DEG = 22.0
 _DRIFTS = 6  # independent slow courses; every electrode has its own mixture
 
 
-def add_sensor_noise(data: Signal, *, sfreq: float, rng: np.random.Generator) -> None:
-    """White noise of each electrode, in place; its strength refers to 0.5 to 50 Hz."""
-    gains = effects.SENSOR_NOISE_UV * np.exp(0.3 * rng.standard_normal(len(data)))
+def add_sensor_noise(data: Signal, *, microvolts: float, sfreq: float, rng: np.random.Generator) -> None:
+    """White noise of each electrode, in place; its mean strength refers to 0.5 to 50 Hz."""
+    gains = microvolts * np.exp(0.3 * rng.standard_normal(len(data)))
     gains *= np.sqrt(sfreq / 2 / 50)
     for channel, gain in zip(data, gains, strict=True):
         channel += np.float32(gain) * rng.standard_normal(len(channel), dtype=np.float32)
@@ -44,7 +44,12 @@ def add_drift(data: Signal, *, sfreq: float, rng: np.random.Generator) -> None:
 
 
 def add_muscle(
-    data: Signal, *, directions: NDArray[np.float64], sfreq: float, rng: np.random.Generator
+    data: Signal,
+    *,
+    directions: NDArray[np.float64],
+    microvolts: float,
+    sfreq: float,
+    rng: np.random.Generator,
 ) -> None:
     """Bursts of the temporal muscles, in place: fast activity of the electrodes near one temple.
 
@@ -54,6 +59,8 @@ def add_muscle(
         µV.
     directions : array, shape (n_channels, 3)
         Where the electrodes sit.
+    microvolts
+        RMS of a burst of median strength.
     """
     cap = electrode_directions(TEN_TWENTY)
     minutes = data.shape[1] / sfreq / 60
@@ -65,7 +72,7 @@ def add_muscle(
         n_times = min(round(rng.uniform(0.3, 2.5) * sfreq), data.shape[1])
         start = rng.integers(0, data.shape[1] - n_times + 1)
         burst = aperiodic(rng, count=len(near), n_times=n_times, sfreq=sfreq, exponent=-1.0)
-        size = effects.MUSCLE_UV * np.exp(0.4 * rng.standard_normal())
+        size = microvolts * np.exp(0.4 * rng.standard_normal())
         envelope = np.hanning(n_times + 2)[1:-1]
         burst *= (size * weights[near, np.newaxis] * envelope).astype(np.float32)
         data[near, start : start + n_times] += burst

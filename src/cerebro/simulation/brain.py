@@ -79,7 +79,8 @@ def _add_alpha(out: Signal, subject: Subject, closed: Signal, sfreq: float, rng:
         bandwidth=effects.ALPHA_BANDWIDTH_HZ,
         harmonic=effects.ALPHA_HARMONIC,
     )
-    gain = effects.ALPHA_EYES_OPEN + (1 - effects.ALPHA_EYES_OPEN) * closed
+    left = subject.effects.alpha_eyes_open
+    gain = left + (1 - left) * closed
     gain = gain * np.float32(subject.alpha_uv / _ALPHA_TOGETHER)
     for row, name in enumerate(_ALPHA):
         out[_ROW[name]] += gain * (waves[row] + waves[-1]) * np.float32(np.sqrt(0.5))
@@ -107,7 +108,8 @@ def _add_sensorimotor(
         bandwidth=effects.BETA_BANDWIDTH_HZ,
     )
     grown = min(subject.age, effects.ADULT_AGE) - 10
-    rebound = effects.REBOUND_AT_10 * (1 + effects.REBOUND_PER_YEAR * grown)
+    strength = subject.effects
+    rebound = strength.rebound_at_10 * (1 + effects.REBOUND_PER_YEAR * grown)
     presses = [
         (event.onset, event.value.split("_")[0])
         for event in timeline.events
@@ -117,12 +119,12 @@ def _add_sensorimotor(
         desynchronised = np.zeros(n_times, dtype=np.float32)
         rebounding = np.zeros(n_times, dtype=np.float32)
         for press, hand in presses:
-            depth = effects.ERD_IPSILATERAL if hand == side else effects.ERD_CONTRALATERAL
+            depth = strength.erd_ipsilateral if hand == side else strength.erd_contralateral
             _raise(desynchronised, sfreq, press, (-effects.ERD_SECONDS, 0.4), _before_press(depth))
             if hand != side:
                 _raise(rebounding, sfreq, press, (0.1, 1.8), _after_press(rebound))
                 _add(out[_ROW[f"motor_{side}"]], sfreq, press, (-effects.MOTOR_SECONDS, 0.3), _readiness)
-        out[_ROW[f"mu_{side}"]] = effects.MU_UV * mu[index] * (1 - desynchronised)
+        out[_ROW[f"mu_{side}"]] = strength.mu_uv * mu[index] * (1 - desynchronised)
         out[_ROW[f"beta_{side}"]] = subject.beta_uv * beta[index] * (1 - desynchronised + rebounding)
 
 
@@ -206,7 +208,7 @@ def _add_eyes(out: Signal, subject: Subject, closed: Signal, sfreq: float, rng: 
     for onset in rng.uniform(0, n_times / sfreq, rng.poisson(subject.blinks_per_minute * minutes)):
         if closed[int(onset * sfreq)] > 0.5:
             continue
-        size = effects.BLINK_UV / _EYES_TOGETHER * np.exp(0.25 * rng.standard_normal())
+        size = subject.effects.blink_uv / _EYES_TOGETHER * np.exp(0.25 * rng.standard_normal())
         for eye in (left, right):
             _add(eye, sfreq, onset, (0.0, 1.5 * effects.BLINK_SECONDS), _blink(size))
     turns = np.sort(rng.integers(0, n_times, rng.poisson(effects.SACCADES_PER_MINUTE * minutes)))

@@ -13,6 +13,7 @@ from cerebro.files import atomic_path, write_json
 from cerebro.simulation import effects, timeline
 from cerebro.simulation.formats import write_bdf, write_set
 from cerebro.simulation.head import NET, electrode_directions
+from cerebro.simulation.populations import POPULATIONS
 from cerebro.simulation.recording import Amplifier, record
 from cerebro.simulation.subjects import Subject, child_name, draw_child, subject_rng
 from cerebro.simulation.timeline import Event, Timeline
@@ -90,14 +91,14 @@ def write_participant(root: Path, *, release: str, index: int, settings: Simulat
         The participant's row of the ground truth.
     """
     kind = settings.releases[release].format
-    subject = draw_child(settings.seed, child_name(release, index))
+    subject = draw_child(settings.seed, child_name(release, index), POPULATIONS[settings.effects])
     folder = root / release_folder(release, settings.releases[release]) / subject.name / "eeg"
     amplifier = Amplifier(
         directions=electrode_directions(NET),
         reference=("Cz",),
         sfreq=SFREQ[kind],
         band_limited=kind == "bdf",
-        faulty_channels=effects.FAULTY_CHANNELS,
+        faulty_channels=subject.effects.faulty_channels,
     )
     truth: dict[str, Any] = {"archive": "hbn", "release": release, **subject.latents()}
     for planned in plan(subject, settings):
@@ -129,10 +130,9 @@ def write_release(root: Path, *, release: str, settings: Simulation) -> None:
     """Write a release's table of participants and the dataset's description."""
     folder = root / release_folder(release, settings.releases[release])
     recorded = {*settings.movies, "RestingState", f"{_CONTRAST_CHANGE}_1"}
-    rows = [
-        _participant_row(draw_child(settings.seed, child_name(release, index)), release, recorded)
-        for index in range(settings.releases[release].subjects)
-    ]
+    names = [child_name(release, index) for index in range(settings.releases[release].subjects)]
+    subjects = [draw_child(settings.seed, name, POPULATIONS[settings.effects]) for name in names]
+    rows = [_participant_row(subject, release, recorded) for subject in subjects]
     rows.sort(key=lambda row: row["participant_id"])
     _write_tsv(folder / "participants.tsv", list(rows[0]), [list(row.values()) for row in rows])
     write_json(

@@ -11,7 +11,7 @@ from cerebro.simulation.brain import activity
 from cerebro.simulation.head import lead_field
 from cerebro.simulation.signals import Signal, band_pass
 from cerebro.simulation.sources import individual_sources, jitter
-from cerebro.simulation.subjects import Subject, subject_rng
+from cerebro.simulation.subjects import Subject, stand_in, subject_rng
 from cerebro.simulation.timeline import Timeline
 
 
@@ -41,7 +41,9 @@ def subject_lead_field(
     -------
     array, shape (n_electrodes, n_sources)
     """
-    sources = individual_sources(subject_rng(seed, subject.name, "anatomy"))
+    sources = individual_sources(
+        subject_rng(seed, subject.name, "anatomy"), degrees=subject.effects.source_jitter_deg
+    )
     field = lead_field(
         _worn(subject, directions, seed),
         positions=sources.positions,
@@ -73,13 +75,18 @@ def record(subject: Subject, timeline: Timeline, *, amplifier: Amplifier, name: 
     array, shape (n_channels, n_times)
         µV against the reference; a flat channel is zero throughout.
     """
+    if not subject.effects.coupled:
+        subject, timeline = stand_in(subject, seed), Timeline(seconds=timeline.seconds)
     rng = subject_rng(seed, subject.name, name, "signal")
     field = subject_lead_field(subject, amplifier.directions, seed=seed).astype(np.float32)
     data = field @ activity(subject, timeline, sfreq=amplifier.sfreq, seed=seed, rng=rng)
-    artefacts.add_sensor_noise(data, sfreq=amplifier.sfreq, rng=rng)
+    artefacts.add_sensor_noise(
+        data, microvolts=subject.effects.sensor_noise_uv, sfreq=amplifier.sfreq, rng=rng
+    )
     artefacts.add_muscle(
         data,
         directions=np.array(list(amplifier.directions.values())),
+        microvolts=subject.effects.muscle_uv,
         sfreq=amplifier.sfreq,
         rng=rng,
     )

@@ -115,11 +115,11 @@ def _background() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return outward * rng.uniform(*_BACKGROUND_DEPTHS, (count, 1)), orientations
 
 
-def individual_sources(rng: np.random.Generator) -> SourceModel:
-    """The average sources, each moved and turned a little: one person's anatomy."""
+def individual_sources(rng: np.random.Generator, *, degrees: float) -> SourceModel:
+    """The average sources, each moved by some ``degrees`` and turned a little: one person's anatomy."""
     average = average_sources()
     return SourceModel(
-        positions=jitter(average.positions, degrees=effects.SOURCE_JITTER_DEG, rng=rng),
+        positions=jitter(average.positions, degrees=degrees, rng=rng),
         orientations=jitter(average.orientations, degrees=effects.ORIENTATION_JITTER_DEG, rng=rng),
         moments=average.moments,
     )

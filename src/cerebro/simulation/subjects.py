@@ -3,7 +3,7 @@
 A subject depends on the population's seed and on its own name, on nothing else: adding one changes no other.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cerebro.simulation import effects
+from cerebro.simulation.populations import PUBLISHED, Effects
 
 _LETTERS = "ABCDEFGHJKLMNPRTUVWXYZ"
 
@@ -49,10 +50,12 @@ class Subject:
     head_radius: float
     """Metres."""
     blinks_per_minute: float
+    effects: Effects = field(default=PUBLISHED, repr=False)
+    """Those of the subject's population."""
 
     def latents(self) -> dict[str, object]:
-        """All fields, as a row of the ground truth."""
-        return asdict(self)
+        """All fields but the population's effects, as a row of the ground truth."""
+        return {key: value for key, value in asdict(self).items() if key != "effects"}
 
 
 def subject_rng(seed: int, name: str, *parts: str) -> np.random.Generator:
@@ -89,7 +92,7 @@ def patient_name(index: int) -> str:
     return "".join(reversed(letters))
 
 
-def draw_child(seed: int, name: str) -> Subject:
+def draw_child(seed: int, name: str, population: Effects = PUBLISHED) -> Subject:
     """Draw an HBN participant: age, sex and factors together, then what depends on them."""
     rng = subject_rng(seed, name, "latents")
     correlation = _score_correlations()
@@ -105,7 +108,7 @@ def draw_child(seed: int, name: str) -> Subject:
     ages, frequencies = np.array(effects.ALPHA_HZ_BY_AGE).T
     alpha_hz = float(np.interp(age, ages, frequencies))
     alpha_hz += effects.ALPHA_HZ_MALE * (male - effects.MALE_SHARE)
-    alpha_hz += effects.ALPHA_HZ_SD * _correlated_score(
+    alpha_hz += population.alpha_hz_sd * _correlated_score(
         rng, scores=at_constant_age, correlation=partial, wanted=np.array(effects.ALPHA_HZ_FACTORS)
     )
 
@@ -120,6 +123,7 @@ def draw_child(seed: int, name: str) -> Subject:
 
     return _complete(
         rng,
+        population,
         name=name,
         age=age,
         male=male,
@@ -132,18 +136,19 @@ def draw_child(seed: int, name: str) -> Subject:
     )
 
 
-def draw_patient(seed: int, name: str) -> Subject:
+def draw_patient(seed: int, name: str, population: Effects = PUBLISHED) -> Subject:
     """Draw a TUH patient: mostly adults, some with a slow background."""
     rng = subject_rng(seed, name, "latents")
     age = float(
         np.clip(rng.normal(effects.PATIENT_AGE_MEAN, effects.PATIENT_AGE_SD), *effects.PATIENT_AGE_RANGE)
     )
-    alpha_hz = effects.ALPHA_HZ_BY_AGE[-1][1] + effects.ALPHA_HZ_SD * rng.standard_normal()
+    alpha_hz = effects.ALPHA_HZ_BY_AGE[-1][1] + population.alpha_hz_sd * rng.standard_normal()
     alpha_hz += effects.ALPHA_HZ_PER_YEAR_ABOVE_40 * max(age - 40, 0)
     if rng.random() < effects.CLINICAL_SLOWING:
         alpha_hz += effects.CLINICAL_SLOWING_HZ
     return _complete(
         rng,
+        population,
         name=name,
         age=age,
         male=bool(rng.random() < 0.5),
@@ -154,6 +159,15 @@ def draw_patient(seed: int, name: str) -> Subject:
         cpp_score=0.0,
         film_score=0.0,
     )
+
+
+def stand_in(subject: Subject, seed: int) -> Subject:
+    """Another person of the subject's population, always the same one: a child for a child.
+
+    What is drawn depends on the seed and on the subject's name, and on nothing that is true of the subject.
+    """
+    draw = draw_patient if np.isnan(subject.p_factor) else draw_child
+    return draw(seed, f"{subject.name}, another person", subject.effects)
 
 
 _SCORES = ("age", "male", *effects.FACTORS)
@@ -197,6 +211,7 @@ def _correlated_score(
 
 def _complete(
     rng: np.random.Generator,
+    population: Effects,
     *,
     name: str,
     age: float,
@@ -210,7 +225,7 @@ def _complete(
 ) -> Subject:
     grown = min(age, effects.ADULT_AGE) - 10  # years of development since 10
     if age < effects.ADULT_AGE:
-        exponent = effects.EXPONENT_AT_10 + effects.EXPONENT_PER_YEAR * grown
+        exponent = effects.EXPONENT_AT_10 + population.exponent_per_year * grown
     else:
         exponent = effects.EXPONENT_ADULT + effects.EXPONENT_ADULT_PER_YEAR * (age - effects.ADULT_AGE)
     growth = 1 - np.exp(-max(age - 5, 0) / effects.HEAD_GROWTH_YEARS)
@@ -225,20 +240,23 @@ def _complete(
         handedness=_handedness(rng),
         speed=speed,
         alpha_hz=alpha_hz,
-        alpha_uv=effects.ALPHA_UV * _spread(rng, effects.ALPHA_LOG_SD),
+        alpha_uv=population.alpha_uv * _spread(rng, effects.ALPHA_LOG_SD),
         exponent=exponent + effects.EXPONENT_SD * rng.standard_normal(),
-        background_uv=effects.BACKGROUND_UV_AT_10
+        background_uv=population.background_uv_at_10
         * np.exp(effects.BACKGROUND_LOG_PER_YEAR * grown)
         * _spread(rng, effects.BACKGROUND_LOG_SD),
-        beta_uv=effects.BETA_UV * (1 if male else effects.BETA_FEMALE) * _spread(rng, effects.BETA_LOG_SD),
-        cpp_uv=(effects.CPP_UV_AT_10 + effects.CPP_UV_PER_YEAR * grown)
+        beta_uv=population.beta_uv
+        * (1 if male else population.beta_female)
+        * _spread(rng, effects.BETA_LOG_SD),
+        cpp_uv=(population.cpp_uv_at_10 + effects.CPP_UV_PER_YEAR * grown)
         * float(np.exp(effects.CPP_LOG_SD_SUBJECT * cpp_score)),
-        film_uv=effects.FILM_UV_AT_10
+        film_uv=population.film_uv_at_10
         * np.exp(effects.FILM_LOG_PER_YEAR * grown + effects.FILM_LOG_SD * film_score)
         * (1 if male else effects.FILM_FEMALE),
         film_delay=effects.FILM_DELAY_PER_YEAR * grown + effects.FILM_DELAY_SD * rng.standard_normal(),
-        head_radius=radius + effects.HEAD_RADIUS_SD * rng.standard_normal(),
+        head_radius=radius + population.head_radius_sd * rng.standard_normal(),
         blinks_per_minute=effects.BLINKS_PER_MINUTE * _spread(rng, effects.BLINKS_LOG_SD),
+        effects=population,
     )
 
 

@@ -11,6 +11,7 @@ from cerebro.config import Simulation
 from cerebro.simulation import effects, timeline
 from cerebro.simulation.formats import write_edf
 from cerebro.simulation.head import TEN_TWENTY, electrode_directions
+from cerebro.simulation.populations import POPULATIONS
 from cerebro.simulation.recording import Amplifier, record
 from cerebro.simulation.signals import Signal
 from cerebro.simulation.subjects import Subject, draw_patient, patient_name, subject_rng
@@ -38,7 +39,7 @@ def write_patient(root: Path, *, index: int, settings: Simulation) -> dict[str, 
     dict
         The patient's row of the ground truth.
     """
-    subject = draw_patient(settings.seed, patient_name(index))
+    subject = draw_patient(settings.seed, patient_name(index), POPULATIONS[settings.effects])
     rng = subject_rng(settings.seed, subject.name, "clinic")
     montage = str(rng.choice(list(MONTAGES), p=_MONTAGE_SHARES))
     suffix, with_ears = MONTAGES[montage]
