@@ -46,7 +46,8 @@ def check(overlays: Sequence[Path]) -> None:
     for name, dataset in config.datasets.items():
         roots = dataset.roots or _simulated(config, name)
         if not roots:
-            notes.append(f"datasets.{name}: simulated, and not yet written (`snakemake simulate` writes it)")
+            command = _command("simulate", overlays)
+            notes.append(f"datasets.{name}: simulated, and not yet written; the run, or {command}, writes it")
             continue
         one = survey(name, dataset, roots, config.splits.excluded_subjects)
         one.problems += _absent(one, config, overlays)
@@ -117,8 +118,18 @@ def _remedy(dataset: Dataset, config: Config, overlays: Sequence[Path]) -> str:
         return ""
     if config.download is None:
         return "; docs/getting_data.md says how to fetch HBN"
-    files = " ".join(["--configfile", *map(str, overlays)]) if overlays else ""
-    return f"; `snakemake --cores 1 download {files}".rstrip() + "` fetches it"
+    return f"; {_command('download', overlays)} fetches it"
+
+
+def _command(target: str, overlays: Sequence[Path]) -> str:
+    words = [
+        "snakemake",
+        "--cores",
+        "1",
+        target,
+        *(["--configfile", *map(str, overlays)] if overlays else []),
+    ]
+    return f"`{' '.join(words)}`"
 
 
 def _shard_bytes(one: Survey, config: Config) -> int:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+_NO_RECORDINGS = frozenset({"derivatives", "sourcedata", "code", "stimuli"})
+
 
 def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
     """Yield every file below ``roots`` in sorted order; hidden folders and BIDS derivatives are left out.
@@ -12,9 +14,10 @@ def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
     """
     seen: set[tuple[int, int]] = set()
     for root in roots:
-        for folder, folders, files in os.walk(root, followlinks=True):
+        for name, folders, files in os.walk(root, followlinks=True):
+            folder = Path(name)
             try:
-                stat = Path(folder).stat()
+                stat = folder.stat()
             except OSError:  # gone since its parent was listed
                 folders.clear()
                 continue
@@ -24,13 +27,11 @@ def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
                 continue
             seen.add(identity)
             folders[:] = sorted(
-                name
-                for name in folders
-                if not name.startswith(".") and name not in ("derivatives", "sourcedata", "code", "stimuli")
+                below for below in folders if not below.startswith(".") and below not in _NO_RECORDINGS
             )
-            for name in sorted(files):
-                if not name.startswith("."):
-                    yield Path(folder) / name
+            for file in sorted(files):
+                if not file.startswith("."):
+                    yield folder / file
 
 
 def subject_of_file(path: Path, reader: str) -> str:
