@@ -182,6 +182,14 @@ WRONG = {
         {"phases": {"mean": {**BASELINE, "epochs": 3}}},
         "unknown key 'phases.mean.epochs'",
     ),
+    "a tokenizer of an unknown dataset": (
+        {"phases": {"tokenizer": {"datasets": ["lemon"]}}},
+        "phases.tokenizer.datasets: there is no dataset 'lemon'",
+    ),
+    "a comparison of a variant that is not there": (
+        {"ablations": {"compare": ["no_contrst"]}},
+        "ablations: compare: there is no variant 'no_contrst'; did you mean 'no_contrast'",
+    ),
     "a share of nobody": ({"phases": {"contrast": {"subject_share": 0}}}, "phases.contrast.subject_share"),
     "a phase with the name of a section": ({"phases": {"submission": BASELINE}}, "phases.submission"),
     "a name that is no folder": ({"name": "a/b"}, "name"),

@@ -209,7 +209,7 @@ def test_a_root_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path) -> N
 
 def test_a_baseline_is_fitted_and_compared_and_neither_trained_nor_probed_nor_checked() -> None:
     mean = {"kind": "baseline", "target": "reaction_time", "features": "mean"}
-    variants = {"age": {"reaction_time": {**mean, "features": "age_sex"}}}
+    variants = {"age": {"reaction_time": {**mean, "features": "age_sex", "penalties": [1.0]}}}
     asked = plan({"phases": {"floor": mean}, "ablations": {"seeds": [0], "variants": variants}})
     assert {"floor", "reaction_time-age-0"} <= set(asked.baselines)
     assert not set(asked.baselines) & {*asked.nodes, *asked.phases, *asked.encoders}
@@ -221,3 +221,12 @@ def test_a_baseline_is_fitted_and_compared_and_neither_trained_nor_probed_nor_ch
 def test_a_share_of_the_subjects_is_part_of_what_the_check_of_windows_looks_at() -> None:
     asked = plan({"phases": {"contrast": {"subject_share": 0.25}}})
     assert json.loads(asked.needed_windows("contrast"))["phases"]["contrast"]["subject_share"] == 0.25
+
+
+def test_variants_that_do_not_fit_a_graph_stop_their_comparison_and_nothing_else() -> None:
+    """The shipped variants stand in every configuration, also where a phase that they change was removed."""
+    starts = {"init": "pretrain"}
+    asked = plan({"phases": {"contrast": None, "reaction_time": starts, "externalizing": starts}})
+    assert list(asked.nodes) == ["tokenizer", "pretrain", "reaction_time", "externalizing"]
+    with pytest.raises(UserError, match=r"^ablations\.variants\.pairs_movie: "):
+        asked.answering()

@@ -1,12 +1,17 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from cerebro.config import BaselinePhase, Config, load_config
 from cerebro.errors import UserError
 from cerebro.variants import expand
 
+CONFIG = Path(__file__).parents[1] / "config"
+SAME = {"temperatures": {frozenset({"full", "temperature_0.07"})}}
+"""Variants that a shipped configuration makes equal, by its name."""
 PHASES = """
 tokenizer: {kind: tokenizer}
 pretrain: {kind: pretrain, tokenizer: tokenizer, mix: {hbn: 0.7, tuh: 0.3}}
@@ -68,6 +73,44 @@ def test_null_in_a_variant_removes_an_entry() -> None:
     overlay = {"pretrain": {"mix": {"hbn": 1.0, "tuh": None}}}
     nodes, _ = expand(study({"no_tuh": overlay}, [0]))
     assert nodes["pretrain-no_tuh-0"].mix == {"hbn": 1.0}
+
+
+def test_only_the_variants_that_are_asked_for_are_compared() -> None:
+    config = study(
+        {"warm": {"contrast": {"temperature": 0.2}}, "cold": {"contrast": {"temperature": 0.03}}}, [0]
+    )
+    chosen = config.ablations.model_copy(update={"compare": ("cold",)})
+    _, lineups = expand(config.model_copy(update={"ablations": chosen}))
+    assert [lineup.variant for lineup in lineups] == ["full", "cold"]
+
+
+def test_variants_that_differ_by_the_share_of_subjects_alone_are_points_of_the_learning_curve() -> None:
+    half = {name: {"subject_share": 0.5} for name in yaml.safe_load(PHASES)}
+    variants = {
+        "half": half,
+        "uneven": {**half, "contrast": {"subject_share": 0.25}},
+        "other": {**half, "contrast": {"subject_share": 0.5, "temperature": 0.2}},
+    }
+    _, lineups = expand(study(variants, [0]))
+    shares = {lineup.variant: lineup.subject_share for lineup in lineups}
+    assert shares == {"full": 1.0, "half": 0.5, "uneven": None, "other": None}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_variants_fit_every_shipped_configuration(path: Path) -> None:
+    content = yaml.safe_load((CONFIG / "base.yaml").read_text())
+    if path.stem != "base":
+        update_config(content, yaml.safe_load(path.read_text()))
+    content["ablations"].pop("compare", None)
+    config = load_config(content)
+    nodes, lineups = expand(config)
+    assert {lineup.variant for lineup in lineups} == {"full", *config.ablations.variants}
+    by_answers: dict[Any, set[str]] = {}
+    for lineup in lineups:
+        by_answers.setdefault((lineup.seed, *lineup.answers().values()), set()).add(lineup.variant)
+    equal = {frozenset(names) for names in by_answers.values() if len(names) > 1}
+    assert equal == SAME.get(config.name, set())
+    assert set(nodes) >= set(config.phases)
 
 
 MEAN = {"kind": "baseline", "target": "reaction_time", "features": "mean"}

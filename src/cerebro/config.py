@@ -362,6 +362,8 @@ class TokenizerPhase(Phase):
 
     kind: Literal["tokenizer"]
     """This kind of phase."""
+    datasets: tuple[str, ...] = ()
+    """Datasets to learn from; empty takes all."""
     codes: int = Field(default=256, ge=2)
     """Size of the codebook."""
     code_dim: int = Field(default=32, gt=0)
@@ -602,6 +604,8 @@ class Ablations(Settings):
 
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     """Added to the seed of every phase of a variant; the simulation and the splits stay as they are."""
+    compare: tuple[str, ...] = ()
+    """The variants to compare, by name; empty compares all."""
     variants: dict[str, dict[str, Any]]
     """Overlays on `phases` by name, merged key by key; an entry of another `kind` takes a phase's place. The
     key `submission` is an overlay on that section. `full`, which changes nothing, stands beside them."""
@@ -610,6 +614,9 @@ class Ablations(Settings):
     def _names_are_free(self) -> "Ablations":
         if "full" in self.variants:
             raise ValueError("variants.full: this name is reserved for the study as it is")
+        for name in self.compare:
+            if name not in self.variants:
+                raise ValueError(f"compare: there is no variant '{name}'{_hint(name, self.variants)}")
         return self
 
 
@@ -730,6 +737,8 @@ class Config(Settings):
                     f"phases.{name}.encoder: this phase has the encoder of '{phase.init}', where it starts; "
                     "remove encoder or init"
                 )
+            if isinstance(phase, TokenizerPhase) and (missing := set(phase.datasets) - set(self.datasets)):
+                raise ValueError(f"phases.{name}.datasets: there is no dataset '{sorted(missing)[0]}'")
             if isinstance(phase, PretrainPhase):
                 if phase.tokenizer and not isinstance(self.phases[phase.tokenizer], TokenizerPhase):
                     raise ValueError(f"phases.{name}.tokenizer: '{phase.tokenizer}' is no tokenizer phase")

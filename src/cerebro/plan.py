@@ -67,7 +67,11 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.results = f"results/{config.name}"
-        nodes, self.lineups = expand(config)
+        self.incomparable: UserError | None = None
+        try:
+            nodes, self.lineups = expand(config)
+        except UserError as error:  # variants that do not fit stop their comparison, and nothing else
+            nodes, self.lineups, self.incomparable = dict(config.phases), [], error
         self.baselines = {name: node for name, node in nodes.items() if isinstance(node, BaselinePhase)}
         self.nodes = trainings(nodes)
         self.phases = list(trainings(config.phases))
@@ -233,7 +237,7 @@ class Plan:
     def needed_windows(self, *phases: str) -> str:
         """What ``check-windows`` reads: what decides which windows the phases (none: all) take."""
         deciding = {"kind", "target", "mix", "tokenizer", "sources", "subjects_per_moment"}
-        deciding |= {"subject_share", "subject_seed"}
+        deciding |= {"datasets", "subject_share", "subject_seed"}
         chosen = {name: self.nodes[name] for name in phases or self.phases}
         return _json({"phases": {n: p.model_dump(include=deciding) for n, p in chosen.items()}})
 
@@ -296,8 +300,10 @@ class Plan:
         Raises
         ------
         UserError
-            The configuration compares nothing.
+            The configuration compares nothing, or a variant does not fit it.
         """
+        if self.incomparable is not None:
+            raise self.incomparable
         if not self.lineups:
             raise UserError("configuration: there is no section 'ablations', so nothing can be compared")
         nodes = dict.fromkeys(node for lineup in self.lineups for node in lineup.answers().values())

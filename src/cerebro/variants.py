@@ -22,6 +22,9 @@ class Lineup:
     seed: int
     challenge_1: str
     challenge_2: str
+    subject_share: float | None = None
+    """The share of the training subjects that all phases learn from, where this is all that differs from the
+    full study: a point of the learning curve."""
 
     def answers(self) -> dict[int, str]:
         """Node by challenge."""
@@ -54,15 +57,25 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
         return nodes, []
     known = {_identity(phase): name for name, phase in nodes.items()}
     lineups = []
-    for variant, overlay in {FULL: {}, **config.ablations.variants}.items():
+    compared = config.ablations.compare or tuple(config.ablations.variants)
+    overlays = {FULL: {}, **{name: config.ablations.variants[name] for name in compared}}
+    for variant, overlay in overlays.items():
         changed = _overlaid(config, variant, overlay)
         for seed in config.ablations.seeds:
             answers = {
                 challenge: _place(changed.phases, name, f"{variant}-{seed}", seed, nodes, known)
                 for challenge, name in changed.submission.model_dump().items()
             }
-            lineups.append(Lineup(variant, seed, **answers))
+            lineups.append(Lineup(variant, seed, **answers, subject_share=_share(overlay)))
     return nodes, lineups
+
+
+def _share(overlay: Mapping[str, Any]) -> float | None:
+    """The share of subjects that an overlay sets, if it sets one and nothing else."""
+    if any(not isinstance(part, Mapping) or set(part) != {"subject_share"} for part in overlay.values()):
+        return None
+    shares = {float(part["subject_share"]) for part in overlay.values()} or {1.0}
+    return shares.pop() if len(shares) == 1 else None
 
 
 def _overlaid(config: Config, variant: str, overlay: Mapping[str, Any]) -> Config:

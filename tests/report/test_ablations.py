@@ -17,10 +17,10 @@ SUBJECTS = ["a", "a", "b", "b", "c", "c"]
 ERRORS = {"rt": 0.5, "rt-1": 0.7, "rt-worse": 1.0, "rt-worse-1": 1.2, "ext": 1.0, "ext-1": 1.0}
 """What each node adds to the truth of every window."""
 LINEUPS = [
-    Lineup("full", 0, "rt", "ext"),
-    Lineup("full", 1, "rt-1", "ext-1"),
-    Lineup("worse", 0, "rt-worse", "ext"),
-    Lineup("worse", 1, "rt-worse-1", "ext-1"),
+    Lineup("full", 0, "rt", "ext", subject_share=1.0),
+    Lineup("full", 1, "rt-1", "ext-1", subject_share=1.0),
+    Lineup("worse", 0, "rt-worse", "ext", subject_share=0.5),
+    Lineup("worse", 1, "rt-worse-1", "ext-1", subject_share=0.5),
 ]
 
 
@@ -68,6 +68,15 @@ def test_a_clear_difference_is_marked_and_the_figure_is_drawn(study: Path) -> No
     assert "| worse |" in text
     assert "2 variants, 2 seeds each" in text
     assert (study / "forest.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_the_learning_curve_has_a_point_for_each_share(study: Path) -> None:
+    table = table_of(study)
+    assert table.loc[("worse", "overall"), "subject_share"] == 0.5
+    assert table.loc[("full", "overall"), "subject_share"] == 1
+    text = (study / "learning_curve.svg").read_text()
+    assert "<!-- 50 -->" in text
+    assert "<!-- 100 -->" in text
 
 
 def test_mlflow_holds_a_run_per_variant_and_seed_from_which_the_table_can_be_rebuilt(study: Path) -> None:

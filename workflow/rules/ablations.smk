@@ -65,6 +65,7 @@ rule ablations:
         table=f"{R}/tables/ablations.csv",
         text=f"{R}/tables/ablations.md",
         forest=f"{R}/tables/forest.svg",
+        curve=f"{R}/tables/learning_curve.svg",
     log:
         f"{R}/logs/ablations.log",
     benchmark:

@@ -37,9 +37,14 @@ def check(overlays: Sequence[Path]) -> None:
         If the run would fail, after everything was printed; or if there is no valid configuration.
     """
     config = read_configuration(overlays)
-    check_networks(config, trainings(expand(config)[0]))
-    print(f"study {config.name}: what its configuration would do, by what lies on the disk now")
     notes, problems = [], []
+    nodes = config.phases
+    try:
+        nodes = expand(config)[0]
+    except UserError as error:
+        notes.append(f"snakemake ablations would stop: {error}")
+    check_networks(config, trainings(nodes))
+    print(f"study {config.name}: what its configuration would do, by what lies on the disk now")
     if config.download is not None:
         sources(config.download)  # refuses releases that do not exist
     surveys: list[Survey] = []

@@ -138,7 +138,7 @@ def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str) ->
         chosen["subjects"] = part_of_subjects(index, share, seed=seed, purpose=f"phases.{name}")
     match phase:
         case TokenizerPhase():
-            return select_windows(index, kind="fixed", **chosen)
+            return select_windows(index, kind="fixed", datasets=phase.datasets or None, **chosen)
         case PretrainPhase():
             parts = [
                 select_windows(index, kind="fixed", datasets=[dataset], **chosen)

@@ -13,7 +13,7 @@ from cerebro.evaluation.bootstrap import SubjectBootstrap
 from cerebro.evaluation.comparison import Difference, Resampled, compare, resample
 from cerebro.evaluation.metrics import nrmse
 from cerebro.files import atomic_path
-from cerebro.report.figures import forest_plot
+from cerebro.report.figures import forest_plot, learning_curve
 from cerebro.report.tables import Table, as_markdown, print_tables
 from cerebro.tracking import start_run
 from cerebro.variants import FULL, Lineup
@@ -51,7 +51,7 @@ def tabulate(
     store : Path
         The tracking store's ``tracking.json``.
     output : Path
-        The CSV, one row per variant and metric; the Markdown table and the forest plot lie beside it.
+        The CSV, one row per variant and metric; the Markdown table and two figures lie beside it.
 
     Raises
     ------
@@ -61,13 +61,15 @@ def tabulate(
     answers = {node: pd.read_parquet(path) for node, path in predictions.items()}
     scores, by_seed = _scores(lineups, answers, resamples=resamples)
     differences = {metric: compare(variants, FULL) for metric, variants in scores.items()}
-    table = _tidy(scores, differences)
+    shares = {lineup.variant: lineup.subject_share for lineup in lineups}
+    table = _tidy(scores, differences, shares)
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)
     shown = _printed(scores, differences, lineups)
     with atomic_path(output.with_suffix(".md")) as temporary:
         temporary.write_text(as_markdown([shown]))
     forest_plot(table, output.with_name("forest.svg"))
+    learning_curve(table, output.with_name("learning_curve.svg"))
     _track(lineups, by_seed, store=store)
     print_tables([shown])
 
@@ -126,12 +128,15 @@ def _subject_means(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tidy(
-    scores: Mapping[str, Mapping[str, Resampled]], differences: Mapping[str, Mapping[str, Difference]]
+    scores: Mapping[str, Mapping[str, Resampled]],
+    differences: Mapping[str, Mapping[str, Difference]],
+    shares: Mapping[str, float | None],
 ) -> pd.DataFrame:
     rows = []
     for metric, variants in scores.items():
         for variant, score in variants.items():
             row: dict[str, Any] = {"variant": variant, "metric": metric, **score.interval().as_json()}
+            row["subject_share"] = shares[variant]
             row["seeds"] = len(score.by_seed)
             row["sd_over_seeds"] = float(np.std(score.by_seed, ddof=1)) if len(score.by_seed) > 1 else None
             difference = differences[metric].get(variant)

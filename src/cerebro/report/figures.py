@@ -8,7 +8,7 @@ import pandas as pd
 from cerebro.files import atomic_path
 
 PANELS = {"c1/nrmse": "Challenge 1", "c2/nrmse": "Challenge 2", "overall": "Overall"}
-"""Metrics of the forest plot, a panel each."""
+"""Metrics of both figures, a panel each."""
 
 
 def forest_plot(table: pd.DataFrame, output: Path) -> None:
@@ -41,6 +41,35 @@ def forest_plot(table: pd.DataFrame, output: Path) -> None:
     axes[0][0].set_yticks(range(len(variants)), variants)
     axes[0][0].invert_yaxis()
     figure.suptitle("left of the line: better than full", fontsize=9, color="0.4")
+    with atomic_path(output) as temporary:
+        figure.savefig(temporary, format=output.suffix.removeprefix("."))
+    plt.close(figure)
+
+
+def learning_curve(table: pd.DataFrame, output: Path) -> None:
+    """Draw scores over the share of training subjects, with 95 % intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``variant``, ``metric``, ``subject_share`` (missing where a variant is no point of the curve),
+        ``value``, ``low``, ``high``.
+    output : Path
+        The image; its suffix decides the format.
+    """
+    points = table[table["subject_share"].notna()].sort_values("subject_share")
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(10, 3), layout="constrained", squeeze=False)
+    for axis, (metric, title) in zip(axes[0], PANELS.items(), strict=True):
+        part = points[points["metric"] == metric]
+        percent, value = 100 * part["subject_share"].to_numpy(float), part["value"].to_numpy(float)
+        axis.axhline(1, color="0.6", linewidth=1)
+        axis.vlines(percent, part["low"].to_numpy(float), part["high"].to_numpy(float), color="C0")
+        axis.plot(percent, value, "o-", color="C0", markersize=5)
+        axis.set_xticks(percent)
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("training subjects (%)")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylabel("NRMSE")
     with atomic_path(output) as temporary:
         figure.savefig(temporary, format=output.suffix.removeprefix("."))
     plt.close(figure)
