@@ -48,7 +48,7 @@ ui: $(READY)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(abspath results/$(NAME))/mlflow.db
 
 # Only what the pipeline wrote for this study: anything else in its folder stays.
-MADE = adapters raw inventory shards windows phases probes submission state logs benchmarks mlartifacts \
+MADE = adapters predictions tables raw inventory shards windows phases probes submission state logs benchmarks mlartifacts \
   summary.md tracking.json mlflow.db mlflow.db-shm mlflow.db-wal
 clean:
 	rm -rf $(addprefix results/$(NAME)/,$(MADE))
