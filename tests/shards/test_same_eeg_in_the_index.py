@@ -47,6 +47,7 @@ def recordings(sidecars: Path) -> pd.DataFrame:
                 "run": found[3] or "",
                 "reader": "hbn",
                 "status": "ok",
+                "reason": "",
                 "path": str(path.with_name(path.name.replace("_events.tsv", "_eeg.set"))),
                 "length": round(duration_of(path) * 100),
                 **dict.fromkeys(("age", "sex", *FACTORS), 0.5),
