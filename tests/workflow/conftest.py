@@ -151,9 +151,9 @@ def copy_repository(source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Study:
-    """A study of the smoke configuration that really ran from raw files to the score."""
+    """A study of the smoke configuration that really ran, from raw files to the score."""
     study = Study(tmp_path_factory.mktemp("smoke"), repository)
-    done = study.snakemake("submission")
+    done = study.snakemake("submission", "adapters")
     (study.folder / "terminal.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     return study

@@ -37,6 +37,8 @@ def test_every_promised_file_is_there(smoke: Any) -> None:
         "submission/score.json",
         "submission/predictions.parquet",
         "summary.md",
+        "adapters/comparison.json",
+        "adapters/comparison.md",
     ]
     assert [name for name in promised if not (results / name).is_file()] == []
 
@@ -55,13 +57,15 @@ def test_a_second_run_does_nothing(smoke: Any) -> None:
     assert smoke.jobs() == set()
 
 
-def test_every_phase_probe_and_score_is_a_finished_run_of_one_experiment(smoke: Any) -> None:
+def test_every_phase_probe_score_and_comparison_is_a_finished_run_of_one_experiment(smoke: Any) -> None:
     results = smoke.folder / "results" / "smoke"
     with sqlite3.connect(results / "mlflow.db") as connection:
         runs = connection.execute("SELECT experiment_id, status FROM runs").fetchall()
     experiment = int(read_json(results / "tracking.json")["experiment_id"])
     assert {(int(number), status) for number, status in runs} == {(experiment, "FINISHED")}
-    assert len(runs) == len(PHASES) + len([*PHASES, "random"]) + len([*PHASES, "random", "signal"]) + 1
+    once = ("score", "adapters")
+    compared = [*PHASES, "random", "signal"]
+    assert len(runs) == len(PHASES) + len([*PHASES, "random"]) + len(compared) + len(once)
 
 
 def test_the_zip_is_flat_and_names_no_file_of_this_machine(smoke: Any) -> None:
