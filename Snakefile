@@ -48,6 +48,7 @@ wildcard_constraints:
     encoder="|".join([*PLAN.nodes, *PLAN.encoders]),
     compared="|".join([*PLAN.nodes, *PLAN.compared]),
     baseline="|".join(PLAN.baselines) or "-",
+    target="reaction_time|externalizing",
 
 
 localrules:

@@ -28,6 +28,7 @@ STEPS = {
         "submission.scoring",
         "submission.predict",
         "submission.baseline",
+        "submission.oracle",
     ],
     "report": ["report.summary", "report.ablations"],
 }

@@ -226,6 +226,12 @@ def _baseline(options: argparse.Namespace) -> None:
     answer(options.node, settings, index=options.index, output=options.output)
 
 
+def _oracle(options: argparse.Namespace) -> None:
+    from cerebro.submission.oracle import answer_oracle
+
+    answer_oracle(options.target, marker=options.marker, index=options.index, output=options.output)
+
+
 def _ablations(options: argparse.Namespace) -> None:
     from cerebro.config import Statistics
     from cerebro.report.ablations import tabulate
@@ -359,6 +365,11 @@ def parser() -> argparse.ArgumentParser:
     baseline = command("baseline", _baseline, "fit a baseline and answer all scored windows with it")
     baseline.add_argument("--node", required=True, help="the baseline's name")
     baseline.add_argument("--index", type=Path, required=True)
+
+    oracle = command("oracle", _oracle, "answer from the ground truth of a simulated study", settings=False)
+    oracle.add_argument("--target", choices=["reaction_time", "externalizing"], required=True)
+    oracle.add_argument("--marker", type=Path, required=True, help="the simulation's simulation.json")
+    oracle.add_argument("--index", type=Path, required=True)
 
     ablations = command("ablations", _ablations, "compare variants with the full study")
     ablations.add_argument("--predictions", type=Path, nargs="+", required=True, help="files of `predict`")

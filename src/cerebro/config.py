@@ -612,8 +612,9 @@ class Ablations(Settings):
 
     @model_validator(mode="after")
     def _names_are_free(self) -> "Ablations":
-        if "full" in self.variants:
-            raise ValueError("variants.full: this name is reserved for the study as it is")
+        for name, what in (("full", "the study as it is"), ("oracle", "who reads the simulation's truth")):
+            if name in self.variants:
+                raise ValueError(f"variants.{name}: this name is reserved for {what}")
         for name in self.compare:
             if name not in self.variants:
                 raise ValueError(f"compare: there is no variant '{name}'{_hint(name, self.variants)}")

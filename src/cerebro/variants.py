@@ -14,6 +14,10 @@ FULL = "full"
 """The variant that changes nothing; the others are compared with it."""
 
 
+ORACLE = "oracle"
+"""The row of a simulated study that reads the ground truth; see :mod:`cerebro.simulation.oracle`."""
+
+
 @dataclass(frozen=True)
 class Lineup:
     """One variant with one seed: the nodes that answer the two challenges."""
@@ -45,7 +49,8 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
         The nodes of ``config.phases`` under their own names, then those that variants and further seeds add,
         named ``<phase>-<variant>-<seed>``; parents are renamed accordingly.
     lineups : list of Lineup
-        ``full`` first; empty where the configuration has no ablations.
+        ``full`` first, the oracle of a study that is wholly simulated last; empty where the configuration has
+        no ablations.
 
     Raises
     ------
@@ -67,6 +72,9 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
                 for challenge, name in changed.submission.model_dump().items()
             }
             lineups.append(Lineup(variant, seed, **answers, subject_share=_share(overlay)))
+    if all(not dataset.roots for dataset in config.datasets.values()):
+        known_to = f"{ORACLE}-reaction_time", f"{ORACLE}-externalizing"
+        lineups += [Lineup(ORACLE, seed, *known_to) for seed in config.ablations.seeds]
     return nodes, lineups
 
 

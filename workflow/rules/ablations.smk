@@ -57,6 +57,31 @@ rule baseline:
         " --index {input.index:q} --output {output:q} &> {log:q}"
 
 
+rule oracle:
+    input:
+        marker=f"{R}/raw/simulation.json",
+        index=rules.windows.output.index,
+    output:
+        f"{R}/predictions/oracle-{{target}}.parquet",
+    log:
+        f"{R}/logs/predictions/oracle-{{target}}.log",
+    benchmark:
+        f"{R}/benchmarks/predictions/oracle-{{target}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("cerebro.submission.oracle"),
+    message:
+        "Reading {wildcards.target} from the simulation's truth"
+    shell:
+        "python -m cerebro.cli oracle --target {wildcards.target:q} --marker {input.marker:q}"
+        " --index {input.index:q} --output {output:q} &> {log:q}"
+
+
 rule ablations:
     input:
         predictions=lambda wildcards: PLAN.answering().values(),

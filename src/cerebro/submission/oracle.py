@@ -1,0 +1,25 @@
+"""The oracle's answers on the windows that the challenges score, for the comparison of simulated studies."""
+
+from pathlib import Path
+
+from cerebro.config import Target
+from cerebro.data.selection import read_index
+from cerebro.simulation.oracle import oracle
+from cerebro.submission.answers import scored_rows, write_answers
+
+
+def answer_oracle(target: Target, *, marker: Path, index: Path, output: Path) -> None:
+    """Answer every scored window of one target from the ground truth.
+
+    Parameters
+    ----------
+    target : {'reaction_time', 'externalizing'}
+    marker : Path
+        The simulation's ``simulation.json``.
+    index : Path
+        The window index.
+    output : Path
+        As :func:`cerebro.submission.answers.write_answers` writes it.
+    """
+    rows = scored_rows(read_index(index), target, purpose=f"the oracle of {target}")
+    write_answers(rows, target, oracle(rows["subject"], target, marker=marker), output=output)
