@@ -62,10 +62,19 @@ def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weigh
     asked = plan()
     with_encoder = {name for name in asked.phases if "encoder" in json.loads(asked.phase_settings(name))}
     assert with_encoder == {"tokenizer", "pretrain"}
-    probed = {name for name in asked.encoders if "encoder" in json.loads(asked.probe_settings(name))}
+    probed = {name for name in asked.encoders if "encoder" in json.loads(asked.feature_settings(name))}
     assert probed == {"random"}
     compared = {name for name in asked.compared if "encoder" in json.loads(asked.isc_settings(name))}
     assert compared == {"random", "signal"}
+
+
+def test_a_new_target_runs_an_encoder_again_only_for_windows_that_no_other_needed() -> None:
+    before = plan({"probes": {"targets": ["age", "eyes"]}})
+    same_windows = plan({"probes": {"targets": ["age", "eyes", "task", "identity"]}})
+    further_windows = plan({"probes": {"targets": ["age", "eyes", "movie_moment"]}})
+    assert before.feature_settings("random") == same_windows.feature_settings("random")
+    assert before.feature_settings("random") != further_windows.feature_settings("random")
+    assert len({part.probe_settings() for part in (before, same_windows, further_windows)}) == 3
 
 
 def test_regression_of_hidden_patches_waits_for_no_tokenizer() -> None:
@@ -128,7 +137,7 @@ def test_braindecode_counts_only_where_a_network_of_it_is_the_encoder(
 ) -> None:
     asked = plan({"phases": {"scratch": {**SCRATCH, "encoder": {"braindecode": "EEGNeX"}}}})
     before = {
-        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.probes", name))
+        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.features", name))
         for name in asked.phases
     }
     text = provenance.LOCK.read_text()
@@ -137,7 +146,7 @@ def test_braindecode_counts_only_where_a_network_of_it_is_the_encoder(
     monkeypatch.setattr(provenance, "LOCK", tmp_path / "lock")
     provenance.code_digest.cache_clear()
     after = {
-        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.probes", name))
+        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.features", name))
         for name in asked.phases
     }
     provenance.code_digest.cache_clear()

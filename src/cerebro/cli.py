@@ -138,13 +138,24 @@ def _phase(options: argparse.Namespace) -> None:
     )
 
 
+def _features(options: argparse.Namespace) -> None:
+    from cerebro.evaluation.features import run_features
+
+    run_features(
+        options.node,
+        options.settings,
+        encoder=options.encoder,
+        index=options.index,
+        output=options.output,
+    )
+
+
 def _probe(options: argparse.Namespace) -> None:
     from cerebro.evaluation.probes import run_probes
 
     run_probes(
-        options.node,
         options.settings,
-        encoder=options.encoder,
+        features=options.features,
         index=options.index,
         store=options.tracking,
         output=options.output,
@@ -329,9 +340,13 @@ def parser() -> argparse.ArgumentParser:
         help="devices and workers, JSON; default: $CEREBRO_COMPUTE, else those of the configuration models",
     )
 
+    features = command("features", _features, "run one encoder over the windows that are probed")
+    features.add_argument("--node", required=True, help="the phase's name, or random")
+    features.add_argument("--encoder", type=Path, help="the phase's folder; none runs a random encoder")
+    features.add_argument("--index", type=Path, required=True)
+
     probe = command("probe", _probe, "fit linear probes on an encoder's frozen features")
-    probe.add_argument("--node", required=True, help="the phase's name, or random")
-    probe.add_argument("--encoder", type=Path, help="the phase's folder; none probes a random encoder")
+    probe.add_argument("--features", type=Path, required=True, help="the encoder's features")
     probe.add_argument("--index", type=Path, required=True)
     probe.add_argument("--tracking", type=Path, required=True)
 

@@ -8,7 +8,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -27,6 +27,20 @@ from cerebro.errors import UserError
 Target = Literal["reaction_time", "externalizing"]
 PairSource = Literal["movie", "resting_state", "task"]
 AuxiliaryTask = Literal["age", "sex", "p_factor", "attention", "internalizing", "externalizing"]
+
+ProbeTarget = Literal[
+    "reaction_time",
+    "age",
+    "sex",
+    "p_factor",
+    "attention",
+    "internalizing",
+    "externalizing",
+    "eyes",
+    "task",
+    "movie_moment",
+    "identity",
+]
 
 HBN_AUXILIARY_TASKS: dict[AuxiliaryTask, float] = {
     "age": 1.0,
@@ -547,18 +561,12 @@ AnyNode = Annotated[
 class Probes(Settings):
     """Linear models on frozen features, after every phase and for a random encoder."""
 
-    targets: tuple[Literal["reaction_time", "externalizing", "age", "sex", "eyes"], ...] = (
-        "reaction_time",
-        "externalizing",
-        "age",
-        "sex",
-        "eyes",
-    )
-    """What is predicted."""
+    targets: tuple[ProbeTarget, ...] = Field(default=get_args(ProbeTarget), min_length=1)
+    """What is predicted; see docs/probes.md."""
     max_windows_per_subject: int = Field(default=60, gt=0)
-    """Windows of one subject used for one target, evenly spread."""
-    penalties: tuple[float, ...] = RIDGE_PENALTIES
-    """Ridge penalties (and inverse logistic C) tried by cross-validation over training subjects."""
+    """Windows of one subject in one set of windows (`fixed`, `eyes`, `trial`, `movie`), evenly spread."""
+    penalties: tuple[float, ...] = Field(default=(1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6), min_length=1)
+    """Ridge penalties (and inverse logistic C) tried by cross-validation over subjects."""
 
 
 class AdapterComparison(Settings):

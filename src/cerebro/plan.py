@@ -27,6 +27,7 @@ from cerebro.config import (
     trainings,
 )
 from cerebro.errors import UserError
+from cerebro.evaluation.targets import needed_sets
 from cerebro.files import digest_text
 from cerebro.foreign_encoders import check_networks
 from cerebro.provenance import code_digest
@@ -267,16 +268,25 @@ class Plan:
         """Digest of the code behind a step that runs one encoder."""
         return code_digest(step, without=self._unused(encoder))
 
-    def probe_settings(self, encoder: str) -> str:
-        """What ``probe`` reads; the architecture, less any weights, only for the untrained encoder."""
+    def feature_settings(self, encoder: str) -> str:
+        """What ``features`` reads: which sets of windows the probes need, and how many windows.
+
+        A new target runs an encoder again only if it needs a set that no other target needed. The
+        architecture, less any weights, goes to the untrained encoder alone.
+        """
+        probes = self.config.probes
         settings: dict[str, Any] = {
-            "probes": self.config.probes,
-            "statistics": self.config.statistics,
+            "sets": sorted(needed_sets(probes.targets)),
+            "max_windows_per_subject": probes.max_windows_per_subject,
             "seed": 0,
         }
         if encoder == RANDOM:
             settings["encoder"] = self._untrained
         return _json(settings)
+
+    def probe_settings(self) -> str:
+        """What ``probe`` reads."""
+        return _json({"probes": self.config.probes, "statistics": self.config.statistics})
 
     def adapter_settings(self) -> str:
         """What ``adapters`` reads."""

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cerebro.report.summary import isc_table, phase_table, probe_table, score_table, summarise
+from cerebro.report.probes import probe_tables
+from cerebro.report.summary import isc_table, phase_table, score_table, summarise
 from cerebro.report.tables import as_markdown, print_tables
 
 
@@ -114,23 +115,43 @@ def test_a_challenge_without_a_score_says_why():
 
 
 def test_probes_are_starred_where_they_beat_no_eeg_whichever_way_is_better():
-    table = probe_table([_probes("random", 3.2, 0.6), _probes("contrast", 2.5, 0.8)])
+    table, moments = probe_tables([_probes("random", 3.2, 0.6), _probes("contrast", 2.5, 0.8)])
     assert _cells(table, "random")["age\nMAE, years"] == "3.200\n[2.70, 3.70]"
     assert _cells(table, "contrast")["age\nMAE, years"] == "2.500*\n[2.00, 3.00]"
     assert _cells(table, "contrast")["age\nr"] == "0.400*\n[0.10, 0.60]"
-    assert "*" not in _cells(table, "contrast")["eyes\nbal. acc."]
+    assert "*" not in _cells(moments, "contrast")["eyes\nbal. acc."]
     assert _cells(table, "no EEG")["age\nMAE, years"] == "3.400"
     assert _cells(table, "random")["sex\nbal. acc."] == "-"
     assert any("3 and 0 training subjects" in note for note in table.notes)
 
 
+def test_an_encoder_that_knows_people_and_not_what_they_do_is_warned_of():
+    def content(node, identity, task):
+        return {
+            "node": node,
+            "targets": {
+                "identity": {"metrics": {"accuracy": {**_interval(identity, 0.5, 1.0), "floor": 0.1}}},
+                "task": {"metrics": {"balanced_accuracy": {**_interval(task, 0.2, 0.9), "floor": 0.25}}},
+            },
+        }
+
+    caps, brain, neither = content("caps", 0.9, 0.3), content("brain", 0.9, 0.8), content("none", 0.3, 0.3)
+    (table,) = probe_tables([caps, brain, neither])
+    (warning,) = [note for note in table.notes if note.startswith("Warning")]
+    assert "caps (89% and 7%)" in warning
+    assert "brain" not in warning
+    assert "none" not in warning
+
+
 def test_a_value_without_an_interval_is_explained():
     probes = _probes("random", 3.2, 0.6)
     probes["targets"]["age"]["metrics"]["mae"] |= {"low": None, "high": None}
-    table = probe_table([probes])
+    table = probe_tables([probes])[0]
     assert _cells(table, "random")["age\nMAE, years"] == "3.200"
     assert any("too few subjects" in note for note in table.notes)
-    assert not any("too few subjects" in note for note in probe_table([_probes("random", 3.2, 0.6)]).notes)
+    assert not any(
+        "too few subjects" in note for note in probe_tables([_probes("random", 3.2, 0.6)])[0].notes
+    )
 
 
 def test_comparisons_of_subjects_stand_beside_chance_and_are_starred_above_it():
@@ -181,7 +202,7 @@ def test_the_summary_is_printed_and_written_with_encoders_in_the_order_of_phases
 def test_every_number_fits_a_terminal(width):
     stream = io.StringIO()
     compared = _compared("reaction_time", projection=_synchrony(0.15, 0.0005))
-    tables = [score_table(SCORE), probe_table([_probes("reaction_time", 3.0, 0.6)]), isc_table([compared])]
+    tables = [score_table(SCORE), *probe_tables([_probes("reaction_time", 3.0, 0.6)]), isc_table([compared])]
     print_tables(tables, console=Console(file=stream, width=width))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= width

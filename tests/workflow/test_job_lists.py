@@ -7,6 +7,7 @@ from cerebro.recordings.groups import group_index
 
 REACTION_TIME_ONWARDS = {
     "Training reaction_time",
+    "Features of reaction_time",
     "Probing reaction_time",
     "Comparing subjects by reaction_time",
     "Packaging the submission",
@@ -16,9 +17,12 @@ REACTION_TIME_ONWARDS = {
 }
 COMPARING = "Comparing subjects by"
 PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
-TRAININGS = {f"{verb} {phase}" for verb in ("Training", "Probing", COMPARING) for phase in PHASES}
+TRAININGS = {
+    f"{verb} {phase}" for verb in ("Training", "Features of", "Probing", COMPARING) for phase in PHASES
+}
 ALL_TRAININGS_ONWARDS = TRAININGS | REACTION_TIME_ONWARDS
 INDEX_ONWARDS = ALL_TRAININGS_ONWARDS | {
+    "Features of random",
     "Probing random",
     f"{COMPARING} random",
     f"{COMPARING} signal",
@@ -57,14 +61,15 @@ def test_a_new_node_of_the_graph_trains_alone(finished: Any) -> None:
     assert finished.jobs({"phases": {"second_seed": node}}) == {
         "Checking the windows of second_seed",
         "Training second_seed",
+        "Features of second_seed",
         "Probing second_seed",
         f"{COMPARING} second_seed",
         "Scores and probes beside their floors",
     }
 
 
-def test_probe_settings_rerun_the_probes_and_the_summary(finished: Any) -> None:
-    jobs = finished.jobs({"probes": {"targets": ["age"]}})
+def test_probe_settings_rerun_the_probes_and_the_summary_and_no_encoder(finished: Any) -> None:
+    jobs = finished.jobs({"probes": {"targets": ["age", "reaction_time", "eyes", "movie_moment"]}})
     probes = {job for job in INDEX_ONWARDS if job.startswith("Probing")}
     assert jobs == probes | {"Scores and probes beside their floors"}
 
@@ -104,7 +109,7 @@ def test_code_reruns_the_steps_that_import_it_and_a_comment_reruns_nothing(edita
     edit(package / "shards" / "build.py", "\n# A comment.\n")
     assert editable.jobs() == set()
     edit(package / "phases" / "finetune.py", "\nANYTHING = 1\n")
-    externalizing = {f"{verb} externalizing" for verb in ("Training", "Probing", COMPARING)}
+    externalizing = {f"{verb} externalizing" for verb in ("Training", "Features of", "Probing", COMPARING)}
     assert editable.jobs() == REACTION_TIME_ONWARDS | externalizing
 
 

@@ -1,12 +1,41 @@
 # Linear models on frozen features: after every phase and for an untrained encoder.
 
 
-rule probe:
+# Every encoder runs once over the windows that are probed; targets are looked up later.
+rule features:
     input:
         encoder=lambda wildcards: PLAN.encoder_files(wildcards.encoder),
         index=rules.windows.output.index,
         audit=rules.audit.output[0],
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
+    output:
+        f"{R}/features/{{encoder}}.npz",
+    log:
+        f"{R}/logs/features/{{encoder}}.log",
+    benchmark:
+        f"{R}/benchmarks/features/{{encoder}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=PLAN.gpus,
+    params:
+        settings=lambda wildcards: PLAN.feature_settings(wildcards.encoder),
+        code=lambda wildcards: PLAN.encoder_code("cerebro.evaluation.features", wildcards.encoder),
+        encoder=lambda wildcards: PLAN.encoder_option(wildcards.encoder),
+    message:
+        "Features of {wildcards.encoder}"
+    shell:
+        "python -m cerebro.cli features --node {wildcards.encoder:q} {params.encoder:q}"
+        " --settings {params.settings:q} --index {input.index:q} --output {output:q} &> {log:q}"
+
+
+rule probe:
+    input:
+        features=rules.features.output[0],
+        index=rules.windows.output.index,
         tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:
         f"{R}/probes/{{encoder}}.json",
@@ -20,14 +49,12 @@ rule probe:
     resources:
         mem_mb=3000,
         runtime=240,
-        gpu=PLAN.gpus,
     params:
-        settings=lambda wildcards: PLAN.probe_settings(wildcards.encoder),
-        code=lambda wildcards: PLAN.encoder_code("cerebro.evaluation.probes", wildcards.encoder),
-        encoder=lambda wildcards: PLAN.encoder_option(wildcards.encoder),
+        settings=PLAN.probe_settings(),
+        code=code_digest("cerebro.evaluation.probes"),
     message:
         "Probing {wildcards.encoder}"
     shell:
-        "python -m cerebro.cli probe --node {wildcards.encoder:q} {params.encoder:q}"
+        "python -m cerebro.cli probe --features {input.features:q}"
         " --settings {params.settings:q} --index {input.index:q} --tracking {input.tracking:q}"
         " --output {output:q} &> {log:q}"

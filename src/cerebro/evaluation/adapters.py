@@ -22,10 +22,12 @@ from cerebro.data.card import random_encoder
 from cerebro.data.selection import evenly_per_subject, read_index, select_windows, shards_folder
 from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
+from cerebro.evaluation.features import probed_features
 from cerebro.evaluation.metrics import mae
 from cerebro.evaluation.probes import probe_targets
 from cerebro.evaluation.reconstruction import SCENARIOS, reconstruction_errors, train_reconstruction
-from cerebro.evaluation.targets import TARGETS
+from cerebro.evaluation.targets import TARGETS, needed_sets
+from cerebro.evaluation.window_sets import probed_windows
 from cerebro.files import write_json
 from cerebro.models.channel_adapter import (
     ChannelAdapter,
@@ -229,14 +231,16 @@ def _probes(
     """
     layout = torch.from_numpy(layout_positions(encoder.layout))
     known = _validation_as_test(table)
+    windows = probed_windows(known, needed_sets(probes.targets), at_most=probes.max_windows_per_subject)
     results: dict[str, dict[str, Any]] = {}
     for seed in comparison.seeds:
         for name, adapter in _trained(layout, training, shards, front_end, comparison, seed):
             model = random_encoder(encoder.model_copy(update={"adapter": "zero_pad"}), seed).eval()
             model.adapter = adapter
-            found = probe_targets(model, known, probes=probes, shards=shards, resamples=1)
+            features = probed_features(model, windows, shards=shards)
+            found = probe_targets(features, known, probes=probes, resamples=1)
             for target, result in found.items():
-                metric = next(iter(TARGETS[target].metrics))
+                metric = TARGETS[target].metric
                 entry = results.setdefault(name, {}).setdefault(target, {"metric": metric, "seeds": []})
                 if "not_measurable" in result:
                     entry["not_measurable"] = result["not_measurable"]
@@ -248,10 +252,15 @@ def _probes(
 
 
 def _validation_as_test(table: pd.DataFrame) -> pd.DataFrame:
-    """The index with validation subjects in the place of the held-out releases, which are left out."""
+    """The index with every split one step up: validation subjects are scored, training ones help the fit.
+
+    The held-out releases are left out. No label has reached an untrained encoder, so all the others may be
+    fitted on.
+    """
     scored = table.loc[table["split"] == "test", "dataset"].unique()
     known = table[(table["split"] != "test") & table["dataset"].isin(scored)]
-    return known.assign(split=known["split"].replace("validation", "test")).reset_index(drop=True)
+    moved = known["split"].map({"validation": "test", "train": "validation"})
+    return known.assign(split=moved).reset_index(drop=True)
 
 
 def _costs(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,16 +10,82 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cerebro.config import read_architecture
+from cerebro.data.card import load_encoder, random_encoder, read_card
+from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
+from cerebro.evaluation.feature_store import Features, write_features
+from cerebro.evaluation.window_sets import probed_windows
 from cerebro.models.token_encoder import TokenEncoder
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the features."""
 
 
+def run_features(
+    node: str, settings: dict[str, Any], *, encoder: Path | None, index: Path, output: Path
+) -> None:
+    """Write the features that all probes of one encoder share.
+
+    Parameters
+    ----------
+    node : str
+        The phase's name, or ``random``.
+    settings : dict
+        ``{"sets": [...], "max_windows_per_subject": int, "encoder": ..., "seed": int}``; the last two build
+        the untrained encoder and are read only where ``encoder`` is None.
+    encoder : Path, optional
+        The phase's folder.
+    index : Path
+        The window index.
+    output : Path
+        See :mod:`cerebro.evaluation.feature_store`.
+    """
+    if encoder is None:
+        model = random_encoder(read_architecture(settings["encoder"]), settings["seed"]).eval()
+        origin: dict[str, Any] = {"node": node, "lineage": []}
+    else:
+        card = read_card(encoder)
+        model = load_encoder(encoder)
+        origin = {"node": node, "lineage": card["lineage"], "mlflow_run_id": card["mlflow_run_id"]}
+    windows = probed_windows(read_index(index), settings["sets"], at_most=settings["max_windows_per_subject"])
+    write_features(output, origin, probed_features(model, windows, shards=shards_folder(index)))
+
+
+def probed_features(
+    encoder: TokenEncoder, windows: dict[Any, pd.DataFrame], *, shards: Path
+) -> dict[str, Features]:
+    """Features of sets of windows, by set, as :func:`extract_features` makes them."""
+    return {
+        name: Features(
+            chosen["window"].to_numpy(np.int64),
+            extract_features(encoder, chosen, shards=shards)
+            if len(chosen)
+            else np.empty((0, 2 * encoder.dim), np.float32),
+        )
+        for name, chosen in windows.items()
+    }
+
+
 def extract_features(encoder: TokenEncoder, windows: pd.DataFrame, *, shards: Path) -> NDArray[np.float32]:
-    """Pooled features of windows, shape (n, dim); parameters and errors of :func:`extract`."""
-    return extract(encoder, encoder.features, windows, shards=shards)
+    """Mean and standard deviation of the present tokens, shape (n, 2 * dim).
+
+    A blink, a burst of alpha or a response is in some tokens of a window and not in others: what tells such
+    windows apart is the spread over tokens as much as their mean (docs/probes.md has the numbers). Statistics
+    pooling as in x-vectors (Snyder et al. 2018, ICASSP). Parameters and errors of :func:`extract`.
+    """
+    return extract(encoder, lambda *window: mean_and_deviation(encoder, *window), windows, shards=shards)
+
+
+def mean_and_deviation(encoder: TokenEncoder, signal: Tensor, positions: Tensor) -> Tensor:
+    """Mean and (population) standard deviation of the present tokens of each window, (batch, 2 * dim)."""
+    tokens, present = encoder.encode(signal, positions)
+    tokens = tokens.float()
+    weight = present.float().unsqueeze(-1)
+    count = weight.sum(dim=1).clamp(min=1)
+    mean = (tokens * weight).sum(dim=1) / count
+    variance = ((tokens - mean.unsqueeze(1)).square() * weight).sum(dim=1) / count
+    return torch.cat((mean, variance.sqrt()), dim=1)
 
 
 def extract(

@@ -1,7 +1,8 @@
 """Ridge and logistic regression whose penalty is chosen by cross-validation over subjects.
 
 Standardisation is part of the model, fitted inside each fold. No subject is ever in both halves of a fold:
-windows of one person resemble each other, and a penalty chosen across them would be far too small.
+windows of one person resemble each other, and a penalty chosen across them would be far too small. Folds
+depend on subjects and truth, not on the order of rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +28,10 @@ class TooFewSubjects(ValueError):
 
 @dataclass(frozen=True)
 class LinearFit:
-    """A fitted linear model, its penalty, and a function from features (n, dim) to predictions (n,)."""
+    """A fitted linear model, its penalty, and a function from features (n, dim) to predictions.
+
+    Predictions have the shape of the truth for ridge, (n, n_classes) for logistic regression.
+    """
 
     penalty: float
     predict: Callable[[NDArray[Any]], NDArray[np.float64]]
@@ -41,7 +45,8 @@ def fit_ridge(
     Parameters
     ----------
     features : array, shape (n, dim)
-    truth : array, shape (n,)
+    truth : array, shape (n,) or (n, n_targets)
+        Several targets share one penalty.
     subjects : array of str, shape (n,)
     penalties : sequence of float
         Candidates for scikit-learn's ``alpha``; of equals the largest wins.
@@ -55,12 +60,12 @@ def fit_ridge(
     count = len(np.unique(subjects))
     if count < 2:
         raise TooFewSubjects(f"{count} training subject, cross-validation needs 2")
-    if np.ptp(truth) == 0:
+    if (np.ptp(truth, axis=0) == 0).all():
         raise TooFewSubjects("all training values are equal")
     folds = list(GroupKFold(min(FOLDS, count)).split(features, groups=subjects))
     errors = []
     for penalty in penalties:
-        held_out = np.empty(len(truth))
+        held_out = np.empty(truth.shape)
         for inside, outside in folds:
             held_out[outside] = (
                 _ridge(penalty).fit(features[inside], truth[inside]).predict(features[outside])
@@ -73,36 +78,71 @@ def fit_ridge(
 def fit_logistic(
     features: NDArray[Any], truth: ArrayLike, *, subjects: ArrayLike, penalties: Sequence[float]
 ) -> LinearFit:
-    """Fit logistic regression with both classes weighing the same, as balanced accuracy does.
+    """Fit (multinomial) logistic regression with all classes weighing the same, as balanced accuracy does.
 
-    The penalty (scikit-learn's 1 / C) has the smallest balanced log loss on left-out subjects, over folds
-    whose training half holds both classes. Parameters as for :func:`fit_ridge`, with ``truth`` of 0 and 1;
-    predictions are probabilities of class 1.
+    The penalty (scikit-learn's 1 / C) has the smallest balanced log loss on left-out subjects. Parameters as
+    for :func:`fit_ridge`, with ``truth`` of 0, 1, ...; predictions are probabilities of the classes.
 
     Raises
     ------
     TooFewSubjects
-        When a class has fewer than two training subjects.
+        When there is one class, or a class has fewer than two training subjects.
     """
     truth, subjects = np.asarray(truth, int), np.asarray(subjects, str)
-    per_class = [len(np.unique(subjects[truth == label])) for label in (0, 1)]
+    per_class = [len(np.unique(subjects[truth == label])) for label in range(max(2, truth.max() + 1))]
     if min(per_class) < 2:
+        counts = " and ".join([", ".join(map(str, per_class[:-1])), str(per_class[-1])])
         raise TooFewSubjects(
-            f"{per_class[0]} and {per_class[1]} training subjects in the two classes, "
-            "cross-validation needs 2 of each"
+            f"{counts} training subjects in the {len(per_class)} classes, cross-validation needs 2 of each"
         )
-    folds = list(StratifiedGroupKFold(min(FOLDS, *per_class)).split(features, truth, groups=subjects))
-    weights = compute_sample_weight("balanced", truth)
+    splitter = StratifiedGroupKFold(min(FOLDS, *per_class))
+    return fit_classes(
+        features, truth, folds=list(splitter.split(features, truth, groups=subjects)), penalties=penalties
+    )
+
+
+def fit_classes(
+    features: NDArray[Any],
+    truth: NDArray[np.int64],
+    *,
+    folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    penalties: Sequence[float],
+) -> LinearFit:
+    """Fit multinomial logistic regression; the penalty has the smallest balanced log loss outside the folds.
+
+    Parameters
+    ----------
+    features : array, shape (n, dim)
+    truth : array of int, shape (n,)
+        Classes 0, 1, ..., each of which occurs.
+    folds : sequence of pairs of arrays
+        Rows to fit and rows to judge the penalty on. Folds in which a class is missing from the rows to fit
+        do not count.
+    penalties : sequence of float
+        Candidates for scikit-learn's 1 / C; of equals the largest wins.
+
+    Raises
+    ------
+    TooFewSubjects
+        When every fold lacks a class.
+    """
+    classes = np.unique(truth)
+    complete = [fold for fold in folds if len(np.unique(truth[fold[0]])) == len(classes)]
+    if not complete:
+        raise TooFewSubjects("every fold of the cross-validation leaves a class without training subjects")
+    judged = np.concatenate([outside for _, outside in complete])
+    weights = compute_sample_weight("balanced", truth)[judged]
     errors = []
     for penalty in penalties:
-        held_out = np.empty(len(truth))
-        for inside, outside in folds:
-            model = _logistic(penalty).fit(features[inside], truth[inside])
-            held_out[outside] = model.predict_proba(features[outside])[:, 1]
-        errors.append(log_loss(truth, held_out, sample_weight=weights))
+        held_out = [
+            _logistic(penalty).fit(features[inside], truth[inside]).predict_proba(features[outside])
+            for inside, outside in complete
+        ]
+        errors.append(
+            log_loss(truth[judged], np.concatenate(held_out), sample_weight=weights, labels=classes)
+        )
     penalty = _best(penalties, errors)
-    final = _logistic(penalty).fit(features, truth)
-    return LinearFit(penalty, lambda wanted: final.predict_proba(wanted)[:, 1])
+    return LinearFit(penalty, _logistic(penalty).fit(features, truth).predict_proba)
 
 
 def _ridge(penalty: float) -> Any:

@@ -65,6 +65,25 @@ def balanced_accuracy(truth: ArrayLike, prediction: ArrayLike, weights: ArrayLik
     return (sensitivity + specificity) / 2
 
 
+def mean_recall(truth: ArrayLike, prediction: ArrayLike, weights: ArrayLike | None = None) -> Values:
+    """Balanced accuracy of several classes: the mean over the truth's classes of the share found.
+
+    ``truth`` and ``prediction`` are class numbers; NaN where a class of the truth has no weight.
+    """
+    truth, prediction, weights = _checked(truth, prediction, weights)
+    recalls = [
+        _ratio(weights @ ((truth == label) & (prediction == label)), weights @ (truth == label))
+        for label in np.unique(truth)
+    ]
+    return np.mean(recalls, axis=0)
+
+
+def mean_value(truth: ArrayLike, prediction: ArrayLike, weights: ArrayLike | None = None) -> Values:
+    """Mean of ``prediction``, for what is right or wrong window by window; the truth is not looked at."""
+    truth, prediction, weights = _checked(truth, prediction, weights)
+    return _mean(prediction, weights)
+
+
 def auc(truth: ArrayLike, prediction: ArrayLike, weights: ArrayLike | None = None) -> Values:
     """Area under the ROC curve: how often class 1 gets the larger value, ties counting half.
 

@@ -22,7 +22,13 @@ SCENARIOS = {
     "ten_twenty_to_rest": "all but\n10-20 hidden",
     "rest_to_ten_twenty": "10-20\nhidden",
 }
-METRICS = {"r": "r", "balanced_accuracy": "bal. acc.", "nrmse": "NRMSE"}
+METRICS = {
+    "r": "r",
+    "balanced_accuracy": "bal. acc.",
+    "nrmse": "NRMSE",
+    "rank": "rank",
+    "accuracy": "accuracy",
+}
 ABSENT = "-"
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.files import atomic_path, read_json
+from cerebro.report.cells import ABSENT, NO_INTERVAL, interval, number
+from cerebro.report.probes import probe_tables
 from cerebro.report.recordings import recording_tables
 from cerebro.report.tables import Table, as_markdown, print_tables
 
@@ -15,18 +17,6 @@ CHALLENGES = {
     "overall": "Overall\n0.3 and 0.7",
 }
 FLOORS = {"training_mean": "training mean", "age_sex": "age and sex"}
-
-PROBED = (
-    ("age", "mae", "age\nMAE, years", False),
-    ("age", "r", "age\nr", True),
-    ("sex", "balanced_accuracy", "sex\nbal. acc.", True),
-    ("eyes", "balanced_accuracy", "eyes\nbal. acc.", True),
-    ("reaction_time", "nrmse", "react. time\nNRMSE", False),
-    ("externalizing", "nrmse", "extern.\nNRMSE", False),
-)
-"""Target, metric, heading, and whether more is better, of each column of the table of probes."""
-ABSENT = "-"
-NO_INTERVAL = "A score without an interval rests on too few subjects for one."
 
 
 def summarise(
@@ -58,7 +48,7 @@ def summarise(
     tables = [score_table(read_json(score))]
     order = ["signal", "random", *(folder.name for folder in map(Path, phases))]
     if probes:
-        tables.append(probe_table(_ordered(probes, order)))
+        tables += probe_tables(_ordered(probes, order))
     if isc:
         tables.append(isc_table(_ordered(isc, order)))
     if phases:
@@ -83,7 +73,7 @@ def score_table(content: Mapping[str, Any]) -> Table:
     floors = [name for name in FLOORS if any(name in part["floors"] for part in parts)]
 
     def row(name: str, *keys: str) -> list[str]:
-        return [name, *(_interval(_descend(part, keys)) for part in parts)]
+        return [name, *(interval(_descend(part, keys)) for part in parts)]
 
     rows = [row("submission", "nrmse"), row("submission, by subject", "by_subject", "nrmse")]
     rows += [row(FLOORS[name], "floors", name) for name in floors]
@@ -115,42 +105,6 @@ def score_table(content: Mapping[str, Any]) -> Table:
     )
 
 
-def probe_table(contents: Sequence[Mapping[str, Any]]) -> Table:
-    """One row per encoder and a last one without EEG, from the contents of the probes' files."""
-    asked = {target for content in contents for target in content["targets"]}
-    columns = [column for column in PROBED if column[0] in asked]
-    rows = [
-        [content["node"], *(_probe_cell(content["targets"], *column) for column in columns)]
-        for content in contents
-    ]
-    floor = ["no EEG"]
-    for target, metric, _, _ in columns:
-        found = [_score(content["targets"], target, metric) for content in contents]
-        floor.append(_number(next((score["floor"] for score in found if score), None)))
-    rows.append(floor)
-    notes = [
-        "Ridge or logistic regression on frozen features, scored on the held-out releases, with 95 % "
-        "intervals over subjects; * the whole interval is better than no EEG (training mean or majority)."
-    ]
-    scores = [_score(content["targets"], *column[:2]) for content in contents for column in columns]
-    if any(score and score["value"] is not None and score["low"] is None for score in scores):
-        notes.append(NO_INTERVAL)
-    for target in dict.fromkeys(column[0] for column in columns):
-        reasons = {
-            content["targets"][target]["not_measurable"]: content["node"]
-            for content in contents
-            if "not_measurable" in content["targets"].get(target, {})
-        }
-        notes += [f"{target} is not measurable: {reason}." for reason in reasons]
-    return Table(
-        "Linear probes",
-        ["encoder", *(heading for _, _, heading, _ in columns)],
-        rows,
-        notes,
-        separated=frozenset({len(contents) - 1}),
-    )
-
-
 def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
     """One row per encoder and embedding, and a last one of chance, from the contents of the ISC files."""
     rows, reasons = [], []
@@ -166,18 +120,18 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
                     cells.append(ABSENT)
                     continue
                 top = found["retrieval_top1"]
-                chances[split] = _number(top["chance"])
+                chances[split] = number(top["chance"])
                 clear = top["low"] is not None and top["low"] > top["chance"]
-                cells.append(_interval(top, clear=clear))
+                cells.append(interval(top, clear=clear))
             test = splits["test"]
             if "not_measurable" in test:
                 rows.append([*cells, ABSENT, ABSENT])
                 continue
             rank = f"{test['median_rank']['chance']:.1f}"
             isc = test["isc"]
-            shown = _interval(isc, clear=isc["p"] < 0.05)
+            shown = interval(isc, clear=isc["p"] < 0.05)
             rows.append([*cells, f"{test['median_rank']['value']:.1f}", shown])
-    rows.append(["chance", "", *chances.values(), rank, _number(0.0)])
+    rows.append(["chance", "", *chances.values(), rank, number(0.0)])
     notes = [
         "Subjects who watch the same film, compared two by two: how often the most similar window of the "
         "other one is of the same moment, the median rank of that window on the test releases, and the "
@@ -211,8 +165,8 @@ def phase_table(folders: Sequence[Path]) -> Table:
                 card["kind"],
                 " > ".join(lineage) or ABSENT,
                 f"{kept} of {last}",
-                _number(before),
-                _number(metrics["val/loss"]),
+                number(before),
+                number(metrics["val/loss"]),
             ]
         )
     notes = [
@@ -225,23 +179,6 @@ def phase_table(folders: Sequence[Path]) -> Table:
     return Table("Phases", header, rows, notes, n_names=3)
 
 
-def _probe_cell(
-    targets: Mapping[str, Any], target: str, metric: str, heading: str, more_is_better: bool
-) -> str:
-    score = _score(targets, target, metric)
-    if score is None:
-        return ABSENT
-    low, high, floor = score["low"], score["high"], score["floor"]
-    floor = 0.0 if metric == "r" else floor  # a constant has no correlation: none is 0
-    clear = None not in (low, high, floor) and (low > floor if more_is_better else high < floor)
-    return _interval(score, clear=clear, digits=2)
-
-
-def _score(targets: Mapping[str, Any], target: str, metric: str) -> Mapping[str, Any] | None:
-    """A probe's metric; None where it was not asked for or could not be measured."""
-    return targets.get(target, {}).get("metrics", {}).get(metric)
-
-
 def _descend(part: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any] | None:
     found: Any = part
     for key in keys:
@@ -249,20 +186,6 @@ def _descend(part: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any] 
     return found
 
 
-def _interval(score: Mapping[str, Any] | None, *, clear: bool = False, digits: int = 3) -> str:
-    """A value of three digits above its interval."""
-    if score is None or score["value"] is None:
-        return ABSENT
-    value = _number(score["value"]) + "*" * clear
-    if score["low"] is None:
-        return value
-    return f"{value}\n[{score['low']:.{digits}f}, {score['high']:.{digits}f}]"
-
-
 def _difference(score: Mapping[str, Any] | None) -> str:
     clear = score is not None and score["high"] is not None and score["high"] < 0
-    return _interval(score, clear=clear)
-
-
-def _number(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.3f}"
+    return interval(score, clear=clear)

@@ -1,0 +1,107 @@
+"""The tables of linear probes: one row per encoder, one column per target."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cerebro.report.cells import ABSENT, NO_INTERVAL, interval, number
+from cerebro.report.tables import Table
+
+PERSON = (
+    ("age", "mae", "age\nMAE, years", False),
+    ("age", "r", "age\nr", True),
+    ("sex", "balanced_accuracy", "sex\nbal. acc.", True),
+    ("p_factor", "nrmse", "p factor\nNRMSE", False),
+    ("externalizing", "nrmse", "extern.\nNRMSE", False),
+)
+MOMENT = (
+    ("reaction_time", "nrmse", "react. time\nNRMSE", False),
+    ("eyes", "balanced_accuracy", "eyes\nbal. acc.", True),
+    ("task", "balanced_accuracy", "task\nbal. acc.", True),
+    ("movie_moment", "rank", "film moment\nrank", True),
+    ("identity", "accuracy", "identity\naccuracy", True),
+)
+"""Target, metric, heading, and whether more is better, of each column of the two tables."""
+METHOD = (
+    "Ridge or logistic regression on frozen features, cross-fitted over the subjects of the held-out releases, "
+    "with 95 % intervals over subjects; * the whole interval is better than no EEG (training mean or chance)."
+)
+KNOWS_PEOPLE = 0.5
+"""Share of the way from chance to perfect from which on people count as well told apart."""
+
+
+def probe_tables(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """What encoders know of the person, and of the moment, from the contents of the probes' files."""
+    tables = [
+        _table("Linear probes: the person", contents, PERSON, [METHOD]),
+        _table("Linear probes: the moment", contents, MOMENT, _warnings(contents)),
+    ]
+    return [table for table in tables if len(table.header) > 1]
+
+
+def _warnings(contents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Encoders that tell people apart far better than what these people were doing."""
+    found = []
+    for content in contents:
+        people = _above_chance(content["targets"], "identity", "accuracy")
+        tasks = _above_chance(content["targets"], "task", "balanced_accuracy")
+        if people is not None and tasks is not None and people > max(KNOWS_PEOPLE, 2 * tasks):
+            found.append(f"{content['node']} ({people:.0%} and {tasks:.0%})")
+    if not found:
+        return []
+    return [
+        "Warning: these encoders tell people apart more than twice as well as tasks, so what they know may be "
+        f"heads and caps (identity and task, from 0 % chance to 100 % perfect): {', '.join(found)}."
+    ]
+
+
+def _above_chance(targets: Mapping[str, Any], target: str, metric: str) -> float | None:
+    score = _score(targets, target, metric)
+    if score is None or score["value"] is None or score["floor"] is None:
+        return None
+    return max(0.0, (score["value"] - score["floor"]) / (1 - score["floor"]))
+
+
+def _table(
+    title: str,
+    contents: Sequence[Mapping[str, Any]],
+    chosen: Sequence[tuple[str, str, str, bool]],
+    notes: Sequence[str],
+) -> Table:
+    asked = {target for content in contents for target in content["targets"]}
+    columns = [column for column in chosen if column[0] in asked]
+    rows = [
+        [content["node"], *(_cell(content["targets"], *column) for column in columns)] for content in contents
+    ]
+    floor = ["no EEG"]
+    for target, metric, _, _ in columns:
+        found = [_score(content["targets"], target, metric) for content in contents]
+        floor.append(number(next((score["floor"] for score in found if score), None)))
+    rows.append(floor)
+    notes = list(notes)
+    scores = [_score(content["targets"], *column[:2]) for content in contents for column in columns]
+    if any(score and score["value"] is not None and score["low"] is None for score in scores):
+        notes.append(NO_INTERVAL)
+    for target in dict.fromkeys(column[0] for column in columns):
+        reasons = {
+            content["targets"][target]["not_measurable"]: content["node"]
+            for content in contents
+            if "not_measurable" in content["targets"].get(target, {})
+        }
+        notes += [f"{target} is not measurable: {reason}." for reason in reasons]
+    header = ["encoder", *(heading for _, _, heading, _ in columns)]
+    return Table(title, header, rows, notes, separated=frozenset({len(contents) - 1}))
+
+
+def _cell(targets: Mapping[str, Any], target: str, metric: str, heading: str, more_is_better: bool) -> str:
+    score = _score(targets, target, metric)
+    if score is None:
+        return ABSENT
+    low, high, floor = score["low"], score["high"], score["floor"]
+    floor = 0.0 if metric == "r" else floor  # a constant has no correlation: none is 0
+    clear = None not in (low, high, floor) and (low > floor if more_is_better else high < floor)
+    return interval(score, clear=clear, digits=2)
+
+
+def _score(targets: Mapping[str, Any], target: str, metric: str) -> Mapping[str, Any] | None:
+    """A probe's metric; None where it was not asked for or could not be measured."""
+    return targets.get(target, {}).get("metrics", {}).get(metric)
