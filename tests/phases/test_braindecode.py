@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from cerebro.config import BraindecodeSettings, Compute
 from cerebro.data.card import load_encoder, load_predictor, random_encoder, read_card
 from cerebro.errors import UserError
-from cerebro.evaluation.features import extract_features
+from cerebro.evaluation.features import extract_features, run_features
 from cerebro.evaluation.probes import run_probes
 from cerebro.files import read_json
 from cerebro.phases.job import PhaseJob
@@ -65,16 +65,18 @@ def test_a_network_is_finetuned_and_loads_as_it_was(name, finetuned, study):
     predictor = load_predictor(folder)
     windows = study.table.query("kind == 'trial' and split == 'test'").reset_index(drop=True)
     features = extract_features(load_encoder(folder), windows, shards=study.shards)
-    assert features.shape == (len(windows), predictor.encoder.dim)
+    assert features.shape == (len(windows), 2 * predictor.encoder.dim)
     assert features.std(axis=0).mean() > 0
 
 
 def test_probes_read_a_network_and_an_untrained_one(finetuned, study, store, tmp_path):
-    probes = {"probes": {"targets": ["age", "eyes"]}, "statistics": {"resamples": 100}, "seed": 0}
+    probes = {"probes": {"targets": ["age", "eyes"]}, "statistics": {"resamples": 100}}
+    chosen = {"sets": ["eyes", "fixed"], "max_windows_per_subject": 6, "seed": 0}
     for node, encoder in (("scratch", finetuned["CBraMod"]), ("random", None)):
-        settings = {**probes, "encoder": NETWORKS["EEGNeX"]} if encoder is None else probes
-        output = tmp_path / f"{node}.json"
-        run_probes(node, settings, encoder=encoder, index=study.index, store=store, output=output)
+        settings = {**chosen, "encoder": NETWORKS["EEGNeX"]} if encoder is None else chosen
+        features, output = tmp_path / f"{node}.npz", tmp_path / f"{node}.json"
+        run_features(node, settings, encoder=encoder, index=study.index, output=features)
+        run_probes(probes, features=features, index=study.index, store=store, output=output)
         assert set(read_json(output)["targets"]) == {"age", "eyes"}
 
 

@@ -18,4 +18,5 @@ def interval(score: Mapping[str, Any] | None, *, clear: bool = False, digits: in
 
 
 def number(value: float | None) -> str:
+    """Three digits, or a dash for what is not there."""
     return ABSENT if value is None else f"{value:.3f}"

@@ -22,7 +22,7 @@ MOMENT = (
 )
 """Target, metric, heading, and whether more is better, of each column of the two tables."""
 METHOD = (
-    "Ridge or logistic regression on frozen features, cross-fitted over the subjects of the held-out releases, "
+    "Ridge or logistic regression on frozen features, cross-fitted over subjects of the held-out releases, "
     "with 95 % intervals over subjects; * the whole interval is better than no EEG (training mean or chance)."
 )
 KNOWS_PEOPLE = 0.5
@@ -49,7 +49,7 @@ def _warnings(contents: Sequence[Mapping[str, Any]]) -> list[str]:
     if not found:
         return []
     return [
-        "Warning: these encoders tell people apart more than twice as well as tasks, so what they know may be "
+        "Warning: these encoders tell people apart more than twice as well as tasks; what they know may be "
         f"heads and caps (identity and task, from 0 % chance to 100 % perfect): {', '.join(found)}."
     ]
 
