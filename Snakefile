@@ -55,6 +55,7 @@ localrules:
     download,
     submission,
     track,
+    lineage,
     summary,
 
 
@@ -65,6 +66,7 @@ rule submission:
         f"{R}/submission/preflight.json",
         f"{R}/submission/score.json",
         f"{R}/summary.md",
+        f"{R}/figures/lineage.svg",
     message:
         "{R} is complete"
 

@@ -162,6 +162,12 @@ def _probe(options: argparse.Namespace) -> None:
     )
 
 
+def _lineage(options: argparse.Namespace) -> None:
+    from cerebro.report.lineage import draw_lineages
+
+    draw_lineages(options.probes, output=options.output)
+
+
 def _adapters(options: argparse.Namespace) -> None:
     from cerebro.evaluation.adapters import compare_adapters
     from cerebro.report.adapters import write_adapter_tables
@@ -349,6 +355,9 @@ def parser() -> argparse.ArgumentParser:
     probe.add_argument("--features", type=Path, required=True, help="the encoder's features")
     probe.add_argument("--index", type=Path, required=True)
     probe.add_argument("--tracking", type=Path, required=True)
+
+    lineage = command("lineage", _lineage, "draw the probes along the lineages", settings=False)
+    lineage.add_argument("--probes", type=Path, nargs="+", required=True, help="files of `probe`")
 
     adapters = command("adapters", _adapters, "compare the channel adapters on validation subjects")
     adapters.add_argument("--index", type=Path, required=True)

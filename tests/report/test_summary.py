@@ -189,7 +189,8 @@ def test_the_summary_is_printed_and_written_with_encoders_in_the_order_of_phases
     nodes = ("random", "pretrain", "reaction_time")
     rows = [line for line in text.splitlines() if line.startswith(tuple(f"| {node} " for node in nodes))]
     assert [row.split()[1] for row in rows] == [
-        *nodes,
+        *nodes,  # the person
+        *nodes,  # the moment
         *("pretrain", "reaction_time"),
     ]
     assert "| submission | 0.931 [0.901, 0.963] | - | - |" in text

@@ -5,6 +5,7 @@ from typing import Any
 
 from cerebro.recordings.groups import group_index
 
+LINEAGE = "Drawing the probes along the lineages"
 REACTION_TIME_ONWARDS = {
     "Training reaction_time",
     "Features of reaction_time",
@@ -14,12 +15,12 @@ REACTION_TIME_ONWARDS = {
     "Trying the submission without this package on its path",
     "Scoring by the challenge's rules on the held-out releases",
     "Scores and probes beside their floors",
+    LINEAGE,
 }
 COMPARING = "Comparing subjects by"
 PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
-TRAININGS = {
-    f"{verb} {phase}" for verb in ("Training", "Features of", "Probing", COMPARING) for phase in PHASES
-}
+VERBS = ("Training", "Features of", "Probing", COMPARING)
+TRAININGS = {f"{verb} {phase}" for verb in VERBS for phase in PHASES}
 ALL_TRAININGS_ONWARDS = TRAININGS | REACTION_TIME_ONWARDS
 INDEX_ONWARDS = ALL_TRAININGS_ONWARDS | {
     "Features of random",
@@ -46,13 +47,13 @@ def test_the_learning_rate_of_phase_3_reruns_it_its_probe_packaging_and_score_an
 def test_the_learning_rate_of_an_early_phase_reruns_what_descends_from_it_and_no_data_step(
     finished: Any,
 ) -> None:
-    tokenizer = {"Training tokenizer", "Probing tokenizer", f"{COMPARING} tokenizer"}
+    tokenizer = {f"{verb} tokenizer" for verb in VERBS}
     jobs = finished.jobs({"phases": {"pretrain": {"learning_rate": 1.1e-3}}})
     assert jobs == ALL_TRAININGS_ONWARDS - tokenizer
 
 
 def test_the_architecture_reruns_trainings_and_the_random_probe_and_no_data_step(finished: Any) -> None:
-    untrained = {"Probing random", f"{COMPARING} random", f"{COMPARING} signal"}
+    untrained = {"Features of random", "Probing random", f"{COMPARING} random", f"{COMPARING} signal"}
     assert finished.jobs({"encoder": {"dim": 32}}) == ALL_TRAININGS_ONWARDS | untrained
 
 
@@ -65,13 +66,14 @@ def test_a_new_node_of_the_graph_trains_alone(finished: Any) -> None:
         "Probing second_seed",
         f"{COMPARING} second_seed",
         "Scores and probes beside their floors",
+        LINEAGE,
     }
 
 
 def test_probe_settings_rerun_the_probes_and_the_summary_and_no_encoder(finished: Any) -> None:
     jobs = finished.jobs({"probes": {"targets": ["age", "reaction_time", "eyes", "movie_moment"]}})
     probes = {job for job in INDEX_ONWARDS if job.startswith("Probing")}
-    assert jobs == probes | {"Scores and probes beside their floors"}
+    assert jobs == probes | {"Scores and probes beside their floors", LINEAGE}
 
 
 def test_the_comparison_of_adapters_is_made_when_asked_for_and_is_part_of_nothing_else(finished: Any) -> None:
@@ -109,7 +111,7 @@ def test_code_reruns_the_steps_that_import_it_and_a_comment_reruns_nothing(edita
     edit(package / "shards" / "build.py", "\n# A comment.\n")
     assert editable.jobs() == set()
     edit(package / "phases" / "finetune.py", "\nANYTHING = 1\n")
-    externalizing = {f"{verb} externalizing" for verb in ("Training", "Features of", "Probing", COMPARING)}
+    externalizing = {f"{verb} externalizing" for verb in VERBS}
     assert editable.jobs() == REACTION_TIME_ONWARDS | externalizing
 
 

@@ -30,6 +30,8 @@ def test_every_promised_file_is_there(smoke: Any) -> None:
         "tracking.json",
         "mlflow.db",
         *(f"phases/{phase}/{name}" for phase in PHASES for name in PHASE_FILES),
+        "figures/lineage.svg",
+        *(f"features/{encoder}.npz" for encoder in (*PHASES, "random")),
         *(f"probes/{encoder}.json" for encoder in (*PHASES, "random")),
         *(f"isc/{compared}.json" for compared in (*PHASES, "random", "signal")),
         "submission/submission.zip",

@@ -58,3 +58,26 @@ rule probe:
         "python -m cerebro.cli probe --features {input.features:q}"
         " --settings {params.settings:q} --index {input.index:q} --tracking {input.tracking:q}"
         " --output {output:q} &> {log:q}"
+
+
+rule lineage:
+    input:
+        probes=expand(rules.probe.output[0], encoder=PLAN.encoders),
+    output:
+        f"{R}/figures/lineage.svg",
+    log:
+        f"{R}/logs/lineage.log",
+    benchmark:
+        f"{R}/benchmarks/lineage.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("cerebro.report.lineage"),
+    message:
+        "Drawing the probes along the lineages"
+    shell:
+        "python -m cerebro.cli lineage --probes {input.probes:q} --output {output:q} &> {log:q}"

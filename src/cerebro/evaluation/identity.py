@@ -30,9 +30,7 @@ def identity(x: NDArray[np.float64], samples: pd.DataFrame, penalties: Sequence[
     test = (samples["split"] == "test").to_numpy()
     subjects = samples["subject"].to_numpy(dtype=str)
     parts = [place < 1 / 6, (place >= 1 / 6) & (place < 1 / 3), place >= 2 / 3]
-    known = [
-        name for name in np.unique(subjects[test]) if all((part & (subjects == name)).any() for part in parts)
-    ]
+    known = reduce(np.intersect1d, [subjects[test & part] for part in parts])
     if len(known) < 2:
         raise TooFewSubjects(f"{len(known)} test subjects have windows early and late in a recording")
     chosen = known[spread(len(known), MAX_SUBJECTS)]

@@ -1,0 +1,95 @@
+"""The figure of what each phase added: probe scores along every lineage, with intervals."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from cerebro.files import atomic_path, read_json
+
+PANELS = (
+    ("age", "nrmse", "age, NRMSE"),
+    ("sex", "balanced_accuracy", "sex, balanced accuracy"),
+    ("p_factor", "nrmse", "p factor, NRMSE"),
+    ("attention", "nrmse", "attention, NRMSE"),
+    ("internalizing", "nrmse", "internalizing, NRMSE"),
+    ("externalizing", "nrmse", "externalizing, NRMSE"),
+    ("reaction_time", "nrmse", "reaction time, NRMSE"),
+    ("eyes", "balanced_accuracy", "eyes, balanced accuracy"),
+    ("task", "balanced_accuracy", "task, balanced accuracy"),
+    ("movie_moment", "rank", "film moment, rank"),
+    ("identity", "accuracy", "identity, accuracy"),
+)
+"""Target, metric and title of each panel."""
+COLUMNS = 3
+
+
+def draw_lineages(probes: Sequence[Path], *, output: Path) -> None:
+    """Draw the leading score of every target for each encoder, in the order of training.
+
+    Parameters
+    ----------
+    probes : sequence of Path
+        Files of :func:`cerebro.evaluation.probes.run_probes`.
+    output : Path
+        The image; its suffix decides the format. Lines join an encoder to the one it started from, the
+        untrained one to those that started from random weights; a dashed line is the score without EEG.
+    """
+    contents = {content["node"]: content for content in map(read_json, probes)}
+    nodes = sorted(contents, key=lambda node: len(contents[node]["lineage"]))
+    asked = {target for content in contents.values() for target in content["targets"]}
+    panels = [panel for panel in PANELS if panel[0] in asked]
+    rows = -(-len(panels) // COLUMNS)
+    figure, axes = plt.subplots(
+        rows,
+        COLUMNS,
+        figsize=(4 * COLUMNS, 1.2 + 2.2 * rows),
+        sharex=True,
+        layout="constrained",
+        squeeze=False,
+    )
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    for axis, (target, metric, title) in zip(axes.flat, panels, strict=False):
+        _panel(axis, contents, nodes, target, metric)
+        axis.set_title(title, fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_xticks(range(len(nodes)), nodes, rotation=40, ha="right", fontsize=8)
+        axis.tick_params(labelbottom=True)
+    with atomic_path(output) as temporary:
+        figure.savefig(temporary, format=output.suffix.removeprefix("."), metadata={"Date": None})
+    plt.close(figure)
+
+
+def steps(contents: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Pairs of encoders of which the second started from the first, as far as both were probed."""
+    pairs = []
+    for node, content in contents.items():
+        earlier = [name for name in content["lineage"][:-1] if name in contents]
+        start = earlier[-1] if earlier else "random"
+        if start in contents and start != node:
+            pairs.append((start, node))
+    return pairs
+
+
+def _panel(
+    axis: Any, contents: Mapping[str, Mapping[str, Any]], nodes: Sequence[str], target: str, metric: str
+) -> None:
+    found = {node: contents[node]["targets"].get(target, {}).get("metrics", {}).get(metric) for node in nodes}
+    known = {node: score for node, score in found.items() if score and score["value"] is not None}
+    if not known:
+        axis.text(0.5, 0.5, "not measurable", transform=axis.transAxes, ha="center", color="0.5")
+        return
+    floor = next(iter(known.values()))["floor"]
+    if floor is not None:
+        axis.axhline(floor, color="0.6", linestyle="--", linewidth=1)
+    place = {node: number for number, node in enumerate(nodes)}
+    for start, node in steps(contents):
+        if start in known and node in known:
+            ends = [place[start], place[node]], [known[start]["value"], known[node]["value"]]
+            axis.plot(*ends, color="C0", alpha=0.3, linewidth=1)
+    for node, score in known.items():
+        if score["low"] is not None:
+            axis.plot([place[node]] * 2, [score["low"], score["high"]], color="C0", linewidth=1.5)
+        axis.plot(place[node], score["value"], "o", color="C0", markersize=5)

@@ -1,0 +1,37 @@
+import json
+
+from cerebro.report.lineage import draw_lineages, steps
+
+
+def _content(node, lineage, value):
+    score = {"value": value, "low": value - 0.1, "high": value + 0.1, "floor": 0.5}
+    targets = {
+        "eyes": {"metrics": {"balanced_accuracy": score}},
+        "age": {"not_measurable": "the test split holds nothing"},
+    }
+    return {"node": node, "lineage": lineage, "targets": targets}
+
+
+CONTENTS = [
+    _content("finetuned", ["unprobed", "pretrain", "finetuned"], 0.8),
+    _content("random", [], 0.6),
+    _content("pretrain", ["unprobed", "pretrain"], 0.7),
+    _content("tokenizer", ["tokenizer"], 0.65),
+]
+
+
+def test_an_encoder_is_joined_to_where_it_started():
+    pairs = steps({content["node"]: content for content in CONTENTS})
+    assert set(pairs) == {("pretrain", "finetuned"), ("random", "pretrain"), ("random", "tokenizer")}
+
+
+def test_every_target_that_was_asked_for_has_a_panel_and_every_encoder_a_name(tmp_path):
+    files = []
+    for content in CONTENTS:
+        files.append(tmp_path / f"{content['node']}.json")
+        files[-1].write_text(json.dumps(content))
+    draw_lineages(files, output=tmp_path / "figures" / "lineage.svg")
+    text = (tmp_path / "figures" / "lineage.svg").read_text()
+    for written in ("eyes, balanced accuracy", "age, NRMSE", "not measurable", "finetuned", "random"):
+        assert written in text
+    assert "identity" not in text
