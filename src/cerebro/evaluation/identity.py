@@ -6,6 +6,7 @@ inside the first third.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import pandas as pd
