@@ -143,8 +143,7 @@ def _too_few(windows: pd.DataFrame) -> str | None:
     shared = windows.groupby(["movie", "movie_time"])["subject"].nunique() if len(windows) else pd.Series([0])
     if (count := int((shared > 1).sum())) > 1:
         return None
-    subjects = windows["subject"].nunique()
-    return f"{subjects} subjects with movie windows, who share {count} moments; 2 are needed"
+    return f"{count} film moments that two subjects saw; 2 are needed"
 
 
 def _measured(embed: Embed, windows: pd.DataFrame, chosen: InterSubject, resamples: int) -> dict[str, Any]:
