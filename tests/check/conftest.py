@@ -97,7 +97,6 @@ OVERLAY: dict[str, Any] = {
         "hbn": {"roots": ["data/hbn"], "groups": 1},
         "tuh": {"roots": ["data/tuh"], "groups": 1},
     },
-    "phases": {"contrast": {"sources": {"movie": 1.0, "resting_state": None}}},
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cerebro.config import ContrastPhase
@@ -67,11 +68,13 @@ class ContrastModule(PhaseModule):
         values: dict[str, Tensor] = {}
         total = source.new_zeros((), dtype=torch.float32)
         for name, weight in self.weights.items():
-            embeddings = gather(projected[name])
             rows = source == self.codes[name]
+            embeddings = gather(projected[name])[rows]
+            if not self.model.architecture["courses"][name]:
+                embeddings = centred(embeddings)
             loss = self.losses[name]
             assert isinstance(loss, MovieISCLoss)
-            found = self._measures(loss, embeddings[rows], *(part[rows] for part in where))
+            found = self._measures(loss, embeddings, *(part[rows] for part in where))
             values |= {f"{name}/{key}": value for key, value in found.items()}
             total = total + weight * found["loss"]
         return {"loss": total, **values}
@@ -108,6 +111,16 @@ class ContrastModule(PhaseModule):
                     f"{metrics[f'val/{name}/collapse']:.3f}; raise the temperature, lower the learning rate "
                     "or add subjects"
                 )
+
+
+def centred(embeddings: Tensor) -> Tensor:
+    """Unit vectors of the deviations from the batch's mean embedding, (n, dim) as given.
+
+    A projected course has lost what all windows share with its own mean. A projected state has not: untrained
+    ones of all windows are nearly the same vector, and training only made them more so. The mean is that of
+    all devices' windows, as DINO centres its outputs (Caron et al. 2021, ICCV).
+    """
+    return F.normalize(embeddings - embeddings.mean(dim=0), dim=-1)
 
 
 def build(job: PhaseJob) -> tuple[ContrastModule, ContrastiveDataModule]:
