@@ -121,6 +121,13 @@ def test_a_submission_of_a_network_that_the_scorer_lacks_is_refused_and_a_varian
     assert settings["encoder"]["braindecode"] == "CBraMod"
 
 
+def test_networks_of_variants_are_built_only_when_variants_are_compared() -> None:
+    network = {"init": None, "encoder": {"braindecode": "EEGNex"}}
+    asked = plan({"ablations": {"seeds": [0], "variants": {"wrong": {"reaction_time": network}}}})
+    with pytest.raises(UserError, match="braindecode has no model 'EEGNex'"):
+        asked.answering()
+
+
 def test_published_weights_are_an_input_of_the_phase_that_starts_from_them(tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     file.write_bytes(b"")

@@ -85,7 +85,8 @@ class Plan:
             for root in dataset.roots:
                 if not root.is_dir() and not self._comes_by_download(root):
                     raise UserError(f"configuration: datasets.{name}.roots: there is no folder {root}")
-        check_networks(config, self.nodes)
+        # Those of variants when they are asked for: building a network takes seconds.
+        check_networks(config, trainings(config.phases))
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
 
     @property
@@ -316,6 +317,7 @@ class Plan:
             raise self.incomparable
         if not self.lineups:
             raise UserError("configuration: there is no section 'ablations', so nothing can be compared")
+        check_networks(self.config, self.nodes)
         nodes = dict.fromkeys(node for lineup in self.lineups for node in lineup.answers().values())
         return {node: f"{self.results}/predictions/{node}.parquet" for node in nodes}
 
