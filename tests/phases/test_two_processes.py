@@ -8,6 +8,10 @@ import sys
 
 import pytest
 import torch
+from mlflow.tracking import MlflowClient
+
+from cerebro.data.card import load_encoder
+from cerebro.tracking import create_store
 
 SHORT = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 12}
 SETTINGS = {
@@ -81,3 +85,33 @@ def test_both_processes_report_the_measures_of_all_windows(ranks, node, names):
     for name in names:
         assert first[name] == second[name]
         assert math.isfinite(first[name])
+
+
+def test_the_command_on_two_devices_writes_one_output_and_one_mlflow_run(study, tmp_path):
+    """Lightning starts the second process as the same command."""
+    create_store(name="two", output=tmp_path / "tracking.json")
+    settings = {
+        "phase": SETTINGS["tokenizer"],
+        "encoder": {"dim": 16, "depth": 1, "heads": 2},
+        "lineage": ["tokenizer"],
+    }
+    compute = {"accelerator": "cpu", "devices": 2, "threads": 1}
+    command = ["phase", "--node", "tokenizer", "--settings", json.dumps(settings), "--index", study.index]
+    command += ["--tracking", tmp_path / "tracking.json", "--state", tmp_path / "state"]
+    command += ["--output", tmp_path / "tokenizer", "--compute", json.dumps(compute)]
+    done = subprocess.run(
+        [sys.executable, "-m", "cerebro.cli", *map(str, command)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 processes" in done.stderr
+    assert load_encoder(tmp_path / "tokenizer").dim == 16
+    history = (tmp_path / "tokenizer" / "history.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in history[1:]] == [["0", "0"], ["1", "3"], ["2", "6"]]
+    assert [path.name for path in (tmp_path / "state").iterdir()] == [".lock"]
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("two").experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED"]

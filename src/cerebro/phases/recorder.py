@@ -18,11 +18,11 @@ class Recorder(L.Callback):
     ----------
     history : Path
         Continued when it exists, so that a resumed training has one history.
-    run : Run
-        The phase's MLflow run.
+    run : Run, optional
+        The phase's MLflow run; processes of further devices have none and record nothing.
     """
 
-    def __init__(self, history: Path, run: Run) -> None:
+    def __init__(self, history: Path, run: Run | None) -> None:
         self.history = history
         self.run = run
 
@@ -32,7 +32,7 @@ class Recorder(L.Callback):
 
     def record(self, trainer: L.Trainer, epoch: int) -> None:
         """Record all metrics that Lightning holds, as of the end of ``epoch`` (0: before training)."""
-        if not trainer.is_global_zero:
+        if self.run is None:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         metrics = {name: value for name, value in sorted(metrics.items()) if math.isfinite(value)}

@@ -9,6 +9,7 @@ import lightning as L
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from cerebro import __version__
 from cerebro.config import Compute
@@ -75,8 +76,16 @@ def run_phase(
     attempt = Path(state) / job.fingerprint(settings)
     with exclusive(Path(state)):
         attempt.mkdir(parents=True, exist_ok=True)
-        _run(job, settings, store=store, attempt=attempt, output=Path(output))
-        shutil.rmtree(attempt)
+        if _writes():
+            _run(job, settings, store=store, attempt=attempt, output=Path(output))
+            shutil.rmtree(attempt)
+        else:
+            _train(*KINDS[job.phase.kind](job), job, attempt, run=None)
+
+
+def _writes() -> bool:
+    """Whether this process tells the outside; Lightning starts those of further devices with a rank."""
+    return rank_zero_only.rank == 0
 
 
 def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path, output: Path) -> None:
@@ -106,7 +115,7 @@ def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path,
 
 
 def _train(
-    module: PhaseModule, data: WindowDataModule, job: PhaseJob, attempt: Path, run: Run
+    module: PhaseModule, data: WindowDataModule, job: PhaseJob, attempt: Path, run: Run | None
 ) -> dict[str, float]:
     """Fit, go back to the weights that are kept (those before training, if best), return their metrics."""
     recorder = Recorder(attempt / "history.csv", run)
@@ -138,10 +147,12 @@ def _train(
     if resumed:
         print(f"{job.node}: resuming from {last}", flush=True)
     else:
-        (attempt / "history.csv").unlink(missing_ok=True)
-        torch.save({"state_dict": module.state_dict()}, initial)
+        if _writes():
+            (attempt / "history.csv").unlink(missing_ok=True)
+            torch.save({"state_dict": module.state_dict()}, initial)
         recorder.record(_validated(module, data, job.compute), 0)
     trainer.fit(module, datamodule=data, ckpt_path=last if resumed else None, weights_only=True)
+    trainer.strategy.barrier()  # the first process has written the history
     if trainer.global_step == 0:
         raise UserError(f"phase '{job.node}' ended without an optimiser step: no training batch was drawn")
     history = pd.read_csv(attempt / "history.csv")
