@@ -85,7 +85,7 @@ def run_phase(
 
 def _writes() -> bool:
     """Whether this process tells the outside; Lightning starts those of further devices with a rank."""
-    return rank_zero_only.rank == 0
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path, output: Path) -> None:
