@@ -45,7 +45,7 @@ onstart:
 wildcard_constraints:
     group="|".join(PLAN.groups),
     phase="|".join(PLAN.nodes),
-    encoder="|".join([*PLAN.nodes, *PLAN.encoders]),
+    encoder="|".join([*PLAN.nodes, *PLAN.encoders, *PLAN.checkpoints]),
     compared="|".join([*PLAN.nodes, *PLAN.compared]),
     baseline="|".join(PLAN.baselines) or "-",
     target="reaction_time|externalizing",

@@ -77,6 +77,21 @@ def test_a_new_target_runs_an_encoder_again_only_for_windows_that_no_other_neede
     assert len({part.probe_settings() for part in (before, same_windows, further_windows)}) == 3
 
 
+def test_checkpoints_within_a_phase_are_probed_from_its_file_and_no_other_step_knows_them() -> None:
+    asked = plan({"phases": {"contrast": {"checkpoints": 2}}})
+    assert asked.checkpoints == ["contrast@1", "contrast@2"]
+    assert asked.encoder_files("contrast@2") == [
+        "results/demo/phases/contrast/checkpoints.safetensors",
+        "results/demo/phases/contrast/card.json",
+    ]
+    assert asked.encoder_option("contrast@2") == [
+        *("--encoder", "results/demo/phases/contrast"),
+        *("--checkpoint", "2"),
+    ]
+    assert not set(asked.checkpoints) & {*asked.encoders, *asked.compared}
+    assert asked.feature_settings("contrast@2") == asked.feature_settings("contrast")
+
+
 def test_regression_of_hidden_patches_waits_for_no_tokenizer() -> None:
     overlay = {"phases": {"pretrain": {"target": "spectrum", "tokenizer": None}}}
     asked = plan(overlay)

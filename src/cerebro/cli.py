@@ -147,6 +147,7 @@ def _features(options: argparse.Namespace) -> None:
         encoder=options.encoder,
         index=options.index,
         output=options.output,
+        checkpoint=options.checkpoint,
     )
 
 
@@ -349,6 +350,9 @@ def parser() -> argparse.ArgumentParser:
     features = command("features", _features, "run one encoder over the windows that are probed")
     features.add_argument("--node", required=True, help="the phase's name, or random")
     features.add_argument("--encoder", type=Path, help="the phase's folder; none runs a random encoder")
+    features.add_argument(
+        "--checkpoint", type=int, help="which checkpoint within the phase; none: its encoder"
+    )
     features.add_argument("--index", type=Path, required=True)
 
     probe = command("probe", _probe, "fit linear probes on an encoder's frozen features")

@@ -369,6 +369,15 @@ class Phase(Node):
     """Epochs without a better validation loss after which training stops."""
     max_validation_windows: int = Field(default=2048, gt=0)
     """Validation windows looked at after each epoch, evenly spread over all."""
+    checkpoints: int = Field(default=0, ge=0)
+    """Encoders kept within the training, evenly spread over its epochs, and probed as `<phase>@1` ...; less
+    than `epochs`."""
+
+    @model_validator(mode="after")
+    def _checkpoints_lie_within(self) -> "Phase":
+        if self.checkpoints >= self.epochs:
+            raise ValueError(f"checkpoints ({self.checkpoints}) must be less than epochs ({self.epochs})")
+        return self
 
 
 class TokenizerPhase(Phase):

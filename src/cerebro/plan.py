@@ -20,6 +20,7 @@ from cerebro.config import (
     Config,
     Dataset,
     EncoderSettings,
+    Phase,
     Settings,
     encoder_of,
     lineage,
@@ -78,6 +79,12 @@ class Plan:
         self.phases = list(trainings(config.phases))
         self.encoders = [*self.phases, RANDOM]
         self.compared = [*self.encoders, SIGNAL]
+        self.checkpoints = [
+            f"{name}@{number}"
+            for name, phase in config.phases.items()
+            if isinstance(phase, Phase)
+            for number in range(1, phase.checkpoints + 1)
+        ]
         self.groups = [
             group_name(name, index) for name, part in config.datasets.items() for index in range(part.groups)
         ]
@@ -247,11 +254,16 @@ class Plan:
         """The files of a phase's encoder; none for the untrained one."""
         if encoder in (RANDOM, SIGNAL):
             return []
-        return [f"{self.phase_folder(encoder)}/{name}" for name in ("encoder.safetensors", "card.json")]
+        phase, _, checkpoint = encoder.partition("@")
+        weights = "checkpoints.safetensors" if checkpoint else "encoder.safetensors"
+        return [f"{self.phase_folder(phase)}/{name}" for name in (weights, "card.json")]
 
     def encoder_option(self, encoder: str) -> list[str]:
         """The part of the command line that names the encoder to probe or to compare."""
-        return [] if encoder in (RANDOM, SIGNAL) else ["--encoder", self.phase_folder(encoder)]
+        if encoder in (RANDOM, SIGNAL):
+            return []
+        phase, _, checkpoint = encoder.partition("@")
+        return ["--encoder", self.phase_folder(phase), *(["--checkpoint", checkpoint] if checkpoint else [])]
 
     def answers(self) -> dict[str, str]:
         """Cards of the phases that answer the challenges, by challenge."""
@@ -344,7 +356,8 @@ class Plan:
     def _architecture(self, encoder: str) -> Architecture:
         """The architecture of a node's encoder, or of the untrained one."""
         study = self.config.encoder
-        return study if encoder in (RANDOM, SIGNAL) else encoder_of(self.nodes, encoder, study)
+        phase = encoder.partition("@")[0]
+        return study if encoder in (RANDOM, SIGNAL) else encoder_of(self.nodes, phase, study)
 
     def _unused(self, encoder: str) -> tuple[str, ...]:
         """Modules, and with them braindecode's version, that this package's own encoder never comes to."""

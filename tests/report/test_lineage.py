@@ -20,6 +20,13 @@ CONTENTS = [
 ]
 
 
+def test_checkpoints_lie_between_the_start_of_their_phase_and_its_end():
+    within = [_content(f"finetuned@{k}", ["unprobed", "pretrain", f"finetuned@{k}"], 0.7) for k in (1, 2)]
+    pairs = steps({content["node"]: content for content in [*CONTENTS, *within]})
+    chain = {("pretrain", "finetuned@1"), ("finetuned@1", "finetuned@2"), ("finetuned@2", "finetuned")}
+    assert {pair for pair in pairs if "finetuned" in pair[1]} == chain
+
+
 def test_an_encoder_is_joined_to_where_it_started():
     pairs = steps({content["node"]: content for content in CONTENTS})
     assert set(pairs) == {("pretrain", "finetuned"), ("random", "pretrain"), ("random", "tokenizer")}

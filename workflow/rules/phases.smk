@@ -42,6 +42,7 @@ rule phase:
         multiext(
             f"{R}/phases/{{phase}}/",
             encoder="encoder.safetensors",
+            checkpoints="checkpoints.safetensors",
             card="card.json",
             metrics="metrics.json",
             history="history.csv",

@@ -62,7 +62,7 @@ rule probe:
 
 rule lineage:
     input:
-        probes=expand(rules.probe.output[0], encoder=PLAN.encoders),
+        probes=expand(rules.probe.output[0], encoder=[*PLAN.encoders, *PLAN.checkpoints]),
     output:
         f"{R}/figures/lineage.svg",
     log:

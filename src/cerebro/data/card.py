@@ -64,6 +64,17 @@ def load_encoder(folder: Path) -> TokenEncoder:
     return encoder.eval()
 
 
+def load_checkpoint(folder: Path, number: int) -> TokenEncoder:
+    """Load a phase's encoder as it was at one of the checkpoints within its training, numbered from 1."""
+    encoder = build_encoder(read_card(folder)["encoder"])
+    weights, prefix = load_file(Path(folder) / "checkpoints.safetensors"), f"{number}."
+    chosen = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    if not chosen:
+        raise UserError(f"{folder} holds no checkpoint {number}; ask for it by `checkpoints` of the phase")
+    encoder.load_state_dict(chosen)
+    return encoder.eval()
+
+
 def load_tokenizer(folder: Path) -> NeuralTokenizer:
     """Load the tokenizer of a finished tokenizer phase, in evaluation mode."""
     model = build_tokenizer(_architecture(folder, "tokenizer"))

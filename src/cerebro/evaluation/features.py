@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cerebro.config import read_architecture
-from cerebro.data.card import load_encoder, random_encoder, read_card
+from cerebro.data.card import load_checkpoint, load_encoder, random_encoder, read_card
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.feature_store import Features, write_features
@@ -23,14 +23,20 @@ BATCH_SIZE = 64
 
 
 def run_features(
-    node: str, settings: dict[str, Any], *, encoder: Path | None, index: Path, output: Path
+    node: str,
+    settings: dict[str, Any],
+    *,
+    encoder: Path | None,
+    index: Path,
+    output: Path,
+    checkpoint: int | None = None,
 ) -> None:
     """Write the features that all probes of one encoder share.
 
     Parameters
     ----------
     node : str
-        The phase's name, or ``random``.
+        The phase's name, or ``random``; of a checkpoint within a phase ``<phase>@<number>``.
     settings : dict
         ``{"sets": [...], "max_windows_per_subject": int, "encoder": ..., "seed": int}``; the last two build
         the untrained encoder and are read only where ``encoder`` is None.
@@ -40,14 +46,20 @@ def run_features(
         The window index.
     output : Path
         See :mod:`cerebro.evaluation.feature_store`.
+    checkpoint : int, optional
+        Which checkpoint within the phase; none is the phase's encoder.
     """
     if encoder is None:
         model = random_encoder(read_architecture(settings["encoder"]), settings["seed"]).eval()
         origin: dict[str, Any] = {"node": node, "lineage": []}
     else:
         card = read_card(encoder)
-        model = load_encoder(encoder)
-        origin = {"node": node, "lineage": card["lineage"], "mlflow_run_id": card["mlflow_run_id"]}
+        lineage = card["lineage"]
+        if checkpoint is None:
+            model = load_encoder(encoder)
+        else:
+            model, lineage = load_checkpoint(encoder, checkpoint), [*lineage[:-1], node]
+        origin = {"node": node, "lineage": lineage, "mlflow_run_id": card["mlflow_run_id"]}
     windows = probed_windows(read_index(index), settings["sets"], at_most=settings["max_windows_per_subject"])
     write_features(output, origin, probed_features(model, windows, shards=shards_folder(index)))
 

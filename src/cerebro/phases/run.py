@@ -22,6 +22,7 @@ from cerebro.phases import contrast, finetune, pretrain, tokenizer
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.recorder import Recorder
+from cerebro.phases.snapshots import Snapshots, snapshot_epochs
 from cerebro.tracking import Run, start_run
 
 KINDS: dict[str, Callable[[PhaseJob], tuple[Any, WindowDataModule]]] = {
@@ -44,7 +45,7 @@ def run_phase(
     output: Path,
     compute: Compute,
 ) -> None:
-    """Train a phase and write ``encoder.safetensors``, ``head.safetensors``, cards, metrics and history.
+    """Train a phase and write its weights, checkpoints within it, card, metrics and history.
 
     Parameters
     ----------
@@ -106,6 +107,7 @@ def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path,
         resume=attempt / "run_id",
     ) as run:
         metrics = _train(module, data, job, attempt, run)
+        _snapshots(job, attempt).write(output / "checkpoints.safetensors", module)
         write_phase_output(output, module.model, _card(job, module, settings, run))
         write_json(output / "metrics.json", metrics)
         with atomic_path(output / "history.csv") as temporary:
@@ -133,6 +135,7 @@ def _train(
             best,
             latest,
             EarlyStopping("val/loss", patience=job.phase.patience),
+            _snapshots(job, attempt),
             recorder,
         ],
         default_root_dir=attempt,
@@ -166,6 +169,10 @@ def _train(
     metrics = {name: float(value) for name, value in sorted(validated.callback_metrics.items())}
     module.refuse(metrics)
     return {"kept_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics, **finished}
+
+
+def _snapshots(job: PhaseJob, attempt: Path) -> Snapshots:
+    return Snapshots(attempt, snapshot_epochs(job.phase.epochs, job.phase.checkpoints))
 
 
 def _validated(module: PhaseModule, data: WindowDataModule, compute: Compute) -> L.Trainer:

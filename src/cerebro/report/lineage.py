@@ -37,7 +37,7 @@ def draw_lineages(probes: Sequence[Path], *, output: Path) -> None:
         untrained one to those that started from random weights; a dashed line is the score without EEG.
     """
     contents = {content["node"]: content for content in map(read_json, probes)}
-    nodes = sorted(contents, key=lambda node: len(contents[node]["lineage"]))
+    nodes = sorted(contents, key=lambda node: _place_in_time(node, contents[node]["lineage"]))
     asked = {target for content in contents.values() for target in content["targets"]}
     panels = [panel for panel in PANELS if panel[0] in asked]
     rows = -(-len(panels) // COLUMNS)
@@ -66,11 +66,27 @@ def steps(contents: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Pairs of encoders of which the second started from the first, as far as both were probed."""
     pairs = []
     for node, content in contents.items():
+        phase, _, number = node.partition("@")
+        within = [f"{phase}@{k}" for k in range(1, int(number))] if number else _checkpoints(phase, contents)
+        if within:
+            pairs.append((within[-1], node))
+            continue
         earlier = [name for name in content["lineage"][:-1] if name in contents]
         start = earlier[-1] if earlier else "random"
         if start in contents and start != node:
             pairs.append((start, node))
     return pairs
+
+
+def _checkpoints(phase: str, contents: Mapping[str, Any]) -> list[str]:
+    numbers = sorted(int(node.partition("@")[2]) for node in contents if node.startswith(f"{phase}@"))
+    return [f"{phase}@{number}" for number in numbers]
+
+
+def _place_in_time(node: str, lineage: Sequence[str]) -> tuple[int, str, float]:
+    """Untrained first, then by the length of the lineage; checkpoints before the phase they lie in."""
+    phase, _, number = node.partition("@")
+    return len(lineage), phase, float(number) if number else float("inf")
 
 
 def _panel(
