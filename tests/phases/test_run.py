@@ -21,6 +21,7 @@ def test_every_phase_writes_its_contract(trained):
             "encoder.safetensors",
             "head.safetensors",
             "card.json",
+            "checkpoints.safetensors",
             "metrics.json",
             "history.csv",
         }

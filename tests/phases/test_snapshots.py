@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 
 from cerebro.data.card import load_checkpoint, load_encoder
 from cerebro.errors import UserError
+from cerebro.evaluation.feature_store import read_features
+from cerebro.evaluation.features import extract_features, run_features
 from cerebro.phases.snapshots import snapshot_epochs
 
 
@@ -21,7 +23,7 @@ def test_checkpoints_divide_the_training_into_equal_parts():
             assert max(chosen) < epochs
 
 
-def test_a_checkpoint_is_the_encoder_as_it_was_after_that_epoch(train):
+def test_a_checkpoint_is_the_encoder_as_it_was_after_that_epoch(train, study, tmp_path):
     """Checkpoints move away from the first; to keep them changes nothing in the training."""
     constant = {"warmup_share": 0.0, "learning_rate": 1e-3, "keep": "last"}
     folder = train("tokenizer", output="with_checkpoints", epochs=4, checkpoints=3, **constant)
@@ -32,6 +34,13 @@ def test_a_checkpoint_is_the_encoder_as_it_was_after_that_epoch(train):
         assert not torch.equal(earlier[name], later[name])
     first = [(state[name] - states[0][name]).norm() for state in states]
     assert first == sorted(first)
+    chosen, output = {"sets": ["eyes"], "max_windows_per_subject": 2}, tmp_path / "features.npz"
+    run_features("tokenizer@2", chosen, encoder=folder, index=study.index, output=output, checkpoint=2)
+    origin, sets = read_features(output)
+    assert (origin["node"], origin["lineage"][-1]) == ("tokenizer@2", "tokenizer@2")
+    windows = study.table.loc[sets["eyes"].window].reset_index(drop=True)
+    expected = extract_features(load_checkpoint(folder, 2), windows, shards=study.shards)
+    assert (sets["eyes"].values == expected).all()
     without = train("tokenizer", output="without_checkpoints", epochs=4, **constant)
     kept, found = (load_file(one / "encoder.safetensors") for one in (without, folder))
     assert all(torch.equal(kept[key], value) for key, value in found.items())
