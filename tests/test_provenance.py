@@ -48,7 +48,7 @@ def test_a_statement_changes_the_digest_of_the_steps_that_import_it(package: Pat
 
 def test_configuration_and_tracking_change_no_digest_since_settings_arrive_as_params(package: Path) -> None:
     before = code_digest(STEP), code_digest("cerebro.phases.run")
-    for name in ("config.py", "tracking.py", "__init__.py"):
+    for name in ("config/__init__.py", "tracking.py", "__init__.py"):
         file = package / name
         file.write_text(file.read_text() + "\nANYTHING = 1\n")
     code_digest.cache_clear()

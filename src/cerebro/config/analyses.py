@@ -1,0 +1,118 @@
+"""Settings of what is measured: probes, comparisons, submission, ablations; and of devices."""
+
+from typing import Any, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from cerebro.config.settings import Settings, hint
+
+ProbeTarget = Literal[
+    "reaction_time",
+    "age",
+    "sex",
+    "p_factor",
+    "attention",
+    "internalizing",
+    "externalizing",
+    "eyes",
+    "task",
+    "movie_moment",
+    "identity",
+]
+
+
+RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
+"""Ridge penalties that cross-validation over subjects chooses from, where nothing else is said."""
+
+
+class Probes(Settings):
+    """Linear models on frozen features, after every phase and for a random encoder."""
+
+    targets: tuple[ProbeTarget, ...] = Field(default=get_args(ProbeTarget), min_length=1)
+    """What is predicted; see docs/probes.md."""
+    max_windows_per_subject: int = Field(default=60, gt=0)
+    """Windows of one subject in one set of windows (`fixed`, `eyes`, `trial`, `movie`), evenly spread."""
+    penalties: tuple[float, ...] = Field(default=(1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6), min_length=1)
+    """Ridge penalties (and inverse logistic C) tried by cross-validation over subjects."""
+
+
+class AdapterComparison(Settings):
+    """What `snakemake adapters` compares channel adapters with; no other step reads it."""
+
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    """Seeds of initial weights, training batches and hidden channels; each gives a value of its own."""
+    steps: int = Field(default=400, gt=0)
+    """Optimiser steps in which a learned adapter is trained to reconstruct hidden channels."""
+    batch_size: int = Field(default=32, gt=0)
+    """Windows in a batch of that training."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak learning rate of that training."""
+    max_windows_per_subject: int = Field(default=40, gt=0)
+    """Windows of one validation subject whose hidden channels are reconstructed, evenly spread."""
+
+
+class InterSubject(Settings):
+    """How alike held-out subjects respond to the same film, for every encoder."""
+
+    exclusion_seconds: float = Field(default=4.0, ge=0)
+    """Moments of a film closer to the right one than this are no candidates of retrieval."""
+    temperature: float = Field(default=0.07, gt=0)
+    """Temperature of the InfoNCE that is reported, the same for all encoders."""
+    components: int = Field(default=3, gt=0)
+    """Correlated components of the signal that the control uses."""
+    max_subjects: int = Field(default=40, ge=2)
+    """Subjects of a split that are compared, evenly spread; memory and time grow with their number and its
+    square."""
+
+
+class Submission(Settings):
+    """Which phases answer the two challenges."""
+
+    challenge_1: str
+    """A finetune phase with target `reaction_time`."""
+    challenge_2: str
+    """A finetune phase with target `externalizing`."""
+
+
+class Ablations(Settings):
+    """What `snakemake ablations` compares: variants of the graph of phases, each with several seeds."""
+
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    """Added to the seed of every phase of a variant; the simulation and the splits stay as they are."""
+    compare: tuple[str, ...] = ()
+    """The variants to compare, by name; empty compares all."""
+    variants: dict[str, dict[str, Any]]
+    """Overlays on `phases` by name, merged key by key; an entry of another `kind` takes a phase's place. The
+    key `submission` is an overlay on that section. `full`, which changes nothing, stands beside them."""
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> "Ablations":
+        for name, what in (("full", "the study as it is"), ("oracle", "who reads the simulation's truth")):
+            if name in self.variants:
+                raise ValueError(f"variants.{name}: this name is reserved for {what}")
+        for name in self.compare:
+            if name not in self.variants:
+                raise ValueError(f"compare: there is no variant '{name}'{hint(name, self.variants)}")
+        return self
+
+
+class Statistics(Settings):
+    """How sure each number is."""
+
+    resamples: int = Field(default=2000, ge=100)
+    """Bootstrap resamples of subjects behind each 95 % interval."""
+
+
+class Compute(Settings):
+    """Devices and workers: they cannot change what is computed, so no step re-runs when they change."""
+
+    accelerator: str = "auto"
+    """Lightning's accelerator: `auto`, `cpu`, `gpu`."""
+    devices: int | Literal["auto"] = "auto"
+    """Number of devices; more than one trains with DDP."""
+    precision: str = "32-true"
+    """Lightning's precision, for instance `bf16-mixed` on a GPU."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that load batches; 0 loads in the training process."""
+    threads: int = Field(default=2, gt=0)
+    """CPU threads of a training job."""

@@ -1,0 +1,164 @@
+"""Settings of the data: archives, simulation, download, shards, windows, splits."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cerebro.config.settings import Settings
+
+EXCLUDED_SUBJECTS = (
+    "sub-NDARWV769JM7",
+    "sub-NDARME789TD2",
+    "sub-NDARUA442ZVF",
+    "sub-NDARJP304NK1",
+    "sub-NDARTY128YLU",
+    "sub-NDARDW550GU6",
+    "sub-NDARLD243KRE",
+    "sub-NDARUJ292JXV",
+    "sub-NDARBA381JGH",
+)
+"""The nine subjects that the challenge's start kit leaves out (`sub_rm` in its Challenge 1 notebook)."""
+
+
+class SimulatedRelease(Settings):
+    """One simulated HBN release."""
+
+    subjects: int = Field(gt=0)
+    """Number of subjects."""
+    format: Literal["bdf", "set"] = "bdf"
+    """`bdf`: 100 Hz, 0.5 to 50 Hz, as the challenge ships it; `set`: 500 Hz EEGLAB, as OpenNeuro ships it."""
+
+
+class Simulation(Settings):
+    """The embedded raw data: how many subjects, which recordings, how long."""
+
+    seed: int = 0
+    """Seed of the whole population; subjects depend on it and on their own name only."""
+    effects: Literal["published", "shifted", "null"] = "published"
+    """`published`: as in the literature; `shifted`: other heads, noise and sizes within its ranges; `null`:
+    nothing in the EEG depends on the subject's labels, behaviour, eyes or films."""
+    releases: dict[str, SimulatedRelease]
+    """HBN releases by name (`R1`, `R5`, ...)."""
+    tuh_subjects: int = Field(default=12, ge=0)
+    """Number of TUH patients; 0 writes no TUH corpus."""
+    contrast_change_trials: int = Field(default=24, ge=3)
+    """Trials in the contrast change detection run (24 in the real one)."""
+    resting_cycles: int = Field(default=2, ge=1)
+    """Cycles of 20 s eyes open and 40 s eyes closed (5.5 in the real recording)."""
+    movies: tuple[Literal["DespicableMe", "DiaryOfAWimpyKid", "FunwithFractals", "ThePresent"], ...]
+    """Movies watched by every HBN subject."""
+    movie_seconds: float = Field(default=60.0, gt=4)
+    """Seconds of each movie that are recorded; shorter than the movie means a recording without its stop."""
+    tuh_seconds: float = Field(default=300.0, gt=4)
+    """Length of a TUH recording in seconds."""
+
+
+class Dataset(Settings):
+    """One archive of raw recordings."""
+
+    reader: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
+    """Who understands the folders: `hbn`, `tuh`, `files` (any folder of EEG files), or the dotted name of a
+    module of one's own."""
+    roots: tuple[Path, ...] = ()
+    """Folders to search; empty takes what the simulation wrote for this dataset."""
+    groups: int = Field(default=1, gt=0)
+    """Number of subject groups, one sharding job and one shard each; about one per 100 subjects."""
+    tasks: tuple[str, ...] = ()
+    """Tasks to keep, by BIDS name; empty keeps all."""
+    releases: tuple[str, ...] = ()
+    """Releases to keep (`R1`, ...); empty keeps all that lie below the roots."""
+    keep: tuple[str, ...] = ()
+    """The only subjects to take: names, or text files with one name a line (an entry with a `.` or a `/` is a
+    file, `#` begins a comment); empty takes all."""
+    exclude: tuple[str, ...] = ()
+    """Subjects to leave out, as names or files like `keep`."""
+    exclude_evaluation_of: tuple[Path, ...] = ()
+    """Folders of TUAB or TUEV copies: patients found there below `eval` are left out of this dataset, so that
+    nothing is pretrained on whom those benchmarks evaluate."""
+    max_failed_share: float = Field(default=0.1, ge=0, le=1)
+    """A step stops when more than one recording and more than this share of the dataset's is quarantined."""
+
+
+class Download(Settings):
+    """What `snakemake download` fetches: HBN-EEG from its public buckets. No other step reads it."""
+
+    releases: tuple[str, ...] = Field(min_length=1)
+    """HBN releases (`R1` to `R11`)."""
+    format: Literal["bdf", "bdf_mini", "set"] = "bdf"
+    """`bdf`: the challenge's copies, 100 Hz; `bdf_mini`: those of 20 subjects a release; `set`: OpenNeuro's
+    originals, 500 Hz."""
+    folder: Path
+    """Where the releases go, each in a folder of its own (`R5_L100_bdf`, `ds005509`)."""
+    tasks: tuple[str, ...] = ()
+    """Tasks to fetch, by BIDS name; empty fetches all."""
+    subjects: Annotated[int, Field(gt=0)] | tuple[str, ...] = ()
+    """Subjects to fetch, with or without `sub-`; a number takes that many of each release, the first by name;
+    empty fetches all."""
+    connections: int = Field(default=8, gt=0)
+    """Files fetched side by side."""
+    endpoint: str | None = None
+    """URL of an S3 server that holds a copy of the buckets; null is Amazon's."""
+
+
+class Preprocessing(Settings):
+    """From raw samples to shards."""
+
+    band: tuple[float, float] = (0.5, 50.0)
+    """Band-pass in Hz; recordings that the archive already band-passed are not filtered again."""
+    sfreq: float = Field(default=100.0, gt=0)
+    """Sampling rate of the shards in Hz."""
+
+
+class Quality(Settings):
+    """When a channel of a recording is bad, and what becomes of it; see docs/quality.md for the sources."""
+
+    bad_channels: Literal["mask", "interpolate"] = "mask"
+    """`mask`: bad channels are stored as zeros, which models take for absent ones; `interpolate`: spherical
+    splines over the good ones. Test releases are stored as recorded, as the challenge's scorer has them."""
+    max_interpolated: float = Field(default=0.25, gt=0, lt=1)
+    """Where a larger share of channels is bad they are masked, not interpolated: too little is left."""
+    flat_uv: float = Field(default=1.0, gt=0)
+    """A second in which a channel moves less than this (µV, peak to peak) is flat; a channel that is flat in
+    more than half of the recording is bad."""
+    max_dropouts: float = Field(default=0.01, ge=0, le=1)
+    """Share of flat seconds above which a channel is bad."""
+    max_clipped: float = Field(default=0.01, ge=0, le=1)
+    """Share of samples at the amplifier's limits, or beyond the store's, above which a channel is bad."""
+    noisy_deviations: float = Field(default=5.0, gt=0)
+    """Robust deviations of log amplitude above the other channels that make a channel bad."""
+    min_correlation: float = Field(default=0.4, gt=-1, lt=1)
+    """A second in which a channel correlates less with what the others predict for it is uncorrelated."""
+    max_uncorrelated: float = Field(default=0.05, ge=0, le=1)
+    """Share of uncorrelated seconds above which a channel is bad."""
+    mains_hz: Literal[50, 60] = 60
+    """Frequency of the mains where the recordings were made."""
+    line_noise_deviations: float = Field(default=4.0, gt=0)
+    """Robust deviations of log hum above the other channels that make a channel bad, if its hum also exceeds
+    its EEG."""
+
+
+class Windows(Settings):
+    """The window index: which windows are candidates and which are kept."""
+
+    seconds: float = Field(default=2.0, gt=0)
+    """Length of every window except the challenge's own, in seconds."""
+    stride_seconds: float = Field(default=2.0, gt=0)
+    """Distance between pretraining windows in seconds."""
+    movie_stride_seconds: float = Field(default=1.0, gt=0)
+    """Spacing of the grid of movie time shared by all subjects, in seconds."""
+    max_peak_to_peak: float = Field(default=800.0, gt=0)
+    """Windows whose median channel exceeds this peak-to-peak amplitude (µV) are dropped from training."""
+    max_bad_channels: float = Field(default=0.3, ge=0, le=1)
+    """Windows with a larger share of flat or outlying channels are dropped from training."""
+
+
+class Splits(Settings):
+    """Who trains, who selects, who is scored."""
+
+    test_releases: tuple[str, ...] = ("R5",)
+    """Releases that are only ever scored."""
+    validation_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the training subjects held out to select and stop."""
+    excluded_subjects: tuple[str, ...] = EXCLUDED_SUBJECTS
+    """Subjects left out altogether."""

@@ -1,0 +1,40 @@
+"""What all settings have in common."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, get_origin
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown keys forbidden, field docstrings become descriptions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed(cls, data: Any) -> Any:
+        """In every mapping of named things an entry that an overlay sets to null is removed."""
+        if not isinstance(data, Mapping):
+            return data
+        named = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is dict}
+        return {
+            key: _without_removed(key, value) if key in named and isinstance(value, Mapping) else value
+            for key, value in data.items()
+        }
+
+
+def _without_removed(key: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: entry for name, entry in entries.items() if entry is not None}
+    if entries and not kept:  # a default would not come back, and nobody asked for nothing
+        raise ValueError(
+            f"{key}: null removes an entry that is written out, and none is left; write those to keep"
+        )
+    return kept
+
+
+def hint(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """The end of an error about an unknown word: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
