@@ -259,5 +259,5 @@ def test_variants_that_do_not_fit_a_graph_stop_their_comparison_and_nothing_else
     starts = {"init": "pretrain"}
     asked = plan({"phases": {"contrast": None, "reaction_time": starts, "externalizing": starts}})
     assert list(asked.nodes) == ["tokenizer", "pretrain", "reaction_time", "externalizing"]
-    with pytest.raises(UserError, match=r"^ablations\.variants\.pairs_resting_state: "):
+    with pytest.raises(UserError, match=r"^ablations\.variants\.pairs_movie: "):
         asked.answering()
