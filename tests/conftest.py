@@ -16,6 +16,7 @@ TUH = ("Fp1", "Fp2", "C3", "C4", "O1", "O2", "Cz")
 SUBJECTS = {"train": 4, "validation": 2, "test": 2}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, those of one folder stay together, with their fixtures.
 
