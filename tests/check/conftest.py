@@ -97,6 +97,7 @@ OVERLAY: dict[str, Any] = {
         "hbn": {"roots": ["data/hbn"], "groups": 1},
         "tuh": {"roots": ["data/tuh"], "groups": 1},
     },
+    "phases": {"contrast": {"sources": {"movie": 1, "resting_state": None}}},  # these archives have no rest
 }
 
 
