@@ -29,9 +29,9 @@ submission: $(READY)
 smoke:
 	$(MAKE) submission CONFIG=config/smoke.yaml
 
-# Tests of one folder share what they build, so a folder goes to one process.
+# Tests of one file share what they build, so a file goes to one process.
 test: $(READY)
-	python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	ruff check .

@@ -16,15 +16,10 @@ TUH = ("Fp1", "Fp2", "C3", "C4", "O1", "O2", "Cz")
 SUBJECTS = {"train": 4, "validation": 2, "test": 2}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those of one folder stay together, with their fixtures.
-
-    The workflow's come first: they take longest.
-    """
-    items.sort(key=lambda item: item.path.parent.name != "workflow")
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+    """Run the workflow's tests first, those of the whole pipeline before all: they take longest."""
+    place = {"test_smoke.py": -2, "workflow": -1}
+    items.sort(key=lambda item: min(place.get(item.path.name, 0), place.get(item.path.parent.name, 0)))
 
 
 @dataclass(frozen=True)
