@@ -49,6 +49,7 @@ wildcard_constraints:
     compared="|".join([*PLAN.nodes, *PLAN.compared]),
     baseline="|".join(PLAN.baselines) or "-",
     target="reaction_time|externalizing",
+    split="validation|test",
 
 
 localrules:

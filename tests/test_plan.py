@@ -246,7 +246,7 @@ def test_a_baseline_is_fitted_and_compared_and_neither_trained_nor_probed_nor_ch
     assert not set(asked.baselines) & {*asked.nodes, *asked.phases, *asked.encoders}
     assert "floor" not in json.loads(asked.needed_windows())["phases"]
     assert json.loads(asked.baseline_settings("floor"))["features"] == "mean"
-    assert asked.answering()["reaction_time-age-0"].endswith("predictions/reaction_time-age-0.parquet")
+    assert asked.answering()["reaction_time-age-0"].endswith("predictions/test/reaction_time-age-0.parquet")
 
 
 def test_a_share_of_the_subjects_is_part_of_what_the_check_of_windows_looks_at() -> None:

@@ -233,7 +233,7 @@ def _summary(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from cerebro.submission.predict import predict
 
-    predict(options.phase, index=options.index, output=options.output)
+    predict(options.phase, split=options.split, index=options.index, output=options.output)
 
 
 def _baseline(options: argparse.Namespace) -> None:
@@ -241,7 +241,7 @@ def _baseline(options: argparse.Namespace) -> None:
     from cerebro.submission.baseline import answer
 
     settings = BaselinePhase.model_validate(options.settings)
-    answer(options.node, settings, index=options.index, output=options.output)
+    answer(options.node, settings, split=options.split, index=options.index, output=options.output)
 
 
 def _oracle(options: argparse.Namespace) -> None:
@@ -386,13 +386,16 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--index", type=Path, required=True)
     score.add_argument("--tracking", type=Path, required=True)
 
-    predict = command("predict", _predict, "answer all scored windows with one phase", settings=False)
+    predict = command("predict", _predict, "answer a challenge's windows with one phase", settings=False)
     predict.add_argument("--phase", type=Path, required=True, help="the folder of a finished finetune phase")
     predict.add_argument("--index", type=Path, required=True)
 
-    baseline = command("baseline", _baseline, "fit a baseline and answer all scored windows with it")
+    baseline = command("baseline", _baseline, "fit a baseline and answer a challenge's windows with it")
     baseline.add_argument("--node", required=True, help="the baseline's name")
     baseline.add_argument("--index", type=Path, required=True)
+
+    for answering in (predict, baseline):
+        answering.add_argument("--split", choices=["validation", "test"], required=True)
 
     oracle = command("oracle", _oracle, "answer from the ground truth of a simulated study", settings=False)
     oracle.add_argument("--target", choices=["reaction_time", "externalizing"], required=True)

@@ -331,7 +331,7 @@ class Plan:
             raise UserError("configuration: there is no section 'ablations', so nothing can be compared")
         check_networks(self.config, self.nodes)
         nodes = dict.fromkeys(node for lineup in self.lineups for node in lineup.answers().values())
-        return {node: f"{self.results}/predictions/{node}.parquet" for node in nodes}
+        return {node: f"{self.results}/predictions/test/{node}.parquet" for node in nodes}
 
     def ablation_settings(self) -> str:
         """What ``ablations`` reads."""

@@ -18,7 +18,7 @@ from cerebro.evaluation.baselines import (
     tangent_vectors,
 )
 from cerebro.recordings.montages import LAYOUTS
-from cerebro.submission.answers import scored_rows
+from cerebro.submission.answers import challenge_rows
 from cerebro.submission.baseline import answer
 
 
@@ -89,7 +89,7 @@ def test_what_the_eeg_tells_is_found_in_new_subjects(study, features):
     table.loc[table["kind"] == "trial", "reaction_time"] = carried
     settings = baseline(features)
     training = phase_windows(table, "x", settings, "train")
-    rows = scored_rows(table, "reaction_time", purpose="")
+    rows = challenge_rows(table, "reaction_time", "test", purpose="")
     found = fit_baseline("x", settings, training, rows, shards=study.shards)
     assert np.corrcoef(found, rows["reaction_time"])[0, 1] > 0.8
 
@@ -106,10 +106,11 @@ def test_answers_follow_from_training_windows_alone(study, tmp_path):
         (tmp_path / name / "shards").symlink_to(study.shards)
         table.to_parquet(folder / "index.parquet")
         for features in ("mean", "age_sex", "age_sex_run", "spectral"):
-            answer("x", baseline(features), index=folder / "index.parquet", output=tmp_path / name / features)
+            index, output = folder / "index.parquet", tmp_path / name / features
+            answer("x", baseline(features), split="test", index=index, output=output)
     for features in ("mean", "age_sex", "age_sex_run", "spectral"):
         true, other = (pd.read_parquet(tmp_path / name / features) for name in ("true", "other"))
-        assert list(true) == ["window", "subject", "truth", "prediction"]
+        assert list(true) == ["window", "subject", "recording", "onset", "truth", "prediction"]
         np.testing.assert_array_equal(true["prediction"], other["prediction"])
         assert other["truth"].to_numpy() == pytest.approx(true["truth"].to_numpy() + 7)
     training = study.table[(study.table["kind"] == "trial") & (study.table["split"] == "train")]
@@ -124,7 +125,7 @@ def test_shuffled_labels_give_a_model_that_knows_nothing(study):
     true, shuffled = (
         phase_windows(table, "x", baseline("age_sex", shuffle_labels=on), "train") for on in (False, True)
     )
-    wanted = scored_rows(table, "reaction_time", purpose="")
+    wanted = challenge_rows(table, "reaction_time", "test", purpose="")
     found = fit_baseline("x", baseline("age_sex"), true, wanted, shards=study.shards)
     assert found == pytest.approx(wanted["reaction_time"].to_numpy(), abs=0.01)
     control = fit_baseline("x", baseline("age_sex"), shuffled, wanted, shards=study.shards)

@@ -146,7 +146,7 @@ def test_ablations_train_what_their_variants_change_and_share_the_rest(finished:
         *(f"Training {phase}-no_contrast-{seed}" for phase in PHASES[3:] for seed in (0, 1)),
     }
     assert not any(job.startswith(("Preprocessing", "Probing")) for job in jobs)
-    fitted = {f"Fitting {phase}-age_sex-0" for phase in PHASES[3:]}  # once for both seeds
+    fitted = {f"Fitting {phase}-age_sex-0 for test windows" for phase in PHASES[3:]}  # once for both seeds
     assert {job for job in jobs if job.startswith("Fitting")} == fitted
     assert "Comparing the variants" in jobs
 

@@ -8,11 +8,11 @@ rule predict:
         audit=rules.audit.output[0],
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
     output:
-        f"{R}/predictions/{{phase}}.parquet",
+        f"{R}/predictions/{{split}}/{{phase}}.parquet",
     log:
-        f"{R}/logs/predictions/{{phase}}.log",
+        f"{R}/logs/predictions/{{split}}/{{phase}}.log",
     benchmark:
-        f"{R}/benchmarks/predictions/{{phase}}.tsv"
+        f"{R}/benchmarks/predictions/{{split}}/{{phase}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -24,10 +24,10 @@ rule predict:
         folder=lambda wildcards: PLAN.phase_folder(wildcards.phase),
         code=lambda wildcards: PLAN.encoder_code("cerebro.submission.predict", wildcards.phase),
     message:
-        "Answers of {wildcards.phase}"
+        "Answers of {wildcards.phase} on {wildcards.split} windows"
     shell:
-        "python -m cerebro.cli predict --phase {params.folder:q} --index {input.index:q}"
-        " --output {output:q} &> {log:q}"
+        "python -m cerebro.cli predict --phase {params.folder:q} --split {wildcards.split}"
+        " --index {input.index:q} --output {output:q} &> {log:q}"
 
 
 rule baseline:
@@ -36,11 +36,11 @@ rule baseline:
         audit=rules.audit.output[0],
         shards=expand(rules.shard.output.signals, group=PLAN.groups),
     output:
-        f"{R}/predictions/{{baseline}}.parquet",
+        f"{R}/predictions/{{split}}/{{baseline}}.parquet",
     log:
-        f"{R}/logs/predictions/{{baseline}}.log",
+        f"{R}/logs/predictions/{{split}}/{{baseline}}.log",
     benchmark:
-        f"{R}/benchmarks/predictions/{{baseline}}.tsv"
+        f"{R}/benchmarks/predictions/{{split}}/{{baseline}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -51,10 +51,10 @@ rule baseline:
         settings=lambda wildcards: PLAN.baseline_settings(wildcards.baseline),
         code=code_digest("cerebro.submission.baseline"),
     message:
-        "Fitting {wildcards.baseline}"
+        "Fitting {wildcards.baseline} for {wildcards.split} windows"
     shell:
         "python -m cerebro.cli baseline --node {wildcards.baseline:q} --settings {params.settings:q}"
-        " --index {input.index:q} --output {output:q} &> {log:q}"
+        " --split {wildcards.split} --index {input.index:q} --output {output:q} &> {log:q}"
 
 
 rule oracle:
@@ -62,11 +62,11 @@ rule oracle:
         marker=f"{R}/raw/simulation.json",
         index=rules.windows.output.index,
     output:
-        f"{R}/predictions/oracle-{{target}}.parquet",
+        f"{R}/predictions/test/oracle-{{target}}.parquet",
     log:
-        f"{R}/logs/predictions/oracle-{{target}}.log",
+        f"{R}/logs/predictions/test/oracle-{{target}}.log",
     benchmark:
-        f"{R}/benchmarks/predictions/oracle-{{target}}.tsv"
+        f"{R}/benchmarks/predictions/test/oracle-{{target}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 1

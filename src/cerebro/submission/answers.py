@@ -1,6 +1,7 @@
-"""The windows that the challenges score, and what a node answers on them: one file per node."""
+"""The windows that the challenges ask about, and what a node answers on them: one file per split and node."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,13 @@ from cerebro.files import atomic_path
 CHALLENGES = {1: ("trial", "reaction_time"), 2: ("crop", "externalizing")}
 """Kind of window and label of each challenge."""
 
+AnswerSplit = Literal["validation", "test"]
+"""Whose windows are answered: those of the held-out releases are scored, those of validation subjects say how
+much each member of an ensemble counts."""
 
-def scored_rows(index: pd.DataFrame, target: str, *, purpose: str) -> pd.DataFrame:
-    """Rows of the window index that the challenge of a target scores, in its order.
+
+def challenge_rows(index: pd.DataFrame, target: str, split: AnswerSplit, *, purpose: str) -> pd.DataFrame:
+    """Rows of the window index that the challenge of a target asks about, in its order.
 
     Raises
     ------
@@ -22,11 +27,15 @@ def scored_rows(index: pd.DataFrame, target: str, *, purpose: str) -> pd.DataFra
         When there are none; ``purpose`` says what for.
     """
     kind = next(kind for kind, label in CHALLENGES.values() if label == target)
-    return select_windows(index, kind=kind, splits=["test"], label=target, purpose=purpose)
+    return select_windows(index, kind=kind, splits=[split], label=target, purpose=purpose)
 
 
 def write_answers(rows: pd.DataFrame, target: str, answers: NDArray[np.float64], *, output: Path) -> None:
-    """Write parquet, one row per window: ``window``, ``subject``, ``truth``, ``prediction``."""
-    frame = rows[["window", "subject"]].assign(truth=rows[target].astype(float), prediction=answers)
+    """Write parquet, one row per window.
+
+    Its columns: ``window``, ``subject``, ``recording``, ``onset`` (s), ``truth``, ``prediction``.
+    """
+    columns = ["window", "subject", "recording", "onset"]
+    frame = rows[columns].assign(truth=rows[target].astype(float), prediction=answers)
     with atomic_path(output) as temporary:
         frame.to_parquet(temporary, index=False)

@@ -1,21 +1,22 @@
-"""What a baseline answers on the windows that the challenges score: fitted and applied in one step."""
+"""What a baseline answers on the windows that its challenge asks about: fitted and applied in one step."""
 
 from pathlib import Path
 
 from cerebro.config import BaselinePhase
 from cerebro.data.selection import phase_windows, read_index, shards_folder
 from cerebro.evaluation.baselines import fit_baseline
-from cerebro.submission.answers import scored_rows, write_answers
+from cerebro.submission.answers import AnswerSplit, challenge_rows, write_answers
 
 
-def answer(node: str, settings: BaselinePhase, *, index: Path, output: Path) -> None:
-    """Fit on the windows that a finetune phase of the same target would train on; answer the scored ones.
+def answer(node: str, settings: BaselinePhase, *, split: AnswerSplit, index: Path, output: Path) -> None:
+    """Fit on the windows that a finetune phase of the same target would train on; answer those of one split.
 
     Parameters
     ----------
     node : str
         The baseline's name.
     settings : BaselinePhase
+    split : {'validation', 'test'}
     index : Path
         The window index.
     output : Path
@@ -28,6 +29,6 @@ def answer(node: str, settings: BaselinePhase, *, index: Path, output: Path) -> 
     """
     table = read_index(index)
     training = phase_windows(table, node, settings, "train")
-    rows = scored_rows(table, settings.target, purpose=f"the answers of {node}")
+    rows = challenge_rows(table, settings.target, split, purpose=f"the answers of {node}")
     answers = fit_baseline(node, settings, training, rows, shards=shards_folder(index))
     write_answers(rows, settings.target, answers, output=output)

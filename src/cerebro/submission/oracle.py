@@ -5,7 +5,7 @@ from pathlib import Path
 from cerebro.config import Target
 from cerebro.data.selection import read_index
 from cerebro.simulation.oracle import oracle
-from cerebro.submission.answers import scored_rows, write_answers
+from cerebro.submission.answers import challenge_rows, write_answers
 
 
 def answer_oracle(target: Target, *, marker: Path, index: Path, output: Path) -> None:
@@ -21,5 +21,5 @@ def answer_oracle(target: Target, *, marker: Path, index: Path, output: Path) ->
     output : Path
         As :func:`cerebro.submission.answers.write_answers` writes it.
     """
-    rows = scored_rows(read_index(index), target, purpose=f"the oracle of {target}")
+    rows = challenge_rows(read_index(index), target, "test", purpose=f"the oracle of {target}")
     write_answers(rows, target, oracle(rows["subject"], target, marker=marker), output=output)

@@ -1,4 +1,4 @@
-"""What a finished finetune phase answers on the windows that the challenge scores, without packaging it.
+"""What a finished finetune phase answers on the windows that its challenge asks about, without packaging it.
 
 The answers are those of the zip: the same predictor on the same windows, in µV instead of volts. A study
 with hundreds of lineages compares them from these files; only the submission itself is packaged.
@@ -12,26 +12,27 @@ import torch
 from cerebro.data.card import load_predictor, read_card
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
-from cerebro.submission.answers import scored_rows, write_answers
+from cerebro.submission.answers import AnswerSplit, challenge_rows, write_answers
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the answers."""
 
 
-def predict(folder: Path, *, index: Path, output: Path) -> None:
-    """Predict every scored window of the held-out releases.
+def predict(folder: Path, *, split: AnswerSplit, index: Path, output: Path) -> None:
+    """Predict every window that the challenge asks about in one split.
 
     Parameters
     ----------
     folder : Path
         A finished finetune phase.
+    split : {'validation', 'test'}
     index : Path
         The window index.
     output : Path
         As :func:`cerebro.submission.answers.write_answers` writes it.
     """
     model, target = load_predictor(folder), read_card(folder)["target"]
-    rows = scored_rows(read_index(index), target, purpose=f"the answers of {folder}")
+    rows = challenge_rows(read_index(index), target, split, purpose=f"the answers of {folder}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, dataset = model.to(device), WindowDataset(rows, shards_folder(index))
     answers = np.empty(len(rows))
