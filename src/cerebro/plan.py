@@ -255,8 +255,8 @@ class Plan:
         if encoder in (RANDOM, SIGNAL):
             return []
         phase, _, checkpoint = encoder.partition("@")
-        weights = "checkpoints.safetensors" if checkpoint else "encoder.safetensors"
-        return [f"{self.phase_folder(phase)}/{name}" for name in (weights, "card.json")]
+        weights = ["checkpoints.safetensors"] if checkpoint else ["encoder.safetensors", "head.safetensors"]
+        return [f"{self.phase_folder(phase)}/{name}" for name in (*weights, "card.json")]
 
     def encoder_option(self, encoder: str) -> list[str]:
         """The part of the command line that names the encoder to probe or to compare."""

@@ -45,7 +45,14 @@ def test_every_promised_file_is_there(smoke: Any) -> None:
     assert [name for name in promised if not (results / name).is_file()] == []
 
 
-PHASE_FILES = ("encoder.safetensors", "checkpoints.safetensors", "card.json", "metrics.json", "history.csv")
+PHASE_FILES = (
+    "encoder.safetensors",
+    "head.safetensors",
+    "checkpoints.safetensors",
+    "card.json",
+    "metrics.json",
+    "history.csv",
+)
 
 
 def test_the_run_ends_with_the_table_of_scores_on_the_terminal(smoke: Any) -> None:

@@ -31,7 +31,7 @@ rule phase:
         parents=lambda wildcards: expand(
             "{folder}/{file}",
             folder=PLAN.phase_parents(wildcards.phase).values(),
-            file=["encoder.safetensors", "card.json"],
+            file=["encoder.safetensors", "head.safetensors", "card.json"],
         ),
         weights=lambda wildcards: PLAN.phase_weights(wildcards.phase),
         index=rules.windows.output.index,
@@ -42,6 +42,7 @@ rule phase:
         multiext(
             f"{R}/phases/{{phase}}/",
             encoder="encoder.safetensors",
+            head="head.safetensors",
             checkpoints="checkpoints.safetensors",
             card="card.json",
             metrics="metrics.json",

@@ -20,6 +20,8 @@ from cerebro.models.tokenizer import NeuralTokenizer, build_tokenizer
 from cerebro.recordings.montages import layout_positions
 
 ENCODER_PREFIX = "encoder."
+WEIGHTS = ("encoder.safetensors", "head.safetensors")
+"""Files of a phase's weights: the encoder, and what sits on top of it."""
 
 
 def write_phase_output(folder: Path, model: nn.Module, card: dict[str, Any]) -> None:
@@ -36,7 +38,7 @@ def write_phase_output(folder: Path, model: nn.Module, card: dict[str, Any]) -> 
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     encoder = {k.removeprefix(ENCODER_PREFIX): v for k, v in state.items() if k.startswith(ENCODER_PREFIX)}
     head = {key: value for key, value in state.items() if not key.startswith(ENCODER_PREFIX)}
-    for name, part in (("encoder.safetensors", encoder), ("head.safetensors", head)):
+    for name, part in zip(WEIGHTS, (encoder, head), strict=True):
         with atomic_path(Path(folder) / name) as temporary:
             save_file(part, temporary)
     assert isinstance(model.encoder, TokenEncoder)

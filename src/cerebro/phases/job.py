@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file
 
 from cerebro.config import AnyPhase, Architecture, BraindecodeSettings, Compute, read_architecture
-from cerebro.data.card import random_encoder, read_card
+from cerebro.data.card import WEIGHTS, random_encoder, read_card
 from cerebro.data.networks import read_weights
 from cerebro.data.selection import phase_windows, read_index, shards_folder
 from cerebro.errors import UserError
@@ -116,7 +116,7 @@ class PhaseJob:
 
     def fingerprint(self, settings: dict[str, Any]) -> str:
         """Digest of all that determines the result; a checkpoint of another fingerprint is never resumed."""
-        inputs = [folder / "encoder.safetensors" for _, folder in sorted(self.parents.items())]
+        inputs = [folder / name for _, folder in sorted(self.parents.items()) for name in WEIGHTS]
         if isinstance(self.architecture, BraindecodeSettings) and self.architecture.weights is not None:
             inputs.append(self.architecture.weights)
         return digest_text(repr((settings, digest_file(self.index), [digest_file(path) for path in inputs])))
