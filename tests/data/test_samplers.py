@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch.distributed as dist
 
-from cerebro.data.samplers import MixedSampler, MomentSampler, SequentialSampler, ShuffledSampler, spread
+from cerebro.data.samplers import MixedSampler, MomentSampler, SequentialSampler, ShuffledSampler
+from cerebro.data.spread import spread
 from cerebro.errors import UserError
 
 

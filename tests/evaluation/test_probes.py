@@ -9,7 +9,7 @@ from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
 from cerebro.evaluation.feature_store import read_features
 from cerebro.evaluation.features import extract_features, run_features
-from cerebro.evaluation.probes import probe, run_probes
+from cerebro.evaluation.probes import answer, run_probes, scored
 from cerebro.evaluation.targets import TARGETS
 from cerebro.evaluation.window_sets import probed_windows
 from cerebro.files import read_json
@@ -43,6 +43,10 @@ def _population(random: np.random.Generator, n_subjects: int = 60, n_windows: in
     windows["movie"] = "ThePresent"
     windows["movie_time"] = windows["onset"]
     return windows
+
+
+def probe(target, features, windows, *, probes, resamples):
+    return scored(answer(target, features, windows, penalties=probes.penalties), target, resamples=resamples)
 
 
 def _planted(windows: pd.DataFrame, name: str, random: np.random.Generator) -> np.ndarray:

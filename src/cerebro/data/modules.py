@@ -16,8 +16,8 @@ from cerebro.data.samplers import (
     MomentSampler,
     SequentialSampler,
     ShuffledSampler,
-    spread,
 )
+from cerebro.data.spread import spread
 from cerebro.data.windows import SFREQ, WindowDataset
 
 

@@ -249,10 +249,3 @@ class SequentialSampler(EpochSampler):
     def draw(self, step: int) -> list[int]:
         """Rows of one batch."""
         return [int(row) for row in self.batches[step]]
-
-
-def spread(n_windows: int, at_most: int) -> np.ndarray:
-    """Numbers of at most ``at_most`` windows, evenly spread over ``n_windows``."""
-    if n_windows <= at_most:
-        return np.arange(n_windows)
-    return np.linspace(0, n_windows - 1, at_most).round().astype(int)

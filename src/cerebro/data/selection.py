@@ -18,7 +18,7 @@ from cerebro.config import (
     TokenizerPhase,
 )
 from cerebro.data.moments import KINDS, named, with_moments
-from cerebro.data.samplers import spread
+from cerebro.data.spread import spread
 from cerebro.data.subjects import part_of_subjects, shuffled
 from cerebro.errors import UserError
 from cerebro.files import write_json

@@ -24,7 +24,7 @@ from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.features import probed_features
 from cerebro.evaluation.metrics import mae
-from cerebro.evaluation.probes import probe_targets
+from cerebro.evaluation.probes import answer_targets, scored
 from cerebro.evaluation.reconstruction import SCENARIOS, reconstruction_errors, train_reconstruction
 from cerebro.evaluation.targets import TARGETS, needed_sets
 from cerebro.evaluation.window_sets import probed_windows
@@ -238,9 +238,8 @@ def _probes(
             model = random_encoder(encoder.model_copy(update={"adapter": "zero_pad"}), seed).eval()
             model.adapter = adapter
             features = probed_features(model, windows, shards=shards)
-            found = probe_targets(features, known, probes=probes, resamples=1)
-            for target, result in found.items():
-                metric = TARGETS[target].metric
+            for target, found in answer_targets(features, known, probes=probes).items():
+                result, metric = scored(found, TARGETS[target], resamples=1), TARGETS[target].metric
                 entry = results.setdefault(name, {}).setdefault(target, {"metric": metric, "seeds": []})
                 if "not_measurable" in result:
                     entry["not_measurable"] = result["not_measurable"]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cerebro.data.samplers import spread
+from cerebro.data.spread import spread
 from cerebro.evaluation.forms import Answer, Measure
 from cerebro.evaluation.linear import TooFewSubjects, fit_classes
 from cerebro.evaluation.metrics import mean_value

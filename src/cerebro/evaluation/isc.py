@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from cerebro.config import InterSubject, Statistics, read_architecture
 from cerebro.data.card import load_contrastive, load_encoder, random_encoder, read_card
 from cerebro.data.moments import with_moments
-from cerebro.data.samplers import spread
 from cerebro.data.selection import read_index, shards_folder
+from cerebro.data.spread import spread
 from cerebro.evaluation.corrca import correlated_components
 from cerebro.evaluation.features import extract
 from cerebro.evaluation.synchrony import synchrony, viewings

@@ -6,7 +6,7 @@ fitted on held-out subjects alone.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from cerebro.config import Probes, Statistics
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.feature_store import Features, read_features
-from cerebro.evaluation.forms import FORMS, Measure
+from cerebro.evaluation.forms import FORMS, Answer, Measure
 from cerebro.evaluation.identity import identity
 from cerebro.evaluation.linear import TooFewSubjects
 from cerebro.evaluation.targets import TARGETS, Target
-from cerebro.files import write_json
+from cerebro.files import atomic_path, write_json
 from cerebro.tracking import start_run
 
 ALL_FORMS = {**FORMS, "identity": identity}
 
 
 def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: Path, output: Path) -> None:
-    """Probe one encoder for all configured targets; write a JSON file and an MLflow run.
+    """Probe one encoder for all configured targets; write its scores, its answers and an MLflow run.
 
     Parameters
     ----------
@@ -41,13 +41,16 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
     output : Path
         JSON: ``{"node", "lineage", "targets": {target: ...}}``. A measured target has ``metrics`` (each with
         ``value``, ``low``, ``high`` and the ``floor`` without EEG), ``unit``, ``penalties`` of the folds and
-        counts; one that the data do not allow has ``not_measurable`` with the reason.
+        counts; one that the data do not allow has ``not_measurable`` with the reason. Beside it, with the
+        suffix ``.parquet``, one row per sample of each measured target: ``target``, ``subject``, and what its
+        leading metric compares, ``truth`` and ``prediction``. The samples are the same for every encoder.
     """
     probes = Probes.model_validate(settings["probes"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples
     origin, sets = read_features(features)
     node, lineage = origin["node"], origin["lineage"]
-    results = probe_targets(sets, pd.read_parquet(index), probes=probes, resamples=resamples)
+    answers = answer_targets(sets, pd.read_parquet(index), probes=probes)
+    results = {name: scored(answer, TARGETS[name], resamples=resamples) for name, answer in answers.items()}
     for name, result in results.items():
         if "not_measurable" in result:
             print(f"probe {name} of '{node}' is not measurable: {result['not_measurable']}", flush=True)
@@ -56,33 +59,30 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
         tags |= {"cerebro.lineage": " > ".join(lineage), "cerebro.parent.encoder": origin["mlflow_run_id"]}
     params = {"max_windows_per_subject": probes.max_windows_per_subject, "resamples": resamples}
     with start_run(store, name=f"probe {node}", kind="probe", tags=tags, params=params) as run:
+        with atomic_path(output.with_suffix(".parquet")) as temporary:
+            _tabulated(answers).to_parquet(temporary, index=False)
         write_json(output, {"node": node, "lineage": lineage, "targets": results})
         run.log_metrics(_tracked(results))
         run.log_artifact(output)
 
 
-def probe_targets(
-    sets: Mapping[str, Features], index: pd.DataFrame, *, probes: Probes, resamples: int
-) -> dict[str, dict[str, Any]]:
-    """Probe features for all configured targets, by name; see :func:`probe` for each."""
+def answer_targets(
+    sets: Mapping[str, Features], index: pd.DataFrame, *, probes: Probes
+) -> dict[str, Answer | TooFewSubjects]:
+    """Fit all configured targets, by name: what each form found, or why it cannot be measured."""
     rows = index.set_index("window", drop=False)
-    results: dict[str, dict[str, Any]] = {}
+    answers: dict[str, Answer | TooFewSubjects] = {}
     for name in probes.targets:
         part = sets[TARGETS[name].windows]
         windows = rows.loc[part.window].reset_index(drop=True)
-        results[name] = probe(TARGETS[name], part.values, windows, probes=probes, resamples=resamples)
-    return results
+        answers[name] = answer(TARGETS[name], part.values, windows, penalties=probes.penalties)
+    return answers
 
 
-def probe(
-    target: Target,
-    features: NDArray[np.float32],
-    windows: pd.DataFrame,
-    *,
-    probes: Probes,
-    resamples: int,
-) -> dict[str, Any]:
-    """Fit and score one target.
+def answer(
+    target: Target, features: NDArray[np.float32], windows: pd.DataFrame, *, penalties: Sequence[float]
+) -> Answer | TooFewSubjects:
+    """Fit one target.
 
     Parameters
     ----------
@@ -90,21 +90,20 @@ def probe(
     features : array, shape (n, dim)
     windows : DataFrame, n rows
         Rows of the window index; those of training subjects are left out.
-    probes : Probes
-        Penalties to choose from.
-    resamples : int
-        Bootstrap resamples of test subjects.
-
-    Returns
-    -------
-    dict
-        The target's part of the file that :func:`run_probes` writes.
+    penalties : sequence of float
+        To choose from.
     """
     x, samples = _samples(target, features, windows)
     try:
-        answer = ALL_FORMS[target.form](x, samples, probes.penalties)
+        return ALL_FORMS[target.form](x, samples, penalties)
     except TooFewSubjects as error:
-        return {"not_measurable": str(error)}
+        return error
+
+
+def scored(answer: Answer | TooFewSubjects, target: Target, *, resamples: int) -> dict[str, Any]:
+    """Score the answers of one target: its part of the file that :func:`run_probes` writes."""
+    if isinstance(answer, TooFewSubjects):
+        return {"not_measurable": str(answer)}
     bootstrap = SubjectBootstrap(answer.subjects, resamples=resamples)
     scores = {name: _score(one, answer.subjects, bootstrap) for name, one in answer.measures.items()}
     leading = {target.metric: scores.pop(target.metric)}
@@ -116,6 +115,18 @@ def probe(
         "n_scored": len(answer.subjects),
         "n_training_subjects": answer.n_fitted,
     }
+
+
+def _tabulated(answers: Mapping[str, Answer | TooFewSubjects]) -> pd.DataFrame:
+    """What the leading metrics compare, one row per sample and measured target."""
+    columns = ["target", "subject", "truth", "prediction"]
+    parts = [pd.DataFrame(columns=columns)]
+    for name, found in answers.items():
+        if isinstance(found, Answer):
+            measure = found.measures[TARGETS[name].metric]
+            columns_of = (name, found.subjects, measure.truth, measure.predicted)
+            parts.append(pd.DataFrame(dict(zip(columns, columns_of, strict=True))))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _samples(

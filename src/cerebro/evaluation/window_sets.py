@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cerebro.data.samplers import spread
 from cerebro.data.selection import evenly_per_subject
+from cerebro.data.spread import spread
 from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
 from cerebro.evaluation.targets import WindowSet
