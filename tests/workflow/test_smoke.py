@@ -1,11 +1,13 @@
 """The whole pipeline at its smallest, from raw files to the score, and what a kill in the middle leaves."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +152,20 @@ def kill_with_children(process: subprocess.Popen[bytes]) -> None:
     for child in children:
         os.kill(child.pid, signal.SIGKILL)
     process.wait()
+
+
+def test_windows_that_a_phase_needs_and_lacks_stop_the_run_before_any_training(
+    smoke: Any, tmp_path: Path
+) -> None:
+    """The failed step's log says which filter removed them; shards are taken over from the finished study."""
+    study = replace(smoke, folder=tmp_path / "study")
+    shutil.copytree(smoke.folder, study.folder)
+    shutil.rmtree(study.folder / "results/smoke/phases")
+    done = study.snakemake("submission", overlay={"windows": {"max_peak_to_peak": 0.001}})
+    assert done.returncode == 1
+    terminal = done.stdout + done.stderr
+    assert "no window is left for phase" in terminal
+    assert "0 that quality kept" in terminal
+    assert "Traceback" not in terminal
+    assert "Preprocessing" not in terminal
+    assert not list(study.folder.glob("results/smoke/phases/*"))

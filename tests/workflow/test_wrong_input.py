@@ -1,8 +1,5 @@
 """A mistake gets one sentence on the terminal before anything runs, and no traceback."""
 
-import shutil
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,20 +31,3 @@ def test_a_mistake_gets_one_sentence(overlay: dict[str, Any], sentence: str, emp
     said = [line for line in done.stderr.splitlines() if not line.startswith(("Using ", "Config file "))]
     assert said == [f"cerebro: {sentence}"]
     assert not (empty.folder / "results").exists()
-
-
-def test_windows_that_a_phase_needs_and_lacks_stop_the_run_before_any_training(
-    smoke: Any, tmp_path: Path
-) -> None:
-    """The failed step's log says which filter removed them; shards are taken over from the finished study."""
-    study = replace(smoke, folder=tmp_path / "study")
-    shutil.copytree(smoke.folder, study.folder)
-    shutil.rmtree(study.folder / "results/smoke/phases")
-    done = study.snakemake("submission", overlay={"windows": {"max_peak_to_peak": 0.001}})
-    assert done.returncode == 1
-    terminal = done.stdout + done.stderr
-    assert "no window is left for phase" in terminal
-    assert "0 that quality kept" in terminal
-    assert "Traceback" not in terminal
-    assert "Preprocessing" not in terminal
-    assert not list(study.folder.glob("results/smoke/phases/*"))
