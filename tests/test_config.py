@@ -178,6 +178,17 @@ WRONG = {
         {"phases": {"mean": BASELINE}, "submission": {"challenge_1": "mean"}},
         "submission.challenge_1: 'mean' is a baseline: ablations can compare it, but it has no encoder",
     ),
+    "an ensemble with a phase of the other target": (
+        {"submission": {"challenge_2": ["externalizing", "reaction_time"]}},
+        "submission.challenge_2: 'reaction_time' is no finetune phase with target externalizing",
+    ),
+    "an ensemble of one phase twice": (
+        {"submission": {"challenge_2": ["externalizing", "externalizing"]}},
+        "submission.challenge_2: externalizing is named twice",
+    ),
+    "a seed twice": ({"submission": {"seeds": [0, 1, 0]}}, "submission.seeds: 0 is named twice"),
+    "an ensemble of nobody": ({"submission": {"challenge_1": []}}, "submission.challenge_1: "),
+    "weights that nobody fits": ({"submission": {"weights": "test"}}, "submission.weights: "),
     "a baseline that trains": (
         {"phases": {"mean": {**BASELINE, "epochs": 3}}},
         "unknown key 'phases.mean.epochs'",

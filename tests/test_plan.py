@@ -140,7 +140,7 @@ def test_networks_of_variants_are_built_only_when_variants_are_compared() -> Non
     network = {"init": None, "encoder": {"braindecode": "EEGNex"}}
     asked = plan({"ablations": {"seeds": [0], "variants": {"wrong": {"reaction_time": network}}}})
     with pytest.raises(UserError, match="braindecode has no model 'EEGNex'"):
-        asked.answering()
+        asked.compared_answers()
 
 
 def test_published_weights_are_an_input_of_the_phase_that_starts_from_them(tmp_path: Path) -> None:
@@ -246,7 +246,33 @@ def test_a_baseline_is_fitted_and_compared_and_neither_trained_nor_probed_nor_ch
     assert not set(asked.baselines) & {*asked.nodes, *asked.phases, *asked.encoders}
     assert "floor" not in json.loads(asked.needed_windows())["phases"]
     assert json.loads(asked.baseline_settings("floor"))["features"] == "mean"
-    assert asked.answering()["reaction_time-age-0"].endswith("predictions/test/reaction_time-age-0.parquet")
+    assert "results/demo/predictions/test/reaction_time-age-0.parquet" in asked.compared_answers()
+
+
+def test_seeds_of_the_submission_train_their_lineages_and_are_packaged_and_not_probed() -> None:
+    before, after = plan(), plan({"submission": {"seeds": [0, 1]}})
+    assert after.phases == before.phases
+    assert after.encoders == before.encoders
+    members = [f"results/demo/phases/{name}" for name in ("reaction_time", "reaction_time-full-1")]
+    assert after.package_options()[:3] == ["--challenge-1", *members]
+    assert f"{members[1]}/card.json" in after.submitted_cards()
+    assert after.phase_parents("pretrain-full-1") == {"tokenizer": "results/demo/phases/tokenizer-full-1"}
+    without = plan({"submission": {"seeds": [0, 1]}, "ablations": {"compare": [], "seeds": [0]}})
+    assert set(without.nodes) >= {"reaction_time-full-1", "externalizing-full-1", "contrast-full-1"}
+
+
+def test_answers_to_validation_windows_are_asked_for_only_where_weights_are_fitted() -> None:
+    members = {"challenge_1": "reaction_time", "challenge_2": ["externalizing", "second"]}
+    second = {"second": {**SCRATCH, "seed": 1}}
+    variants = {"fitted": {"submission": {"weights": "validation"}}}
+    overlay = {"phases": second, "submission": members, "ablations": {"seeds": [0], "variants": variants}}
+    asked = plan(overlay)
+    wanted = [f"results/demo/predictions/validation/{name}.parquet" for name in members["challenge_2"]]
+    assert asked.submitted_answers() == []
+    assert asked.weighing_answers() == wanted  # a single member counts fully
+    asked = plan({**overlay, "submission": {**members, "weights": "validation"}})
+    assert asked.submitted_answers() == wanted
+    assert asked.package_options()[-3:] == ["--validation", *wanted]
 
 
 def test_a_share_of_the_subjects_is_part_of_what_the_check_of_windows_looks_at() -> None:
@@ -260,4 +286,4 @@ def test_variants_that_do_not_fit_a_graph_stop_their_comparison_and_nothing_else
     asked = plan({"phases": {"contrast": None, "reaction_time": starts, "externalizing": starts}})
     assert list(asked.nodes) == ["tokenizer", "pretrain", "reaction_time", "externalizing"]
     with pytest.raises(UserError, match=r"^ablations\.variants\.pairs_movie: "):
-        asked.answering()
+        asked.compared_answers()

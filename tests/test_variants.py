@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from snakemake.utils import update_config
 
 from cerebro.config import BaselinePhase, Config, load_config
 from cerebro.errors import UserError
-from cerebro.variants import expand
+from cerebro.variants import answering, expand
 
 CONFIG = Path(__file__).parents[1] / "config"
 SAME = {"temperatures": {frozenset({"full", "temperature_0.07"})}}
@@ -42,19 +43,19 @@ def test_the_full_study_with_its_own_seed_adds_no_training() -> None:
     config = study({}, [0])
     nodes, lineups = expand(config)
     assert nodes == config.phases
-    assert [lineup.answers() for lineup in lineups] == [{1: "reaction_time", 2: "externalizing"}]
+    assert [lineup.members() for lineup in lineups] == [{1: ("reaction_time",), 2: ("externalizing",)}]
 
 
 def test_a_variant_shares_the_ancestors_that_it_does_not_change() -> None:
     nodes, lineups = expand(study({"no_contrast": {"reaction_time": {"init": "pretrain"}}}, [0]))
-    assert lineups[1].answers() == {1: "reaction_time-no_contrast-0", 2: "externalizing"}
+    assert lineups[1].members() == {1: ("reaction_time-no_contrast-0",), 2: ("externalizing",)}
     assert set(nodes) - set(study({}, [0]).phases) == {"reaction_time-no_contrast-0"}
     assert nodes["reaction_time-no_contrast-0"].init == "pretrain"
 
 
 def test_what_descends_from_a_changed_phase_is_trained_anew() -> None:
     nodes, lineups = expand(study({"warm": {"contrast": {"temperature": 0.2}}}, [0]))
-    assert lineups[1].answers() == {1: "reaction_time-warm-0", 2: "externalizing-warm-0"}
+    assert lineups[1].members() == {1: ("reaction_time-warm-0",), 2: ("externalizing-warm-0",)}
     assert nodes["reaction_time-warm-0"].init == nodes["externalizing-warm-0"].init == "contrast-warm-0"
     assert nodes["contrast-warm-0"].init == "pretrain"
 
@@ -63,9 +64,9 @@ def test_a_seed_moves_the_whole_lineage_and_is_trained_once_for_all_variants() -
     nodes, lineups = expand(study({"no_contrast": {"reaction_time": {"init": "pretrain"}}}, [0, 3]))
     by_key = {(lineup.variant, lineup.seed): lineup for lineup in lineups}
     full, without = by_key["full", 3], by_key["no_contrast", 3]
-    assert full.challenge_2 == without.challenge_2 == "externalizing-full-3"
+    assert full.challenge_2 == without.challenge_2 == ("externalizing-full-3",)
     assert nodes["externalizing-full-3"].seed == 8
-    assert nodes[without.challenge_1].init == "pretrain-full-3"
+    assert nodes[without.challenge_1[0]].init == "pretrain-full-3"
     assert nodes["pretrain-full-3"].seed == nodes["tokenizer-full-3"].seed == 3
 
 
@@ -108,7 +109,7 @@ def test_the_shipped_variants_fit_every_shipped_configuration(path: Path) -> Non
     assert {lineup.variant for lineup in lineups} == {"full", *config.ablations.variants} | simulated
     by_answers: dict[Any, set[str]] = {}
     for lineup in lineups:
-        by_answers.setdefault((lineup.seed, *lineup.answers().values()), set()).add(lineup.variant)
+        by_answers.setdefault(replace(lineup, variant="", subject_share=None), set()).add(lineup.variant)
     equal = {frozenset(names) for names in by_answers.values() if len(names) > 1}
     assert equal == SAME.get(config.name, set())
     assert set(nodes) >= set(config.phases)
@@ -120,7 +121,7 @@ MEAN = {"kind": "baseline", "target": "reaction_time", "features": "mean"}
 def test_a_baseline_takes_the_place_of_a_phase_and_is_fitted_once_for_all_seeds() -> None:
     nodes, lineups = expand(study({"mean": {"reaction_time": MEAN}}, [0, 1]))
     answers = [lineup.challenge_1 for lineup in lineups if lineup.variant == "mean"]
-    assert answers == ["reaction_time-mean-0"] * 2
+    assert answers == [("reaction_time-mean-0",)] * 2
     assert isinstance(nodes["reaction_time-mean-0"], BaselinePhase)
     assert not [name for name in nodes if name.startswith(("contrast-mean", "pretrain-mean"))]
 
@@ -130,7 +131,7 @@ def test_shuffled_labels_and_parts_of_the_subjects_are_drawn_anew_with_each_seed
     variants = {"shuffled": {"reaction_time": {**MEAN, "shuffle_labels": True}}, "half": shares}
     nodes, lineups = expand(study(variants, [0, 1]))
     by_key = {(lineup.variant, lineup.seed): lineup for lineup in lineups}
-    first, second = (by_key["shuffled", seed].challenge_1 for seed in (0, 1))
+    first, second = (by_key["shuffled", seed].challenge_1[0] for seed in (0, 1))
     assert (nodes[first].seed, nodes[second].seed) == (0, 1)
     lineage = {nodes[name].subject_seed for name in nodes if name.endswith("-half-1")}
     assert lineage == {1}  # externalizing has a seed of its own and learns from the same people
@@ -139,13 +140,46 @@ def test_shuffled_labels_and_parts_of_the_subjects_are_drawn_anew_with_each_seed
 def test_a_variant_may_let_other_nodes_answer() -> None:
     overlay = {"mean": MEAN, "submission": {"challenge_1": "mean"}}
     nodes, lineups = expand(study({"mean": overlay}, [0]))
-    assert lineups[1].answers() == {1: "mean-mean-0", 2: "externalizing"}
+    assert lineups[1].members() == {1: ("mean-mean-0",), 2: ("externalizing",)}
     assert isinstance(nodes["mean-mean-0"], BaselinePhase)
+
+
+def test_seeds_of_a_submission_are_added_to_those_of_the_comparison_and_trained_once() -> None:
+    nodes, lineups = expand(study({"averaged": {"submission": {"seeds": [0, 1, 2]}}}, [0, 1]))
+    by_key = {(lineup.variant, lineup.seed): lineup for lineup in lineups}
+    assert by_key["full", 1].challenge_1 == ("reaction_time-full-1",)
+    assert by_key["averaged", 0].challenge_1 == (
+        *("reaction_time", "reaction_time-full-1", "reaction_time-averaged-2"),
+    )
+    assert by_key["averaged", 1].challenge_1 == (
+        *("reaction_time-full-1", "reaction_time-averaged-2", "reaction_time-averaged-3"),
+    )
+    assert nodes["externalizing-averaged-3"].seed == 8
+    assert nodes["reaction_time-averaged-3"].init == "contrast-averaged-3"
+
+
+def test_a_study_and_its_full_variant_share_the_seeds_of_the_submission() -> None:
+    config = study({}, [0, 1])
+    content = config.model_dump(mode="json", exclude_unset=True)
+    config = load_config({**content, "submission": {**content["submission"], "seeds": [0, 1]}})
+    own, submitted = answering(config)
+    nodes, lineups = expand(config)
+    assert submitted.challenge_2 == lineups[0].challenge_2 == ("externalizing", "externalizing-full-1")
+    assert lineups[1].challenge_2 == ("externalizing-full-1", "externalizing-full-2")
+    assert set(nodes) - set(own) == {name for name in nodes if name.endswith("-full-2")}
+
+
+def test_a_baseline_in_place_of_a_phase_with_seeds_answers_for_all_of_them() -> None:
+    overlay = {"reaction_time": MEAN, "submission": {"seeds": [0, 1], "weights": "validation"}}
+    _, lineups = expand(study({"mean": overlay}, [0]))
+    assert lineups[1].challenge_1 == ("reaction_time-mean-0",) * 2
+    assert lineups[1].weighed() == list(lineups[1].challenge_2)
 
 
 @pytest.mark.parametrize(
     ("overlay", "said"),
     [
+        ({"submission": {"challenge_2": ["externalizing", "contrast"]}}, "'contrast' is no finetune phase"),
         ({"contrast": {"temprature": 0.2}}, "did you mean 'temperature'"),
         ({"reaction_time": {"init": "nothing"}}, "there is no phase 'nothing'"),
         ({"contrast": MEAN}, "'contrast' is a baseline and has no encoder to start from"),

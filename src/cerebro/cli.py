@@ -195,7 +195,12 @@ def _isc(options: argparse.Namespace) -> None:
 def _package(options: argparse.Namespace) -> None:
     from cerebro.submission.package import package
 
-    package(challenge_1=options.challenge_1, challenge_2=options.challenge_2, output=options.output)
+    package(
+        challenge_1=options.challenge_1,
+        challenge_2=options.challenge_2,
+        validation={path.stem: path for path in options.validation},
+        output=options.output,
+    )
 
 
 def _preflight(options: argparse.Namespace) -> None:
@@ -251,13 +256,16 @@ def _oracle(options: argparse.Namespace) -> None:
 
 
 def _ablations(options: argparse.Namespace) -> None:
+    from pydantic import TypeAdapter
+
     from cerebro.config import Statistics
     from cerebro.report.ablations import tabulate
     from cerebro.variants import Lineup
 
     tabulate(
-        [Lineup(**lineup) for lineup in options.settings["lineups"]],
+        TypeAdapter(list[Lineup]).validate_python(options.settings["lineups"]),
         predictions={path.stem: path for path in options.predictions},
+        validation={path.stem: path for path in options.validation},
         resamples=Statistics.model_validate(options.settings["statistics"]).resamples,
         store=options.tracking,
         output=options.output,
@@ -374,9 +382,11 @@ def parser() -> argparse.ArgumentParser:
     isc.add_argument("--index", type=Path, required=True)
     isc.add_argument("--tracking", type=Path, required=True)
 
-    package = command("package", _package, "zip the two finetuned phases for the challenge", settings=False)
-    package.add_argument("--challenge-1", type=Path, required=True)
-    package.add_argument("--challenge-2", type=Path, required=True)
+    package = command("package", _package, "zip finetuned phases for the challenge", settings=False)
+    for challenge in (1, 2):
+        package.add_argument(
+            f"--challenge-{challenge}", type=Path, nargs="+", required=True, help="folders of its phases"
+        )
 
     preflight = command("preflight", _preflight, "load and run the zip as the scorer does", settings=False)
     preflight.add_argument("--zip", type=Path, required=True)
@@ -405,6 +415,11 @@ def parser() -> argparse.ArgumentParser:
     ablations = command("ablations", _ablations, "compare variants with the full study")
     ablations.add_argument("--predictions", type=Path, nargs="+", required=True, help="files of `predict`")
     ablations.add_argument("--tracking", type=Path, required=True)
+
+    for weighing in (package, ablations):
+        weighing.add_argument(
+            "--validation", type=Path, nargs="*", default=[], help="files of `predict` to fit weights on"
+        )
 
     summary = command("summary", _summary, "print scores and probes beside their floors", settings=False)
     summary.add_argument("--score", type=Path, required=True)

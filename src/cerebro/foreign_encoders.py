@@ -36,11 +36,12 @@ def check_networks(config: Config, nodes: Mapping[str, AnyPhase]) -> None:
         if isinstance(settings, BraindecodeSettings) and settings not in seen:
             seen.append(settings)
             _build(key, settings)
-    for key, name in config.submission.model_dump().items():
-        settings = encoder_of(nodes, name, config.encoder)
-        if isinstance(settings, BraindecodeSettings) and settings.braindecode not in SCORER_NETWORKS:
-            reason = not_at_the_scorer(settings.braindecode)
-            raise UserError(f"configuration: submission.{key}: phase '{name}' {reason}")
+    for challenge, names in config.submission.answers().items():
+        for name in names:
+            settings = encoder_of(nodes, name, config.encoder)
+            if isinstance(settings, BraindecodeSettings) and settings.braindecode not in SCORER_NETWORKS:
+                reason = not_at_the_scorer(settings.braindecode)
+                raise UserError(f"configuration: submission.challenge_{challenge}: phase '{name}' {reason}")
 
 
 def _build(key: str, settings: BraindecodeSettings) -> None:

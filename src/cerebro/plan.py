@@ -36,7 +36,7 @@ from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.readers import BUILT_IN, find_reader
-from cerebro.variants import expand
+from cerebro.variants import Lineup, answering, expand
 
 KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(AnyPhase)[0]))
 """The kinds of trainings; each is the module of that name in `cerebro.phases`."""
@@ -69,11 +69,13 @@ class Plan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.results = f"results/{config.name}"
+        nodes, self.submitted = answering(config)
         self.incomparable: UserError | None = None
+        self.lineups: list[Lineup] = []
         try:
             nodes, self.lineups = expand(config)
         except UserError as error:  # variants that do not fit stop their comparison, and nothing else
-            nodes, self.lineups, self.incomparable = dict(config.phases), [], error
+            self.incomparable = error
         self.baselines = {name: node for name, node in nodes.items() if isinstance(node, BaselinePhase)}
         self.nodes = trainings(nodes)
         self.phases = list(trainings(config.phases))
@@ -265,16 +267,26 @@ class Plan:
         phase, _, checkpoint = encoder.partition("@")
         return ["--encoder", self.phase_folder(phase), *(["--checkpoint", checkpoint] if checkpoint else [])]
 
-    def answers(self) -> dict[str, str]:
-        """Cards of the phases that answer the challenges, by challenge."""
-        return {
-            key: f"{self.phase_folder(name)}/card.json"
-            for key, name in self.config.submission.model_dump().items()
-        }
+    def submitted_cards(self) -> list[str]:
+        """Cards of the phases that answer the challenges."""
+        members = dict.fromkeys(name for names in self.submitted.members().values() for name in names)
+        return [f"{self.phase_folder(name)}/card.json" for name in members]
+
+    def submitted_answers(self) -> list[str]:
+        """Answers on validation windows that say how much each member of the submission counts."""
+        return self._answers(self.submitted.weighed(), "validation")
+
+    def package_options(self) -> list[str]:
+        """The part of the command line that names who answers, and how much each counts."""
+        options = []
+        for challenge, names in self.submitted.members().items():
+            options += [f"--challenge-{challenge}", *map(self.phase_folder, names)]
+        return [*options, "--validation", *self.submitted_answers()]
 
     def package_code(self) -> str:
         """Digest of the code behind the submission."""
-        unused = (set(self._unused(name)) for name in self.config.submission.model_dump().values())
+        members = self.submitted.members().values()
+        unused = (set(self._unused(name)) for names in members for name in names)
         return code_digest("cerebro.submission.package", without=tuple(set.intersection(*unused)))
 
     def encoder_code(self, step: str, encoder: str) -> str:
@@ -317,8 +329,8 @@ class Plan:
         """What ``score`` reads."""
         return _json(self.config.statistics)
 
-    def answering(self) -> dict[str, str]:
-        """Predictions of every node that answers for a variant, by node.
+    def compared_answers(self) -> list[str]:
+        """Answers on the scored windows of every node that answers for a variant.
 
         Raises
         ------
@@ -330,8 +342,15 @@ class Plan:
         if not self.lineups:
             raise UserError("configuration: there is no section 'ablations', so nothing can be compared")
         check_networks(self.config, self.nodes)
-        nodes = dict.fromkeys(node for lineup in self.lineups for node in lineup.answers().values())
-        return {node: f"{self.results}/predictions/test/{node}.parquet" for node in nodes}
+        members = (names for lineup in self.lineups for names in lineup.members().values())
+        return self._answers((name for names in members for name in names), "test")
+
+    def weighing_answers(self) -> list[str]:
+        """Answers on validation windows that say how much each member of a variant counts."""
+        return self._answers((name for lineup in self.lineups for name in lineup.weighed()), "validation")
+
+    def _answers(self, nodes: Iterable[str], split: str) -> list[str]:
+        return [f"{self.results}/predictions/{split}/{node}.parquet" for node in dict.fromkeys(nodes)]
 
     def ablation_settings(self) -> str:
         """What ``ablations`` reads."""

@@ -5,10 +5,10 @@ ancestors, whatever variant asks for it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cerebro.config import COMPARED, AnyNode, BaselinePhase, Config, load_config, parents
+from cerebro.config import COMPARED, AnyNode, BaselinePhase, Config, Weights, load_config, parents
 
 FULL = "full"
 """The variant that changes nothing; the others are compared with it."""
@@ -20,19 +20,42 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True)
 class Lineup:
-    """One variant with one seed: the nodes that answer the two challenges."""
+    """One variant with one seed: the nodes whose answers to the two challenges are averaged."""
 
     variant: str
     seed: int
-    challenge_1: str
-    challenge_2: str
+    challenge_1: tuple[str, ...]
+    challenge_2: tuple[str, ...]
+    weights: Weights = "equal"
+    """How much each member counts, as in the section `submission`."""
     subject_share: float | None = None
     """The share of the training subjects that all phases learn from, where this is all that differs from the
     full study: a point of the learning curve."""
 
-    def answers(self) -> dict[int, str]:
-        """Node by challenge."""
+    def members(self) -> dict[int, tuple[str, ...]]:
+        """Nodes by challenge."""
         return {1: self.challenge_1, 2: self.challenge_2}
+
+    def weighed(self) -> list[str]:
+        """Nodes whose answers to validation windows say how much they count."""
+        if self.weights == "equal":
+            return []
+        return [name for members in self.members().values() if len(set(members)) > 1 for name in members]
+
+
+def answering(config: Config) -> tuple[dict[str, AnyNode], Lineup]:
+    """Nodes of the study itself, and those that answer in it.
+
+    Returns
+    -------
+    nodes : dict of str to phase
+        The nodes of ``config.phases``, then those that further seeds of the submission add, named as by
+        :func:`expand`.
+    lineup : Lineup
+    """
+    graph = _Graph(config.phases)
+    lineup = graph.lineup(config, FULL, 0)
+    return graph.nodes, lineup
 
 
 def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
@@ -46,8 +69,8 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     Returns
     -------
     nodes : dict of str to phase
-        The nodes of ``config.phases`` under their own names, then those that variants and further seeds add,
-        named ``<phase>-<variant>-<seed>``; parents are renamed accordingly.
+        The nodes of :func:`answering`, then those that variants and further seeds add, named
+        ``<phase>-<variant>-<seed>``; parents are renamed accordingly.
     lineups : list of Lineup
         ``full`` first, the oracle of a study that is wholly simulated last; empty where the configuration has
         no ablations.
@@ -57,25 +80,20 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     UserError
         A variant does not give a valid graph; the sentence names it.
     """
-    nodes: dict[str, AnyNode] = dict(config.phases)
+    graph = _Graph(answering(config)[0])
     if config.ablations is None:
-        return nodes, []
-    known = {_identity(phase): name for name, phase in nodes.items()}
+        return graph.nodes, []
     lineups = []
     compared = config.ablations.compare or tuple(config.ablations.variants)
     overlays = {FULL: {}, **{name: config.ablations.variants[name] for name in compared}}
     for variant, overlay in overlays.items():
-        changed = _overlaid(config, variant, overlay)
+        changed, share = _overlaid(config, variant, overlay), _share(overlay)
         for seed in config.ablations.seeds:
-            answers = {
-                challenge: _place(changed.phases, name, f"{variant}-{seed}", seed, nodes, known)
-                for challenge, name in changed.submission.model_dump().items()
-            }
-            lineups.append(Lineup(variant, seed, **answers, subject_share=_share(overlay)))
+            lineups.append(replace(graph.lineup(changed, variant, seed), subject_share=share))
     if all(not dataset.roots for dataset in config.datasets.values()):
-        known_to = f"{ORACLE}-reaction_time", f"{ORACLE}-externalizing"
+        known_to = (f"{ORACLE}-reaction_time",), (f"{ORACLE}-externalizing",)
         lineups += [Lineup(ORACLE, seed, *known_to) for seed in config.ablations.seeds]
-    return nodes, lineups
+    return graph.nodes, lineups
 
 
 def _share(overlay: Mapping[str, Any]) -> float | None:
@@ -116,26 +134,37 @@ def _merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def _place(
-    phases: Mapping[str, AnyNode],
-    name: str,
-    suffix: str,
-    seed: int,
-    nodes: dict[str, AnyNode],
-    known: dict[str, str],
-) -> str:
-    """Add a phase and its ancestors to the nodes unless they are there; return the phase's name there."""
-    phase = phases[name]
-    renamed = {
-        key: _place(phases, parent, suffix, seed, nodes, known) for key, parent in parents(phase).items()
-    }
-    seeds = {key: getattr(phase, key) + seed for key in ("seed", "subject_seed") if _draws(phase)}
-    placed = phase.model_copy(update={**renamed, **seeds})
-    identity = _identity(placed)
-    if identity not in known:
-        known[identity] = f"{name}-{suffix}"
-        nodes[known[identity]] = placed
-    return known[identity]
+class _Graph:
+    """Nodes by name. One with the same settings, seed and ancestors as another is that other."""
+
+    def __init__(self, nodes: Mapping[str, AnyNode]) -> None:
+        self.nodes = dict(nodes)
+        self._known = {_identity(node): name for name, node in nodes.items()}
+
+    def lineup(self, config: Config, variant: str, seed: int) -> Lineup:
+        """Add the lineages of all members of a submission, with its seeds on top of this one."""
+        submission = config.submission
+        members = {
+            challenge: tuple(
+                self._place(config.phases, name, variant, seed + further)
+                for name in names
+                for further in submission.seeds
+            )
+            for challenge, names in submission.answers().items()
+        }
+        return Lineup(variant, seed, members[1], members[2], weights=submission.weights)
+
+    def _place(self, phases: Mapping[str, AnyNode], name: str, variant: str, seed: int) -> str:
+        """Add a phase and its ancestors unless they are there; return the phase's name in the graph."""
+        phase = phases[name]
+        renamed = {key: self._place(phases, parent, variant, seed) for key, parent in parents(phase).items()}
+        seeds = {key: getattr(phase, key) + seed for key in ("seed", "subject_seed") if _draws(phase)}
+        placed = phase.model_copy(update={**renamed, **seeds})
+        identity = _identity(placed)
+        if identity not in self._known:
+            self._known[identity] = f"{name}-{variant}-{seed}"
+            self.nodes[self._known[identity]] = placed
+        return self._known[identity]
 
 
 def _draws(phase: AnyNode) -> bool:

@@ -17,10 +17,10 @@ SUBJECTS = ["a", "a", "b", "b", "c", "c"]
 ERRORS = {"rt": 0.5, "rt-1": 0.7, "rt-worse": 1.0, "rt-worse-1": 1.2, "ext": 1.0, "ext-1": 1.0}
 """What each node adds to the truth of every window."""
 LINEUPS = [
-    Lineup("full", 0, "rt", "ext", subject_share=1.0),
-    Lineup("full", 1, "rt-1", "ext-1", subject_share=1.0),
-    Lineup("worse", 0, "rt-worse", "ext", subject_share=0.5),
-    Lineup("worse", 1, "rt-worse-1", "ext-1", subject_share=0.5),
+    Lineup("full", 0, ("rt",), ("ext",), subject_share=1.0),
+    Lineup("full", 1, ("rt-1",), ("ext-1",), subject_share=1.0),
+    Lineup("worse", 0, ("rt-worse",), ("ext",), subject_share=0.5),
+    Lineup("worse", 1, ("rt-worse-1",), ("ext-1",), subject_share=0.5),
 ]
 
 
@@ -95,8 +95,39 @@ def test_mlflow_holds_a_run_per_variant_and_seed_from_which_the_table_can_be_reb
     assert means["worse"] == pytest.approx(table.loc[("worse", "c1/nrmse"), "value"])
 
 
+def test_the_answer_of_an_ensemble_is_the_weighted_mean_of_its_members(study: Path) -> None:
+    """Errors of .5 and -1 everywhere: equally weighed -.25 remains, by validation subjects nothing."""
+    signs = {"a": 0.5, "b": -1.0}
+    for node, error in signs.items():
+        frame = pd.read_parquet(study / "rt.parquet")
+        frame["prediction"] = frame["truth"] + error
+        frame.to_parquet(study / f"{node}.parquet")
+        frame["subject"] = ["v", "w", "x", "y", "y", "z"]
+        (study / "validation").mkdir(exist_ok=True)
+        frame.to_parquet(study / "validation" / f"{node}.parquet")
+    tabulate(
+        [
+            LINEUPS[0],
+            Lineup("mean", 0, ("a", "b"), ("ext",)),
+            Lineup("fitted", 0, ("a", "b"), ("ext",), weights="validation"),
+        ],
+        predictions={node: study / f"{node}.parquet" for node in ("rt", "ext", "a", "b")},
+        validation={node: study / "validation" / f"{node}.parquet" for node in signs},
+        resamples=100,
+        store=study / "tracking.json",
+        output=study / "ablations.csv",
+    )
+    table = pd.read_csv(study / "ablations.csv").set_index(["variant", "metric"])
+    assert table.loc[("mean", "c1/nrmse"), "value"] == pytest.approx(0.25 / TRUTH[1].std())
+    assert table.loc[("fitted", "c1/nrmse"), "value"] == pytest.approx(0, abs=1e-9)
+    client = MlflowClient(f"sqlite:///{study / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("study").experiment_id])
+    tags = [run.data.tags for run in runs if run.data.tags.get("cerebro.variant") == "mean"]
+    assert [(tag["cerebro.challenge_1"], tag["cerebro.challenge_2"]) for tag in tags] == [("a, b", "ext")]
+
+
 def test_answers_to_other_windows_are_refused(study: Path) -> None:
     frame = pd.read_parquet(study / "rt-worse.parquet").assign(window=range(1, 7))
     frame.to_parquet(study / "rt-worse.parquet")
-    with pytest.raises(UserError, match="challenge 1: two nodes answered different windows"):
+    with pytest.raises(UserError, match="challenge 1: rt and rt-worse answered different windows"):
         table_of(study)

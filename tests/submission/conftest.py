@@ -73,7 +73,7 @@ def phases(tmp_path_factory) -> dict[str, Path]:
 def submission(phases, tmp_path_factory) -> Path:
     """A sound submission."""
     output = tmp_path_factory.mktemp("submission") / "submission.zip"
-    package(challenge_1=phases["reaction_time"], challenge_2=phases["externalizing"], output=output)
+    package(challenge_1=[phases["reaction_time"]], challenge_2=[phases["externalizing"]], output=output)
     return output
 
 

@@ -27,7 +27,7 @@ def phase(tmp_path_factory, write_phase):
 @pytest.fixture(scope="module")
 def zipped(phase, phases, tmp_path_factory):
     output = tmp_path_factory.mktemp("submission") / "submission.zip"
-    package(challenge_1=phase, challenge_2=phases["externalizing"], output=output)
+    package(challenge_1=[phase], challenge_2=[phases["externalizing"]], output=output)
     return output
 
 
@@ -61,7 +61,7 @@ def test_a_network_that_the_scorer_lacks_is_refused(tmp_path, write_phase, phase
     with pytest.raises(
         UserError, match="has braindecode's CBraMod for an encoder, which the challenge's scorer"
     ):
-        package(challenge_1=folder, challenge_2=phases["externalizing"], output=tmp_path / "x.zip")
+        package(challenge_1=[folder], challenge_2=[phases["externalizing"]], output=tmp_path / "x.zip")
 
 
 def test_every_network_said_to_be_at_the_scorer_exists():

@@ -22,7 +22,7 @@ def test_packaging_twice_gives_the_same_bytes(phases, submission, tmp_path):
     again = tmp_path / "other name.zip"
     for file in phases["reaction_time"].iterdir():
         os.utime(file, (0, 0))
-    package(challenge_1=phases["reaction_time"], challenge_2=phases["externalizing"], output=again)
+    package(challenge_1=[phases["reaction_time"]], challenge_2=[phases["externalizing"]], output=again)
     assert again.read_bytes() == submission.read_bytes()
 
 
@@ -60,7 +60,8 @@ def test_weights_are_tensors_and_plain_values(submission):
     with zipfile.ZipFile(submission) as archive:
         stream = io.BytesIO(archive.read("weights_challenge_2.pt"))
     content = torch.load(stream, weights_only=True)
-    assert set(content) == {"predictor", "positions", "state", "constant"}
+    assert set(content) == {"members", "positions", "constant"}
+    assert [(member["phase"], member["weight"]) for member in content["members"]] == [("externalizing", 1.0)]
     assert content["positions"].numpy() == pytest.approx(positions(CHANNELS))
     assert content["constant"] is False
 
@@ -81,8 +82,8 @@ def test_the_packaged_models_answer_volts_as_the_phases_answer_microvolts(phases
 def test_a_phase_of_the_other_target_is_refused(phases, tmp_path):
     with pytest.raises(UserError, match=r"challenge 1 asks for reaction_time, but .*externalizing"):
         package(
-            challenge_1=phases["externalizing"],
-            challenge_2=phases["externalizing"],
+            challenge_1=[phases["externalizing"]],
+            challenge_2=[phases["externalizing"]],
             output=tmp_path / "x.zip",
         )
     assert not (tmp_path / "x.zip").exists()

@@ -68,7 +68,7 @@ def test_no_zip_at_all_is_a_sentence(tmp_path):
 
 def test_a_model_that_never_improved_on_the_mean_passes_because_it_says_so(tmp_path, capsys, write_phase):
     folders = {
-        challenge: write_phase(tmp_path / target, target, constant=True)
+        challenge: [write_phase(tmp_path / target, target, constant=True)]
         for challenge, target in (("challenge_1", "reaction_time"), ("challenge_2", "externalizing"))
     }
     package(**folders, output=tmp_path / "submission.zip")

@@ -151,6 +151,20 @@ def test_ablations_train_what_their_variants_change_and_share_the_rest(finished:
     assert "Comparing the variants" in jobs
 
 
+def test_seeds_and_weights_of_the_submission_train_lineages_and_ask_for_answers_to_weigh_them_by(
+    finished: Any,
+) -> None:
+    jobs = finished.jobs({"submission": {"seeds": [0, 1]}})
+    packaging = {job for job in REACTION_TIME_ONWARDS if not job.endswith("reaction_time")} - {LINEAGE}
+    trained = {
+        f"{verb} {phase}-full-1" for verb in ("Checking the windows of", "Training") for phase in PHASES
+    }
+    assert jobs == trained | packaging
+    fitted = finished.jobs({"submission": {"seeds": [0, 1], "weights": "validation"}})
+    members = [name for phase in PHASES[3:] for name in (phase, f"{phase}-full-1")]
+    assert fitted - jobs == {f"Answers of {member} on validation windows" for member in members}
+
+
 def edit(file: Path, addition: str) -> None:
     file.write_text(file.read_text() + addition)
 

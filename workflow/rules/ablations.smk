@@ -84,7 +84,8 @@ rule oracle:
 
 rule ablations:
     input:
-        predictions=lambda wildcards: PLAN.answering().values(),
+        predictions=lambda wildcards: PLAN.compared_answers(),
+        validation=PLAN.weighing_answers(),
         tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:
         table=f"{R}/tables/ablations.csv",
@@ -108,5 +109,5 @@ rule ablations:
         "Comparing the variants"
     shell:
         "python -m cerebro.cli ablations --settings {params.settings:q}"
-        " --predictions {input.predictions:q} --tracking {input.tracking:q}"
-        " --output {output.table:q} 2>&1 | tee {log:q}"
+        " --predictions {input.predictions:q} --validation {input.validation:q}"
+        " --tracking {input.tracking:q} --output {output.table:q} 2>&1 | tee {log:q}"

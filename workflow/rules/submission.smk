@@ -3,7 +3,8 @@
 
 rule package:
     input:
-        **PLAN.answers(),
+        cards=PLAN.submitted_cards(),
+        validation=PLAN.submitted_answers(),
     output:
         f"{R}/submission/submission.zip",
     log:
@@ -17,14 +18,12 @@ rule package:
         mem_mb=2000,
         runtime=10,
     params:
-        challenge_1=subpath(input.challenge_1, parent=True),
-        challenge_2=subpath(input.challenge_2, parent=True),
+        members=PLAN.package_options(),
         code=PLAN.package_code(),
     message:
         "Packaging the submission"
     shell:
-        "python -m cerebro.cli package --challenge-1 {params.challenge_1:q}"
-        " --challenge-2 {params.challenge_2:q} --output {output:q} &> {log:q}"
+        "python -m cerebro.cli package {params.members:q} --output {output:q} &> {log:q}"
 
 
 rule preflight:

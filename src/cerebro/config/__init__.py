@@ -14,6 +14,7 @@ from cerebro.config.analyses import (
     ProbeTarget,
     Statistics,
     Submission,
+    Weights,
 )
 from cerebro.config.archives import (
     EXCLUDED_SUBJECTS,
@@ -59,7 +60,7 @@ from cerebro.config.nodes import (
     trainings,
 )
 from cerebro.config.settings import Settings
-from cerebro.config.study import COMPARED, Config
+from cerebro.config.study import COMPARED, TARGETS, Config
 
 __all__ = [
     "CHALLENGE_SECONDS",
@@ -69,6 +70,7 @@ __all__ = [
     "MASKABLE_NETWORKS",
     "RIDGE_PENALTIES",
     "SCORER_NETWORKS",
+    "TARGETS",
     "Ablations",
     "AdapterComparison",
     "AnyEncoder",
@@ -103,6 +105,7 @@ __all__ = [
     "Submission",
     "Target",
     "TokenizerPhase",
+    "Weights",
     "Windows",
     "config_schema",
     "encoder_of",

@@ -1,8 +1,8 @@
 """Settings of what is measured: probes, comparisons, submission, ablations; and of devices."""
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cerebro.config.settings import Settings, hint
 
@@ -65,13 +65,46 @@ class InterSubject(Settings):
     square."""
 
 
-class Submission(Settings):
-    """Which phases answer the two challenges."""
+def _listed(names: Any) -> Any:
+    return [names] if isinstance(names, str) else names
 
-    challenge_1: str
-    """A finetune phase with target `reaction_time`."""
-    challenge_2: str
-    """A finetune phase with target `externalizing`."""
+
+PhaseNames = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...]),
+]
+"""One name, or a list of names."""
+
+
+Weights = Literal["equal", "validation"]
+
+
+class Submission(Settings):
+    """Which phases answer the two challenges; the answers of several are averaged."""
+
+    challenge_1: PhaseNames
+    """A finetune phase with target `reaction_time`, or several."""
+    challenge_2: PhaseNames
+    """A finetune phase with target `externalizing`, or several."""
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Each phase answers once with every seed of the list, which is added to the seeds of its whole
+    lineage."""
+    weights: Weights = "equal"
+    """`equal`, or `validation`: non-negative weights that sum to 1, fitted on the windows of validation
+    subjects."""
+
+    @field_validator("challenge_1", "challenge_2", "seeds")
+    @classmethod
+    def _are_different(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        for entry in entries:
+            if entries.count(entry) > 1:
+                raise ValueError(f"{entry} is named twice; `weights` says how much each member counts")
+        return entries
+
+    def answers(self) -> dict[int, tuple[str, ...]]:
+        """Names of phases by challenge."""
+        return {1: self.challenge_1, 2: self.challenge_2}
 
 
 class Ablations(Settings):

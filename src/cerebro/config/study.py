@@ -28,6 +28,7 @@ from cerebro.config.nodes import (
     BaselinePhase,
     FinetunePhase,
     PretrainPhase,
+    Target,
     TokenizerPhase,
     encoder_of,
     parents,
@@ -143,19 +144,22 @@ class Config(Settings):
                     )
         for name in trainings(self.phases):
             self._encoder_fits(name)
-        for key, target in (("challenge_1", "reaction_time"), ("challenge_2", "externalizing")):
-            name = getattr(self.submission, key)
-            node = self.phases.get(name)
-            if isinstance(node, BaselinePhase) and node.target == target:
-                if info.context == COMPARED:
-                    continue
-                raise ValueError(
-                    f"submission.{key}: '{name}' is a baseline: ablations can compare it, but it has no "
-                    "encoder to package; name a finetune phase"
-                )
-            if not isinstance(node, FinetunePhase) or node.target != target:
-                raise ValueError(f"submission.{key}: '{name}' is no finetune phase with target {target}")
+        for challenge, names in self.submission.answers().items():
+            for name in names:
+                self._may_answer(challenge, name, compared=info.context == COMPARED)
         return self
+
+    def _may_answer(self, challenge: int, name: str, *, compared: bool) -> None:
+        key, node, target = f"submission.challenge_{challenge}", self.phases.get(name), TARGETS[challenge]
+        if isinstance(node, BaselinePhase) and node.target == target:
+            if compared:
+                return
+            raise ValueError(
+                f"{key}: '{name}' is a baseline: ablations can compare it, but it has no encoder to package; "
+                "name a finetune phase"
+            )
+        if not isinstance(node, FinetunePhase) or node.target != target:
+            raise ValueError(f"{key}: '{name}' is no finetune phase with target {target}")
 
 
 def _with_encoder(phase: Any, study: Any) -> Any:
@@ -169,5 +173,7 @@ def _with_encoder(phase: Any, study: Any) -> Any:
     return {**phase, "encoder": {**study, **own}}
 
 
+TARGETS: dict[int, Target] = {1: "reaction_time", 2: "externalizing"}
+"""What each challenge asks for."""
 COMPARED = "compared"
 """Context in which a configuration is validated for comparison only: baselines may answer challenges."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import SubjectBootstrap
 from cerebro.evaluation.comparison import Difference, Resampled, compare, resample
+from cerebro.evaluation.ensemble import averaged, member_weights, same_windows
 from cerebro.evaluation.metrics import nrmse
 from cerebro.files import atomic_path
 from cerebro.report.figures import forest_plot, learning_curve
@@ -34,6 +34,7 @@ def tabulate(
     lineups: Sequence[Lineup],
     *,
     predictions: Mapping[str, Path],
+    validation: Mapping[str, Path] | None = None,
     resamples: int,
     store: Path,
     output: Path,
@@ -45,7 +46,9 @@ def tabulate(
     lineups : sequence of Lineup
         Every variant with every seed.
     predictions : mapping of str to Path
-        By node, the answers that :func:`cerebro.submission.predict.predict` wrote.
+        By node, the answers that :func:`cerebro.submission.predict.predict` wrote for scored windows.
+    validation : mapping of str to Path, optional
+        The same for validation windows, of nodes that are weighed by them.
     resamples : int
         Bootstrap resamples of subjects and seeds.
     store : Path
@@ -58,7 +61,14 @@ def tabulate(
     UserError
         When two nodes answered different windows.
     """
-    answers = {node: pd.read_parquet(path) for node, path in predictions.items()}
+    scored, weighing = (
+        {node: pd.read_parquet(path) for node, path in paths.items()}
+        for paths in (predictions, validation or {})
+    )
+    for challenge in SHARES:
+        nodes = {name: scored[name] for lineup in lineups for name in lineup.members()[challenge]}
+        same_windows(nodes, purpose=f"challenge {challenge}")
+    answers = [_answers(lineup, scored, weighing) for lineup in lineups]
     scores, by_seed = _scores(lineups, answers, resamples=resamples)
     differences = {metric: compare(variants, FULL) for metric, variants in scores.items()}
     shares = {lineup.variant: lineup.subject_share for lineup in lineups}
@@ -74,21 +84,31 @@ def tabulate(
     print_tables([shown])
 
 
+def _answers(
+    lineup: Lineup, scored: Mapping[str, pd.DataFrame], validation: Mapping[str, pd.DataFrame]
+) -> dict[int, pd.DataFrame]:
+    """What a lineup answers, by challenge: the weighted mean of its members' answers."""
+    answers = {}
+    for challenge, members in lineup.members().items():
+        purpose = f"{lineup.variant}, seed {lineup.seed}, challenge {challenge}"
+        weights = member_weights(members, lineup.weights, validation, purpose=purpose)
+        answers[challenge] = averaged(scored, weights)
+    return answers
+
+
 def _scores(
-    lineups: Sequence[Lineup], answers: Mapping[str, pd.DataFrame], *, resamples: int
+    lineups: Sequence[Lineup], answers: Sequence[Mapping[int, pd.DataFrame]], *, resamples: int
 ) -> tuple[dict[str, dict[str, Resampled]], dict[tuple[str, int], dict[str, float]]]:
     """Resampled scores by metric and variant, and each lineup's own values."""
-    seeds: dict[str, list[Lineup]] = {}
-    for lineup in lineups:
-        seeds.setdefault(lineup.variant, []).append(lineup)
-    everyone = {subject for frame in answers.values() for subject in frame["subject"]}
+    places: dict[str, list[int]] = {}
+    for place, lineup in enumerate(lineups):
+        places.setdefault(lineup.variant, []).append(place)
+    everyone = {subject for given in answers for frame in given.values() for subject in frame["subject"]}
     bootstrap = SubjectBootstrap(everyone, resamples=resamples)
     scores: dict[str, dict[str, Resampled]] = {metric: {} for metric in HEADINGS}
-    for variant, group in seeds.items():
+    for variant, seeds in places.items():
         for challenge in SHARES:
-            frames = [answers[lineup.answers()[challenge]] for lineup in group]
-            reference = answers[lineups[0].answers()[challenge]]
-            _same_windows(frames, reference, challenge)
+            frames = [answers[place][challenge] for place in seeds]
             for name, frame_of in (("nrmse", lambda frame: frame), ("subject_nrmse", _subject_means)):
                 parts = [frame_of(frame) for frame in frames]
                 scores[f"c{challenge}/{name}"][variant] = resample(
@@ -105,22 +125,13 @@ def _scores(
             )
         )
     by_seed = {
-        (lineup.variant, lineup.seed): {
-            metric: float(variants[lineup.variant].by_seed[place]) for metric, variants in scores.items()
+        (variant, lineups[place].seed): {
+            metric: float(variants[variant].by_seed[nth]) for metric, variants in scores.items()
         }
-        for group in seeds.values()
-        for place, lineup in enumerate(group)
+        for variant, seeds in places.items()
+        for nth, place in enumerate(seeds)
     }
     return scores, by_seed
-
-
-def _same_windows(frames: Sequence[pd.DataFrame], reference: pd.DataFrame, challenge: int) -> None:
-    for frame in frames:
-        if not frame["window"].equals(reference["window"]):
-            raise UserError(
-                f"challenge {challenge}: two nodes answered different windows; remove the predictions and "
-                "run `snakemake ablations` again"
-            )
 
 
 def _subject_means(frame: pd.DataFrame) -> pd.DataFrame:
@@ -195,7 +206,7 @@ def _track(
 ) -> None:
     for lineup in lineups:
         tags = {"cerebro.variant": lineup.variant, "cerebro.seed": str(lineup.seed)}
-        tags |= {f"cerebro.challenge_{c}": node for c, node in lineup.answers().items()}
+        tags |= {f"cerebro.challenge_{c}": ", ".join(names) for c, names in lineup.members().items()}
         name = f"{lineup.variant}, seed {lineup.seed}"
         with start_run(store, name=name, kind="ablation", tags=tags) as run:
             found = values[lineup.variant, lineup.seed]

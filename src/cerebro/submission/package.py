@@ -2,16 +2,18 @@
 
 import io
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import torch
 
-from cerebro.config import SCORER_NETWORKS, not_at_the_scorer
+from cerebro.config import SCORER_NETWORKS, TARGETS, not_at_the_scorer
 from cerebro.data.card import load_predictor, read_card
 from cerebro.errors import UserError
+from cerebro.evaluation.ensemble import member_weights
 from cerebro.files import atomic_path
-from cerebro.models.predictor import Predictor
 from cerebro.recordings.montages import positions
 from cerebro.submission.flatten import flatten_sources
 from cerebro.submission.windows import CHANNELS
@@ -23,17 +25,24 @@ if TYPE_CHECKING:
 ENTRY = Path(__file__).with_name("template") / "submission.py"
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 """Of every file in the zip (the earliest the format knows): a repackaged submission is byte-identical."""
-TARGETS = {1: "reaction_time", 2: "externalizing"}
-"""What each challenge asks for."""
 
 
-def package(*, challenge_1: Path, challenge_2: Path, output: Path) -> None:
-    """Package two finetuned phases.
+def package(
+    *,
+    challenge_1: Sequence[Path],
+    challenge_2: Sequence[Path],
+    validation: Mapping[str, Path] | None = None,
+    output: Path,
+) -> None:
+    """Package finetuned phases.
 
     Parameters
     ----------
-    challenge_1, challenge_2 : Path
-        Folders of the finetune phases that answer the challenges.
+    challenge_1, challenge_2 : sequence of Path
+        Folders of the finetune phases whose mean answers each challenge.
+    validation : mapping of str to Path, optional
+        By name of the phase, its answers on validation windows, on which weights are fitted; without them all
+        members of a challenge count equally.
     output : Path
         The zip: ``submission.py``, the modules that it needs, ``weights_challenge_1.pt`` and ``_2.pt``.
 
@@ -41,26 +50,16 @@ def package(*, challenge_1: Path, challenge_2: Path, output: Path) -> None:
     ------
     UserError
         When a phase is no finetune phase with the challenge's target, its network is none that the scorer
-        has, or a module cannot be shipped.
+        has, a module cannot be shipped, two members of a challenge have one name, or they answered different
+        validation windows.
     """
     answers = {1: challenge_1, 2: challenge_2}
-    networks = [_network(folder) for folder in answers.values()]
+    networks = [_network(folder) for folders in answers.values() for folder in folders]
     sources = flatten_sources(ENTRY, braindecode=any(networks))
     files = {name: source.encode() for name, source in sources.items()}
-    for challenge, folder in answers.items():
-        target = read_card(folder).get("target")
-        if target != TARGETS[challenge]:
-            raise UserError(
-                f"challenge {challenge} asks for {TARGETS[challenge]}, but {folder} was trained for {target}"
-            )
-        predictor = load_predictor(folder)
-        if predictor.answers_constant:
-            print(
-                f"challenge {challenge}: validation subjects do not prove that {folder} knows more than the "
-                "training mean, so the submission answers the training mean",
-                flush=True,
-            )
-        files[f"weights_challenge_{challenge}.pt"] = _weights(predictor)
+    frames = {name: pd.read_parquet(path) for name, path in (validation or {}).items()}
+    for challenge, folders in answers.items():
+        files[f"weights_challenge_{challenge}.pt"] = _weights(challenge, folders, frames)
     with atomic_path(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, TIMESTAMP)
@@ -78,14 +77,47 @@ def _network(folder: Path) -> str | None:
     return network
 
 
-def _weights(predictor: Predictor) -> bytes:
-    """Plain values and tensors only, loadable with ``weights_only=True``."""
-    content: dict[str, Any] = {
-        "predictor": predictor.architecture,
+def _weights(challenge: int, folders: Sequence[Path], validation: Mapping[str, pd.DataFrame]) -> bytes:
+    """The members of a challenge: plain values and tensors only, loadable with ``weights_only=True``."""
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        raise UserError(
+            f"challenge {challenge}: two members have one name, of {', '.join(map(str, folders))}"
+        )
+    weights = member_weights(
+        names,
+        "validation" if validation else "equal",
+        validation,
+        purpose=f"challenge {challenge}",
+    )
+    members = [_member(challenge, folder, weights[folder.name]) for folder in folders]
+    content = {
         "positions": torch.from_numpy(positions(CHANNELS)).float(),
-        "state": {name: value.contiguous() for name, value in predictor.state_dict().items()},
-        "constant": predictor.answers_constant,
+        "constant": all(member["constant"] for member in members if member["weight"] > 0),
+        "members": members,
     }
     stream = io.BytesIO()
     torch.save(content, stream)
     return stream.getvalue()
+
+
+def _member(challenge: int, folder: Path, weight: float) -> dict[str, Any]:
+    target = read_card(folder).get("target")
+    if target != TARGETS[challenge]:
+        raise UserError(
+            f"challenge {challenge} asks for {TARGETS[challenge]}, but {folder} was trained for {target}"
+        )
+    predictor = load_predictor(folder)
+    if predictor.answers_constant:
+        print(
+            f"challenge {challenge}: validation subjects do not prove that {folder} knows more than the "
+            "training mean, so it answers the training mean",
+            flush=True,
+        )
+    return {
+        "phase": folder.name,
+        "weight": weight,
+        "constant": predictor.answers_constant,
+        "predictor": predictor.architecture,
+        "state": {name: value.contiguous() for name, value in predictor.state_dict().items()},
+    }

@@ -7,6 +7,7 @@ reference. Needs torch 2.2 or later, braindecode if a network of it is shipped, 
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,28 +27,33 @@ WEIGHT_FOLDERS = (
 MICROVOLTS_PER_VOLT = 1e6
 
 
-class VoltsPredictor(nn.Module):
-    """A predictor behind the scorer's interface: volts in, (batch, 1) in the target's unit out.
+class Ensemble(nn.Module):
+    """Predictors behind the scorer's interface: volts in, (batch, 1) in the target's unit out.
 
     Parameters
     ----------
-    predictor : Module
-        Takes µV (batch, n_chans, n_times) and positions (batch, n_chans, 3).
+    predictors : list of Module
+        Take µV (batch, n_chans, n_times) and positions (batch, n_chans, 3).
+    weights : list of float
+        How much each counts in the mean of their answers; sum to 1.
     positions : Tensor, shape (n_chans, 3)
         Electrodes on the unit sphere, in the order of the scorer's channels.
     """
 
     positions: Tensor
 
-    def __init__(self, predictor: nn.Module, positions: Tensor) -> None:
+    def __init__(self, predictors: "list[nn.Module]", weights: "list[float]", positions: Tensor) -> None:
         super().__init__()
-        self.predictor = predictor
+        self.predictors = nn.ModuleList(predictors)
+        self.weights = weights
         self.register_buffer("positions", positions)
 
     def forward(self, X: Tensor) -> Tensor:
         """Predict from windows (batch, n_chans, n_times) in volts."""
         signal = X.to(self.positions.device, torch.float32) * MICROVOLTS_PER_VOLT
-        return self.predictor(signal, self.positions.expand(len(signal), -1, -1))
+        positions = self.positions.expand(len(signal), -1, -1)
+        answers = [predictor(signal, positions) for predictor in self.predictors]
+        return sum(weight * answer for weight, answer in zip(self.weights, answers, strict=True))
 
 
 class Submission:
@@ -79,9 +85,14 @@ class Submission:
         if found is None:
             raise FileNotFoundError(f"{name} lies in none of: {', '.join(map(str, WEIGHT_FOLDERS))}")
         content = torch.load(found, map_location="cpu", weights_only=True)
-        trained_at = content["predictor"]["encoder"]["sfreq"]
+        predictors = [self._predictor(member) for member in content["members"]]
+        weights = [member["weight"] for member in content["members"]]
+        return Ensemble(predictors, weights, content["positions"]).to(self.device).eval()
+
+    def _predictor(self, member: "dict[str, Any]") -> nn.Module:
+        trained_at = member["predictor"]["encoder"]["sfreq"]
         if self.sfreq != trained_at:
             raise ValueError(f"the model was trained at {trained_at} Hz, not at {self.sfreq} Hz")
-        predictor = build_predictor(content["predictor"])
-        predictor.load_state_dict(content["state"])
-        return VoltsPredictor(predictor, content["positions"]).to(self.device).eval()
+        predictor = build_predictor(member["predictor"])
+        predictor.load_state_dict(member["state"])
+        return predictor
