@@ -188,6 +188,14 @@ WRONG = {
     ),
     "a seed twice": ({"submission": {"seeds": [0, 1, 0]}}, "submission.seeds: 0 is named twice"),
     "an ensemble of nobody": ({"submission": {"challenge_1": []}}, "submission.challenge_1: "),
+    "a submission that sees neighbouring windows": (
+        {"submission": {"smooth_windows": 3}},
+        "submission.smooth_windows: the challenge shows a model one window at a time",
+    ),
+    "windows without a middle": (
+        {"submission": {"smooth_windows": 4}},
+        "submission.smooth_windows: 4 windows have none in their middle",
+    ),
     "weights that nobody fits": ({"submission": {"weights": "test"}}, "submission.weights: "),
     "a baseline that trains": (
         {"phases": {"mean": {**BASELINE, "epochs": 3}}},

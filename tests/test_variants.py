@@ -169,6 +169,26 @@ def test_a_study_and_its_full_variant_share_the_seeds_of_the_submission() -> Non
     assert set(nodes) - set(own) == {name for name in nodes if name.endswith("-full-2")}
 
 
+def test_a_variant_may_smooth_answers_and_shares_all_trainings_with_the_study() -> None:
+    nodes, lineups = expand(study({"smoothed": {"submission": {"smooth_windows": 5}}}, [0]))
+    assert set(nodes) == set(study({}, [0]).phases)
+    assert [lineup.smooth_windows for lineup in lineups] == [1, 5]
+
+
+def test_a_phase_of_a_variant_may_be_like_another_and_two_that_are_equal_train_once() -> None:
+    through = {"through": ["age"]}
+    both = {
+        "other": {"like": "externalizing", **through},
+        "submission": {"challenge_2": ["externalizing", "other"]},
+    }
+    nodes, lineups = expand(study({"through": {"externalizing": through}, "both": both}, [0]))
+    assert lineups[2].challenge_2 == ("externalizing", "externalizing-through-0")
+    assert nodes["externalizing-through-0"].seed == nodes["externalizing"].seed == 5
+    early = {"externalizing": {"init": "pretrain"}, **both}
+    nodes, lineups = expand(study({"early": early}, [0]))
+    assert [nodes[name].init for name in lineups[1].challenge_2] == ["pretrain", "pretrain"]
+
+
 def test_a_baseline_in_place_of_a_phase_with_seeds_answers_for_all_of_them() -> None:
     overlay = {"reaction_time": MEAN, "submission": {"seeds": [0, 1], "weights": "validation"}}
     _, lineups = expand(study({"mean": overlay}, [0]))
@@ -179,6 +199,7 @@ def test_a_baseline_in_place_of_a_phase_with_seeds_answers_for_all_of_them() -> 
 @pytest.mark.parametrize(
     ("overlay", "said"),
     [
+        ({"other": {"like": "externalising"}}, "no phase 'externalising'; did you mean 'externalizing'"),
         ({"submission": {"challenge_2": ["externalizing", "contrast"]}}, "'contrast' is no finetune phase"),
         ({"contrast": {"temprature": 0.2}}, "did you mean 'temperature'"),
         ({"reaction_time": {"init": "nothing"}}, "there is no phase 'nothing'"),

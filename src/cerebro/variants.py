@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cerebro.config import COMPARED, AnyNode, BaselinePhase, Config, Weights, load_config, parents
+from cerebro.config.settings import hint
+from cerebro.errors import UserError
 
 FULL = "full"
 """The variant that changes nothing; the others are compared with it."""
@@ -28,6 +30,8 @@ class Lineup:
     challenge_2: tuple[str, ...]
     weights: Weights = "equal"
     """How much each member counts, as in the section `submission`."""
+    smooth_windows: int = 1
+    """Consecutive windows over which answers to challenge 2 are averaged."""
     subject_share: float | None = None
     """The share of the training subjects that all phases learn from, where this is all that differs from the
     full study: a point of the learning curve."""
@@ -107,12 +111,26 @@ def _share(overlay: Mapping[str, Any]) -> float | None:
 def _overlaid(config: Config, variant: str, overlay: Mapping[str, Any]) -> Config:
     content = config.model_dump(mode="json", exclude_unset=True, exclude={"ablations"})
     phases = {key: value for key, value in overlay.items() if key != "submission"}
+    copies = {key: value for key, value in phases.items() if isinstance(value, Mapping) and "like" in value}
+    merged_phases = _merged(content["phases"], {k: v for k, v in phases.items() if k not in copies})
+    for name, differences in copies.items():
+        merged_phases[name] = _like(
+            merged_phases, differences, where=f"ablations.variants.{variant}: phases.{name}"
+        )
     merged = {
         **content,
-        "phases": _merged(content["phases"], phases),
+        "phases": merged_phases,
         "submission": _merged(content["submission"], overlay.get("submission", {})),
     }
     return load_config(merged, where=f"ablations.variants.{variant}", context=COMPARED)
+
+
+def _like(phases: Mapping[str, Any], differences: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """A phase with the settings of another in the same variant, but for those that are written."""
+    model = differences["like"]
+    if not isinstance(phases.get(model), Mapping):
+        raise UserError(f"{where}.like: there is no phase '{model}'{hint(str(model), phases)}")
+    return _merged(phases[model], {key: value for key, value in differences.items() if key != "like"})
 
 
 def _merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,13 +164,14 @@ class _Graph:
         submission = config.submission
         members = {
             challenge: tuple(
-                self._place(config.phases, name, variant, seed + further)
+                self._place(config.phases, name, variant, seed + added)
                 for name in names
-                for further in submission.seeds
+                for added in submission.seeds
             )
             for challenge, names in submission.answers().items()
         }
-        return Lineup(variant, seed, members[1], members[2], weights=submission.weights)
+        further = {key: getattr(submission, key) for key in ("weights", "smooth_windows")}
+        return Lineup(variant, seed, members[1], members[2], **further)
 
     def _place(self, phases: Mapping[str, AnyNode], name: str, variant: str, seed: int) -> str:
         """Add a phase and its ancestors unless they are there; return the phase's name in the graph."""

@@ -126,6 +126,25 @@ def test_the_answer_of_an_ensemble_is_the_weighted_mean_of_its_members(study: Pa
     assert [(tag["cerebro.challenge_1"], tag["cerebro.challenge_2"]) for tag in tags] == [("a, b", "ext")]
 
 
+def test_smoothing_averages_answers_to_challenge_2_and_no_others(study: Path) -> None:
+    """In a recording of two windows the mean over three is that of both."""
+    for node, challenge in (("rt", 1), ("ext", 2)):
+        frame = pd.read_parquet(study / f"{node}.parquet").assign(recording=SUBJECTS, onset=[0.0, 2.0] * 3)
+        frame["prediction"] = TRUTH[challenge] + np.array([1.0, 0.0] * 3)
+        frame.to_parquet(study / f"{node}.parquet")
+    tabulate(
+        [LINEUPS[0], Lineup("smoothed", 0, ("rt",), ("ext",), smooth_windows=3)],
+        predictions={node: study / f"{node}.parquet" for node in ("rt", "ext")},
+        resamples=100,
+        store=study / "tracking.json",
+        output=study / "ablations.csv",
+    )
+    table = pd.read_csv(study / "ablations.csv").set_index(["variant", "metric"])
+    assert table.loc[("smoothed", "c1/nrmse"), "difference_value"] == 0
+    assert table.loc[("full", "c2/nrmse"), "value"] == pytest.approx(np.sqrt(0.5) / TRUTH[2].std())
+    assert table.loc[("smoothed", "c2/nrmse"), "value"] == pytest.approx(0.5 / TRUTH[2].std())
+
+
 def test_answers_to_other_windows_are_refused(study: Path) -> None:
     frame = pd.read_parquet(study / "rt-worse.parquet").assign(window=range(1, 7))
     frame.to_parquet(study / "rt-worse.parquet")

@@ -93,6 +93,9 @@ class Submission(Settings):
     weights: Weights = "equal"
     """`equal`, or `validation`: non-negative weights that sum to 1, fitted on the windows of validation
     subjects."""
+    smooth_windows: int = Field(default=1, gt=0)
+    """Consecutive windows of a recording over which answers to challenge 2 are averaged, an odd number; for
+    variants alone, since the challenge shows a model one window at a time."""
 
     @field_validator("challenge_1", "challenge_2", "seeds")
     @classmethod
@@ -101,6 +104,13 @@ class Submission(Settings):
             if entries.count(entry) > 1:
                 raise ValueError(f"{entry} is named twice; `weights` says how much each member counts")
         return entries
+
+    @field_validator("smooth_windows")
+    @classmethod
+    def _has_a_middle(cls, windows: int) -> int:
+        if windows % 2 == 0:
+            raise ValueError(f"{windows} windows have none in their middle; take an odd number")
+        return windows
 
     def answers(self) -> dict[int, tuple[str, ...]]:
         """Names of phases by challenge."""
@@ -116,7 +126,8 @@ class Ablations(Settings):
     """The variants to compare, by name; empty compares all."""
     variants: dict[str, dict[str, Any]]
     """Overlays on `phases` by name, merged key by key; an entry of another `kind` takes a phase's place. The
-    key `submission` is an overlay on that section. `full`, which changes nothing, stands beside them."""
+    key `submission` is an overlay on that section; `like: NAME` gives a phase the settings of another one.
+    `full`, which changes nothing, stands beside them."""
 
     @model_validator(mode="after")
     def _names_are_free(self) -> "Ablations":

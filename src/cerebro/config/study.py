@@ -147,6 +147,11 @@ class Config(Settings):
         for challenge, names in self.submission.answers().items():
             for name in names:
                 self._may_answer(challenge, name, compared=info.context == COMPARED)
+        if self.submission.smooth_windows > 1 and info.context != COMPARED:
+            raise ValueError(
+                "submission.smooth_windows: the challenge shows a model one window at a time, so no zip can "
+                "average over neighbours; ask for it in a variant of ablations"
+            )
         return self
 
     def _may_answer(self, challenge: int, name: str, *, compared: bool) -> None:
@@ -176,4 +181,5 @@ def _with_encoder(phase: Any, study: Any) -> Any:
 TARGETS: dict[int, Target] = {1: "reaction_time", 2: "externalizing"}
 """What each challenge asks for."""
 COMPARED = "compared"
-"""Context in which a configuration is validated for comparison only: baselines may answer challenges."""
+"""Context in which a configuration is validated for comparison only: baselines may answer challenges, and
+answers may be smoothed."""

@@ -12,6 +12,7 @@ from cerebro.evaluation.bootstrap import SubjectBootstrap
 from cerebro.evaluation.comparison import Difference, Resampled, compare, resample
 from cerebro.evaluation.ensemble import averaged, member_weights, same_windows
 from cerebro.evaluation.metrics import nrmse
+from cerebro.evaluation.smoothing import smoothed
 from cerebro.files import atomic_path
 from cerebro.report.figures import forest_plot, learning_curve
 from cerebro.report.tables import Table, as_markdown, print_tables
@@ -87,13 +88,13 @@ def tabulate(
 def _answers(
     lineup: Lineup, scored: Mapping[str, pd.DataFrame], validation: Mapping[str, pd.DataFrame]
 ) -> dict[int, pd.DataFrame]:
-    """What a lineup answers, by challenge: the weighted mean of its members' answers."""
+    """What a lineup answers, by challenge: the weighted mean of its members, smoothed where it says so."""
     answers = {}
     for challenge, members in lineup.members().items():
         purpose = f"{lineup.variant}, seed {lineup.seed}, challenge {challenge}"
         weights = member_weights(members, lineup.weights, validation, purpose=purpose)
         answers[challenge] = averaged(scored, weights)
-    return answers
+    return {**answers, 2: smoothed(answers[2], lineup.smooth_windows)}
 
 
 def _scores(
@@ -182,7 +183,7 @@ def _printed(
         "together. 'minus full': on the same resampled subjects and seeds; * p below .05 after Holm's "
         "correction for the number of variants.",
         f"{len(counts)} variants, {max(counts.values())} seeds each. Nothing was chosen on the held-out "
-        "releases: epochs are selected on validation subjects of the training releases.",
+        "releases: epochs, shrinkage and weights are chosen on validation subjects of the training releases.",
     ]
     return Table("Ablations", header, rows, notes, separated=frozenset({0}))
 
