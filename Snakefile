@@ -45,8 +45,8 @@ onstart:
 wildcard_constraints:
     group="|".join(PLAN.groups),
     phase="|".join(PLAN.nodes),
-    encoder="|".join([*PLAN.nodes, *PLAN.encoders, *PLAN.checkpoints]),
-    compared="|".join([*PLAN.nodes, *PLAN.compared]),
+    encoder="|".join([*PLAN.nodes, *PLAN.untrained, *PLAN.checkpoints]),
+    compared="|".join([*PLAN.nodes, *PLAN.untrained, *PLAN.compared]),
     baseline="|".join(PLAN.baselines) or "-",
     target="reaction_time|externalizing",
     split="validation|test",
@@ -54,6 +54,7 @@ wildcard_constraints:
 
 localrules:
     download,
+    ablations,
     submission,
     track,
     lineage,

@@ -272,6 +272,20 @@ def _ablations(options: argparse.Namespace) -> None:
     )
 
 
+def _encoders(options: argparse.Namespace) -> None:
+    from cerebro.config import Statistics
+    from cerebro.report.encoders import tabulate_encoders
+    from cerebro.stages import Comparison
+
+    tabulate_encoders(
+        *(Comparison(**options.settings[name]) for name in ("phases", "variants")),
+        probes={path.stem: path for path in options.probes},
+        isc={path.stem: path for path in options.isc},
+        resamples=Statistics.model_validate(options.settings["statistics"]).resamples,
+        output=options.output,
+    )
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(text if text.lstrip().startswith(("{", "[")) else Path(text).read_text())
@@ -420,6 +434,10 @@ def parser() -> argparse.ArgumentParser:
         weighing.add_argument(
             "--validation", type=Path, nargs="*", default=[], help="files of `predict` to fit weights on"
         )
+
+    encoders = command("encoders", _encoders, "compare encoders over seeds by their probes")
+    encoders.add_argument("--probes", type=Path, nargs="+", required=True, help="answers of `probe`")
+    encoders.add_argument("--isc", type=Path, nargs="+", required=True, help="files of `isc`")
 
     summary = command("summary", _summary, "print scores and probes beside their floors", settings=False)
     summary.add_argument("--score", type=Path, required=True)

@@ -36,13 +36,19 @@ from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.readers import BUILT_IN, find_reader
+from cerebro.stages import (
+    RANDOM,
+    Comparison,
+    along_lineage,
+    before_finetuning,
+    is_untrained,
+    untrained,
+    untrained_seed,
+)
 from cerebro.variants import Lineup, answering, expand
 
 KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(AnyPhase)[0]))
 """The kinds of trainings; each is the module of that name in `cerebro.phases`."""
-
-RANDOM = "random"
-"""The name under which an untrained encoder is probed."""
 
 SIGNAL = "signal"
 """The name under which the signal itself is compared between subjects, without any encoder."""
@@ -81,6 +87,8 @@ class Plan:
         self.phases = list(trainings(config.phases))
         self.encoders = [*self.phases, RANDOM]
         self.compared = [*self.encoders, SIGNAL]
+        seeds = config.ablations.seeds if config.ablations else ()
+        self.untrained = list(dict.fromkeys([RANDOM, *map(untrained, seeds)]))
         self.checkpoints = [
             f"{name}@{number}"
             for name, phase in config.phases.items()
@@ -254,7 +262,7 @@ class Plan:
 
     def encoder_files(self, encoder: str) -> list[str]:
         """The files of a phase's encoder; none for the untrained one."""
-        if encoder in (RANDOM, SIGNAL):
+        if _is_no_phase(encoder):
             return []
         phase, _, checkpoint = encoder.partition("@")
         weights = ["checkpoints.safetensors"] if checkpoint else ["encoder.safetensors", "head.safetensors"]
@@ -262,7 +270,7 @@ class Plan:
 
     def encoder_option(self, encoder: str) -> list[str]:
         """The part of the command line that names the encoder to probe or to compare."""
-        if encoder in (RANDOM, SIGNAL):
+        if _is_no_phase(encoder):
             return []
         phase, _, checkpoint = encoder.partition("@")
         return ["--encoder", self.phase_folder(phase), *(["--checkpoint", checkpoint] if checkpoint else [])]
@@ -305,8 +313,8 @@ class Plan:
             "max_windows_per_subject": probes.max_windows_per_subject,
             "seed": 0,
         }
-        if encoder == RANDOM:
-            settings["encoder"] = self._untrained
+        if is_untrained(encoder):
+            settings |= {"encoder": self._untrained, "seed": untrained_seed(encoder)}
         return _json(settings)
 
     def probe_settings(self) -> str:
@@ -321,7 +329,9 @@ class Plan:
     def isc_settings(self, encoder: str) -> str:
         """What ``isc`` reads; the architecture only where no phase's encoder is measured."""
         settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics, "seed": 0}
-        if encoder in (RANDOM, SIGNAL):
+        if is_untrained(encoder):
+            settings["seed"] = untrained_seed(encoder)
+        if _is_no_phase(encoder):
             settings["encoder"] = self._untrained
         return _json(settings)
 
@@ -357,6 +367,23 @@ class Plan:
         lineups = [asdict(lineup) for lineup in self.lineups]
         return _json({"lineups": lineups, "statistics": self.config.statistics})
 
+    def compared_encoders(self) -> list[str]:
+        """Encoders that are compared over seeds by their probes."""
+        named = (encoders for one in self._comparisons.values() for encoders in one.rows.values())
+        return list(dict.fromkeys(encoder for encoders in named for encoder in encoders))
+
+    def encoder_comparison_settings(self) -> str:
+        """What ``encoders`` reads."""
+        comparisons = {name: asdict(one) for name, one in self._comparisons.items()}
+        return _json({**comparisons, "statistics": self.config.statistics})
+
+    @property
+    def _comparisons(self) -> dict[str, Comparison]:
+        return {
+            "phases": along_lineage(self.nodes, self.lineups),
+            "variants": before_finetuning(self.nodes, self.lineups),
+        }
+
     def compute_settings(self) -> str:
         """Devices and workers: handed over beside the settings, since they never re-run a step."""
         return _json(self.config.compute)
@@ -376,7 +403,7 @@ class Plan:
         """The architecture of a node's encoder, or of the untrained one."""
         study = self.config.encoder
         phase = encoder.partition("@")[0]
-        return study if encoder in (RANDOM, SIGNAL) else encoder_of(self.nodes, phase, study)
+        return study if _is_no_phase(encoder) else encoder_of(self.nodes, phase, study)
 
     def _unused(self, encoder: str) -> tuple[str, ...]:
         """Modules, and with them braindecode's version, that this package's own encoder never comes to."""
@@ -411,6 +438,10 @@ def _reader_file(name: str, dataset: Dataset) -> Path | None:
         return find_reader(dataset.reader)
     except UserError as error:
         raise UserError(f"configuration: datasets.{name}.reader: {error}") from None
+
+
+def _is_no_phase(encoder: str) -> bool:
+    return is_untrained(encoder) or encoder == SIGNAL
 
 
 def _present(files: Iterable[Path | None]) -> tuple[Path, ...]:

@@ -82,7 +82,7 @@ rule oracle:
         " --index {input.index:q} --output {output:q} &> {log:q}"
 
 
-rule ablations:
+rule compare_variants:
     input:
         predictions=lambda wildcards: PLAN.compared_answers(),
         validation=PLAN.weighing_answers(),
@@ -93,9 +93,9 @@ rule ablations:
         forest=f"{R}/tables/forest.svg",
         curve=f"{R}/tables/learning_curve.svg",
     log:
-        f"{R}/logs/ablations.log",
+        f"{R}/logs/compare_variants.log",
     benchmark:
-        f"{R}/benchmarks/ablations.tsv"
+        f"{R}/benchmarks/compare_variants.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -111,3 +111,39 @@ rule ablations:
         "python -m cerebro.cli ablations --settings {params.settings:q}"
         " --predictions {input.predictions:q} --validation {input.validation:q}"
         " --tracking {input.tracking:q} --output {output.table:q} 2>&1 | tee {log:q}"
+
+
+rule compare_encoders:
+    input:
+        probes=lambda wildcards: expand(rules.probe.output.answers, encoder=PLAN.compared_encoders()),
+        isc=lambda wildcards: expand(rules.isc.output[0], compared=PLAN.compared_encoders()),
+    output:
+        table=f"{R}/tables/encoders.csv",
+        text=f"{R}/tables/encoders.md",
+        lineage=f"{R}/tables/lineage.svg",
+    log:
+        f"{R}/logs/compare_encoders.log",
+    benchmark:
+        f"{R}/benchmarks/compare_encoders.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=PLAN.encoder_comparison_settings(),
+        code=code_digest("cerebro.report.encoders"),
+    message:
+        "Comparing the encoders"
+    shell:
+        "python -m cerebro.cli encoders --settings {params.settings:q} --probes {input.probes:q}"
+        " --isc {input.isc:q} --output {output.table:q} 2>&1 | tee {log:q}"
+
+
+rule ablations:
+    input:
+        rules.compare_variants.output,
+        rules.compare_encoders.output,
+    message:
+        "{R}/tables is complete"

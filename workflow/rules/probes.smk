@@ -38,7 +38,8 @@ rule probe:
         index=rules.windows.output.index,
         tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:
-        f"{R}/probes/{{encoder}}.json",
+        scores=f"{R}/probes/{{encoder}}.json",
+        answers=f"{R}/probes/{{encoder}}.parquet",
     log:
         f"{R}/logs/probes/{{encoder}}.log",
     benchmark:
@@ -57,7 +58,7 @@ rule probe:
     shell:
         "python -m cerebro.cli probe --features {input.features:q}"
         " --settings {params.settings:q} --index {input.index:q} --tracking {input.tracking:q}"
-        " --output {output:q} &> {log:q}"
+        " --output {output.scores:q} &> {log:q}"
 
 
 rule lineage:

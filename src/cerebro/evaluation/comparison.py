@@ -48,6 +48,11 @@ class Resampled:
         """The score with its 95 % interval."""
         return Interval.of(self.value, self.resamples)
 
+    def as_columns(self) -> dict[str, float | None]:
+        """``value``, ``low``, ``high``, the number of ``seeds`` and the deviation between them."""
+        spread = float(np.std(self.by_seed, ddof=1)) if len(self.by_seed) > 1 else None
+        return {**self.interval().as_json(), "seeds": len(self.by_seed), "sd_over_seeds": spread}
+
 
 def resample(
     metric: Metric,
@@ -77,40 +82,53 @@ def resample(
 
 @dataclass(frozen=True)
 class Difference:
-    """A variant minus the reference: the interval, a two-sided p-value, and the same corrected by Holm."""
+    """A variant minus its reference, the same as a share of the reference, and whether it may be chance.
+
+    ``p`` is two-sided, ``p_corrected`` the same corrected by Holm.
+    """
 
     interval: Interval
+    relative: Interval
     p: float
     p_corrected: float
 
+    def as_columns(self) -> dict[str, float | None]:
+        """``difference_value``, ``_low``, ``_high``, the same of ``relative``, and both p-values."""
+        intervals = {"difference": self.interval, "relative": self.relative}
+        named = {f"{name}_{key}": v for name, one in intervals.items() for key, v in one.as_json().items()}
+        return {**named, "p": self.p, "p_corrected": self.p_corrected}
 
-def compare(variants: Mapping[str, Resampled], reference: str) -> dict[str, Difference]:
-    """Differences of all variants to one of them.
+
+def compare(variants: Mapping[str, Resampled], references: Mapping[str, str]) -> dict[str, Difference]:
+    """Differences of variants to others.
 
     Parameters
     ----------
     variants : mapping of str to Resampled
         All resampled with one bootstrap.
-    reference : str
-        The variant that is subtracted; it has no entry in the result.
+    references : mapping of str to str
+        By variant, the one that is subtracted from it.
 
     Returns
     -------
     dict of str to Difference
-        The p-value is twice the smaller share of resamples on either side of zero, with one resample added
-        to each side, so it is never 0; NaN where the difference has no interval.
+        By variant, for those with a reference. The p-value is twice the smaller share of resamples on either
+        side of zero, with one resample added to each side, so it is never 0; NaN where the difference has no
+        interval. It is corrected for the number of differences.
     """
-    base = variants[reference]
-    intervals, p_values = {}, {}
-    for name, variant in variants.items():
-        if name == reference:
-            continue
+    intervals, relatives, p_values = {}, {}, {}
+    for name, reference in references.items():
+        variant, base = variants[name], variants[reference]
         resamples = variant.resamples - base.resamples
         intervals[name] = Interval.of(variant.value - base.value, resamples)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.divide(variant.value, base.value) - 1
+            relatives[name] = Interval.of(ratio, variant.resamples / base.resamples - 1)
         p_values[name] = _two_sided(resamples) if intervals[name].low is not None else float("nan")
     corrected = holm(p_values)
     return {
-        name: Difference(interval, p_values[name], corrected[name]) for name, interval in intervals.items()
+        name: Difference(interval, relatives[name], p_values[name], corrected[name])
+        for name, interval in intervals.items()
     }
 
 

@@ -52,6 +52,24 @@ class Answer:
     n_fitted: int
 
 
+LEADING: Mapping[str, Metric] = {
+    "regression": nrmse,
+    "classification": mean_recall,
+    "moment": mean_value,
+    "identity": mean_value,
+}
+"""What the leading score of each form is, of answers as :func:`leading_answers` tabulates them."""
+
+
+def leading_answers(answer: Answer, metric: str) -> pd.DataFrame:
+    """One measure as ``subject``, ``truth``, ``prediction``, ``floor``; probabilities become classes."""
+    measure = answer.measures[metric]
+    columns = {"truth": measure.truth, "prediction": measure.predicted, "floor": measure.floor}
+    if measure.metric is balanced_accuracy:
+        columns |= {name: (columns[name] >= 0.5).astype(float) for name in ("prediction", "floor")}
+    return pd.DataFrame({"subject": answer.subjects, **columns})
+
+
 def subject_folds(subjects: NDArray[np.str_], scored: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     """Deal the scored subjects into folds by a digest of their names.
 

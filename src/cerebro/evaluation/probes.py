@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cerebro.config import Probes, Statistics
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.feature_store import Features, read_features
-from cerebro.evaluation.forms import FORMS, Answer, Measure
+from cerebro.evaluation.forms import FORMS, Answer, Measure, leading_answers
 from cerebro.evaluation.identity import identity
 from cerebro.evaluation.linear import TooFewSubjects
 from cerebro.evaluation.targets import TARGETS, Target
@@ -25,6 +25,7 @@ from cerebro.files import atomic_path, write_json
 from cerebro.tracking import start_run
 
 ALL_FORMS = {**FORMS, "identity": identity}
+ANSWER_COLUMNS = ["target", "subject", "truth", "prediction", "floor"]
 
 
 def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: Path, output: Path) -> None:
@@ -43,7 +44,8 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
         ``value``, ``low``, ``high`` and the ``floor`` without EEG), ``unit``, ``penalties`` of the folds and
         counts; one that the data do not allow has ``not_measurable`` with the reason. Beside it, with the
         suffix ``.parquet``, one row per sample of each measured target: ``target``, ``subject``, and what its
-        leading metric compares, ``truth`` and ``prediction``. The samples are the same for every encoder.
+        leading metric compares: ``truth``, ``prediction``, and ``floor``, the prediction without EEG. The
+        samples are the same for every encoder; :mod:`cerebro.evaluation.encoders` compares them.
     """
     probes = Probes.model_validate(settings["probes"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples
@@ -119,14 +121,12 @@ def scored(answer: Answer | TooFewSubjects, target: Target, *, resamples: int) -
 
 def _tabulated(answers: Mapping[str, Answer | TooFewSubjects]) -> pd.DataFrame:
     """What the leading metrics compare, one row per sample and measured target."""
-    columns = ["target", "subject", "truth", "prediction"]
-    parts = [pd.DataFrame(columns=columns)]
-    for name, found in answers.items():
-        if isinstance(found, Answer):
-            measure = found.measures[TARGETS[name].metric]
-            columns_of = (name, found.subjects, measure.truth, measure.predicted)
-            parts.append(pd.DataFrame(dict(zip(columns, columns_of, strict=True))))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+    parts = [
+        leading_answers(found, TARGETS[name].metric).assign(target=name)
+        for name, found in answers.items()
+        if isinstance(found, Answer)
+    ]
+    return pd.concat(parts or [pd.DataFrame(columns=ANSWER_COLUMNS)])[ANSWER_COLUMNS].reset_index(drop=True)
 
 
 def _samples(

@@ -1,7 +1,7 @@
 """The table of ablations: every variant's scores, and its difference to the full study, with intervals."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def tabulate(
         same_windows(nodes, purpose=f"challenge {challenge}")
     answers = [_answers(lineup, scored, weighing) for lineup in lineups]
     scores, by_seed = _scores(lineups, answers, resamples=resamples)
-    differences = {metric: compare(variants, FULL) for metric, variants in scores.items()}
+    differences = {metric: compare(variants, _against_full(variants)) for metric, variants in scores.items()}
     shares = {lineup.variant: lineup.subject_share for lineup in lineups}
     table = _tidy(scores, differences, shares)
     with atomic_path(output) as temporary:
@@ -95,6 +95,10 @@ def _answers(
         weights = member_weights(members, lineup.weights, validation, purpose=purpose)
         answers[challenge] = averaged(scored, weights)
     return {**answers, 2: smoothed(answers[2], lineup.smooth_windows)}
+
+
+def _against_full(variants: Iterable[str]) -> dict[str, str]:
+    return {name: FULL for name in variants if name != FULL}
 
 
 def _scores(
@@ -147,14 +151,10 @@ def _tidy(
     rows = []
     for metric, variants in scores.items():
         for variant, score in variants.items():
-            row: dict[str, Any] = {"variant": variant, "metric": metric, **score.interval().as_json()}
-            row["subject_share"] = shares[variant]
-            row["seeds"] = len(score.by_seed)
-            row["sd_over_seeds"] = float(np.std(score.by_seed, ddof=1)) if len(score.by_seed) > 1 else None
-            difference = differences[metric].get(variant)
-            if difference is not None:
-                row |= {f"difference_{key}": v for key, v in difference.interval.as_json().items()}
-                row |= {"p": difference.p, "p_corrected": difference.p_corrected}
+            row: dict[str, Any] = {"variant": variant, "metric": metric, "subject_share": shares[variant]}
+            row |= score.as_columns()
+            if (difference := differences[metric].get(variant)) is not None:
+                row |= difference.as_columns()
             rows.append(row)
     return pd.DataFrame(rows)
 

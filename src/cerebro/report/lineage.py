@@ -38,6 +38,24 @@ def draw_lineages(probes: Sequence[Path], *, output: Path) -> None:
     """
     contents = {content["node"]: content for content in map(read_json, probes)}
     nodes = sorted(contents, key=lambda node: _place_in_time(node, contents[node]["lineage"]))
+    draw({node: contents[node] for node in nodes}, steps(contents), output=output)
+
+
+def draw(
+    contents: Mapping[str, Mapping[str, Any]], pairs: Sequence[tuple[str, str]], *, output: Path
+) -> None:
+    """Draw a panel per target.
+
+    Parameters
+    ----------
+    contents : mapping of str to mapping
+        By encoder, in the order in which they are shown, the content of its probes' file.
+    pairs : sequence of pairs of str
+        Encoders that are joined by a line.
+    output : Path
+        The image; its suffix decides the format.
+    """
+    nodes = list(contents)
     asked = {target for content in contents.values() for target in content["targets"]}
     panels = [panel for panel in PANELS if panel[0] in asked]
     rows = -(-len(panels) // COLUMNS)
@@ -52,7 +70,7 @@ def draw_lineages(probes: Sequence[Path], *, output: Path) -> None:
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis, (target, metric, title) in zip(axes.flat, panels, strict=False):
-        _panel(axis, contents, nodes, target, metric)
+        _panel(axis, contents, pairs, target, metric)
         axis.set_title(title, fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_xticks(range(len(nodes)), nodes, rotation=40, ha="right", fontsize=8)
@@ -90,9 +108,16 @@ def _place_in_time(node: str, lineage: Sequence[str]) -> tuple[int, str, float]:
 
 
 def _panel(
-    axis: Any, contents: Mapping[str, Mapping[str, Any]], nodes: Sequence[str], target: str, metric: str
+    axis: Any,
+    contents: Mapping[str, Mapping[str, Any]],
+    pairs: Sequence[tuple[str, str]],
+    target: str,
+    metric: str,
 ) -> None:
-    found = {node: contents[node]["targets"].get(target, {}).get("metrics", {}).get(metric) for node in nodes}
+    found = {
+        node: content["targets"].get(target, {}).get("metrics", {}).get(metric)
+        for node, content in contents.items()
+    }
     known = {node: score for node, score in found.items() if score and score["value"] is not None}
     if not known:
         axis.text(0.5, 0.5, "not measurable", transform=axis.transAxes, ha="center", color="0.5")
@@ -100,8 +125,8 @@ def _panel(
     floor = next(iter(known.values()))["floor"]
     if floor is not None:
         axis.axhline(floor, color="0.6", linestyle="--", linewidth=1)
-    place = {node: number for number, node in enumerate(nodes)}
-    for start, node in steps(contents):
+    place = {node: number for number, node in enumerate(contents)}
+    for start, node in pairs:
         if start in known and node in known:
             ends = [place[start], place[node]], [known[start]["value"], known[node]["value"]]
             axis.plot(*ends, color="C0", alpha=0.3, linewidth=1)

@@ -1,0 +1,111 @@
+"""Encoders compared by what linear probes find in them, paired over seeds and subjects.
+
+The probes of all encoders answer the same samples with the same folds, so that one encoder's score minus
+another's is taken on the same people in every resample. The statistics are those of
+:mod:`cerebro.evaluation.comparison`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cerebro.errors import UserError
+from cerebro.evaluation.bootstrap import SubjectBootstrap
+from cerebro.evaluation.comparison import Difference, compare, resample
+from cerebro.evaluation.forms import LEADING
+from cerebro.evaluation.metrics import nrmse
+from cerebro.evaluation.targets import TARGETS
+
+
+def compare_encoders(
+    rows: Mapping[str, Sequence[str]],
+    references: Mapping[str, str],
+    answers: Mapping[str, pd.DataFrame],
+    *,
+    resamples: int,
+) -> pd.DataFrame:
+    """Score rows of encoders on every probe, and each row against another.
+
+    Parameters
+    ----------
+    rows : mapping of str to sequence of str
+        By name, one encoder per seed, in the same order of seeds for all rows.
+    references : mapping of str to str
+        By row, the row that it is compared with.
+    answers : mapping of str to DataFrame
+        By encoder, what :func:`cerebro.evaluation.probes.run_probes` tabulates.
+    resamples : int
+        Of subjects and seeds.
+
+    Returns
+    -------
+    DataFrame
+        One row per target and row: ``value`` (mean over seeds), ``low``, ``high``, ``floor`` (without EEG),
+        ``seeds``, ``sd_over_seeds``; ``against``, ``difference_*`` and ``gain_*``, the difference as a share
+        of the reference's score, positive where the row is better; ``p``, and ``p_corrected`` for the number
+        of rows compared on this target. Targets that were not measurable are missing.
+
+    Raises
+    ------
+    UserError
+        When two encoders were probed on different samples.
+    """
+    measured = {name for frame in answers.values() for name in frame["target"].unique()}
+    parts = []
+    for target in (name for name in TARGETS if name in measured):
+        of_target = {encoder: frame[frame["target"] == target] for encoder, frame in answers.items()}
+        parts += _compared(target, rows, references, of_target, resamples)
+    return pd.DataFrame(parts)
+
+
+def _compared(
+    target: str,
+    rows: Mapping[str, Sequence[str]],
+    references: Mapping[str, str],
+    answers: Mapping[str, pd.DataFrame],
+    resamples: int,
+) -> list[dict[str, Any]]:
+    first = answers[next(encoder for encoders in rows.values() for encoder in encoders)]
+    subjects, truth = first["subject"].to_numpy(dtype=str), first["truth"].to_numpy(float)
+    for encoder, frame in answers.items():
+        same = np.array_equal(frame["subject"], subjects) and np.array_equal(frame["truth"], truth)
+        if not same:
+            raise UserError(
+                f"probe {target}: '{encoder}' was probed on other samples; remove the files under probes/ "
+                "and run `snakemake ablations` again"
+            )
+    metric = LEADING[TARGETS[target].form]
+    bootstrap = SubjectBootstrap(subjects, resamples=resamples)
+    found = {
+        row: resample(
+            metric,
+            truth,
+            [answers[encoder]["prediction"].to_numpy(float) for encoder in encoders],
+            subjects=subjects,
+            bootstrap=bootstrap,
+        )
+        for row, encoders in rows.items()
+    }
+    differences = compare(found, references)
+    floor = float(metric(truth, first["floor"].to_numpy(float)))
+    sign = -1 if metric is nrmse else 1
+    return [
+        {"target": target, "metric": TARGETS[target].metric, "row": row, "floor": floor}
+        | score.as_columns()
+        | _against(references.get(row), differences.get(row), sign)
+        for row, score in found.items()
+    ]
+
+
+def _against(reference: str | None, difference: Difference | None, sign: int) -> dict[str, Any]:
+    """A difference as columns, with the relative one turned so that more is better."""
+    if reference is None or difference is None:
+        return {}
+    columns = difference.as_columns()
+    ends = ["value", "low", "high"] if sign > 0 else ["value", "high", "low"]
+    relative = [columns.pop(f"relative_{end}") for end in ends]
+    gain = [None if end is None else sign * end for end in relative]
+    names = ("gain_value", "gain_low", "gain_high")
+    return {"against": reference, **columns, **dict(zip(names, gain, strict=True))}

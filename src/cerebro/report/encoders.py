@@ -1,0 +1,190 @@
+"""Tables of what each phase adds, and what each variant changes, in the encoder that Phase 3 starts from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cerebro.evaluation.encoders import compare_encoders
+from cerebro.files import atomic_path, read_json
+from cerebro.report.cells import ABSENT, interval
+from cerebro.report.lineage import draw
+from cerebro.report.tables import Table, as_markdown, print_tables
+from cerebro.stages import Comparison
+
+HEADINGS = {
+    "reaction_time": "reaction time\nNRMSE",
+    "age": "age\nNRMSE",
+    "sex": "sex\nbal. acc.",
+    "p_factor": "p factor\nNRMSE",
+    "attention": "attention\nNRMSE",
+    "internalizing": "internalizing\nNRMSE",
+    "externalizing": "externalizing\nNRMSE",
+    "eyes": "eyes\nbal. acc.",
+    "task": "task\nbal. acc.",
+    "movie_moment": "film moment\nrank",
+    "identity": "identity\naccuracy",
+}
+"""Targets as they head a row or a column."""
+AMONG_VARIANTS = ("age", "eyes", "task", "reaction_time", "externalizing", "movie_moment", "identity")
+"""Targets that the printed table of variants shows; the CSV has all."""
+METHOD = (
+    "Leading score of each linear probe on the held-out releases, mean over seeds, with 95 % percentile "
+    "intervals over subjects and seeds together."
+)
+
+
+def tabulate_encoders(
+    phases: Comparison,
+    variants: Comparison,
+    *,
+    probes: Mapping[str, Path],
+    isc: Mapping[str, Path],
+    resamples: int,
+    output: Path,
+) -> None:
+    """Compare encoders along the lineage and between variants.
+
+    Parameters
+    ----------
+    phases : Comparison
+        The untrained encoder and every phase, each with the one that it started from.
+    variants : Comparison
+        For each variant that changes it the encoder that Phase 3 starts from, with that of the full study.
+    probes : mapping of str to Path
+        By encoder, the answers that :func:`cerebro.evaluation.probes.run_probes` tabulates.
+    isc : mapping of str to Path
+        By encoder, files of :func:`cerebro.evaluation.isc.run_isc`.
+    resamples : int
+        Bootstrap resamples of subjects and seeds.
+    output : Path
+        The CSV, one row per comparison, target and row; the Markdown tables lie beside it, and
+        ``lineage.svg``.
+    """
+    answers = {encoder: pd.read_parquet(path) for encoder, path in probes.items()}
+    tables = {
+        name: compare_encoders(one.rows, one.references, answers, resamples=resamples)
+        for name, one in (("phases", phases), ("variants", variants))
+    }
+    content = {encoder: read_json(path) for encoder, path in isc.items()}
+    with atomic_path(output) as temporary:
+        pd.concat(tables, names=["comparison"]).reset_index(level=0).to_csv(temporary, index=False)
+    shown = [
+        _scores(tables["phases"], phases),
+        _gains(tables["phases"], phases),
+        _variants(tables["variants"], variants),
+        _films({**phases.rows, **variants.rows}, content),
+    ]
+    with atomic_path(output.with_suffix(".md")) as temporary:
+        temporary.write_text(as_markdown(shown))
+    pairs = [(start, row) for row, start in phases.references.items()]
+    draw(_contents(tables["phases"], phases), pairs, output=output.with_name("lineage.svg"))
+    print_tables(shown)
+
+
+def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
+    """Targets by phases: values."""
+    rows = []
+    for target in table["target"].unique():
+        part = table[table["target"] == target].set_index("row")
+        cells = [_cell(part.loc[row]) for row in phases.rows]
+        rows.append([HEADINGS[target].replace("\n", ", "), f"{part['floor'].iloc[0]:.3f}", *cells])
+    notes = [f"{METHOD} {_seeds(phases)}"]
+    return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
+
+
+def _gains(table: pd.DataFrame, phases: Comparison) -> Table:
+    """Targets by phases: what is gained on the encoder that a phase started from."""
+    rows = []
+    for target in table["target"].unique():
+        part = table[table["target"] == target].set_index("row")
+        rows.append(
+            [HEADINGS[target].partition("\n")[0], *(_gain(part.loc[row]) for row in phases.references)]
+        )
+    header = ["", *(f"{row}\nafter {start}" for row, start in phases.references.items())]
+    notes = [
+        "The difference as a share of the starting encoder's score, positive where the phase made it better, "
+        "on the same resampled subjects and seeds; * p below .05 after Holm's correction for the number of "
+        f"phases. {table['target'].nunique()} targets are looked at: one star among them may be chance."
+    ]
+    return Table("What each phase adds to the encoder it started from", header, rows, notes)
+
+
+def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
+    """Variants by targets: the full study's values, and what each variant gains on them."""
+    shown = [name for name in AMONG_VARIANTS if (table["target"] == name).any()]
+    parts = {name: table[table["target"] == name].set_index("row") for name in shown}
+    rows = []
+    for row in variants.rows:
+        compared = row in variants.references
+        cells = [_gain(parts[name].loc[row]) if compared else _cell(parts[name].loc[row]) for name in shown]
+        rows.append([row, *cells])
+    notes = [
+        f"{METHOD} First row: scores. Below: the difference as a share of the full study's score, positive "
+        "where the variant's encoder is better; * p below .05 after Holm's correction for the number of "
+        "variants. Variants whose Phase 3 starts from the full study's encoder have no row.",
+    ]
+    header = ["variant", *(HEADINGS[name] for name in shown)]
+    title = "The encoder that Phase 3 starts from, by variant"
+    return Table(title, header, rows, notes, separated=frozenset({0}))
+
+
+def _films(rows: Mapping[str, Sequence[str]], isc: Mapping[str, Mapping[str, Any]]) -> Table:
+    """How often a moment of a film is found in another person, per row: mean, least and most over seeds."""
+    lines = []
+    chance: float | None = None
+    for row, encoders in rows.items():
+        cells = []
+        for embedding in ("tokens", "projection"):
+            found = [isc[encoder]["embeddings"].get(embedding, {}).get("test", {}) for encoder in encoders]
+            top = [one["retrieval_top1"] for one in found if "retrieval_top1" in one]
+            if len(top) < len(encoders):
+                cells += [ABSENT, ABSENT]
+                continue
+            chance = top[0]["chance"]
+            cells += [_spread([one["value"] for one in top]), _spread([one["isc"]["value"] for one in found])]
+        lines.append([row, *cells])
+    lines.append(["chance", *([ABSENT if chance is None else f"{chance:.3f}", "0.000"] * 2)])
+    notes = [
+        "How often the most similar window of another person who watches the same film is of the same "
+        "moment, and the inter-subject correlation (ISC), on the held-out releases: mean over seeds, in "
+        "brackets the least and the most. 'projection' is what a contrast phase itself compares."
+    ]
+    header = ["", "tokens\nmoment found", "tokens\nISC", "projection\nmoment found", "projection\nISC"]
+    return Table("Same film, different people", header, lines, notes, separated=frozenset({len(lines) - 2}))
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f}\n[{min(values):.3f}, {max(values):.3f}]"
+
+
+def _seeds(comparison: Comparison) -> str:
+    count = len(next(iter(comparison.rows.values())))
+    return f"{count} seed{'s' * (count != 1)}."
+
+
+def _cell(row: pd.Series) -> str:
+    return interval({key: _known(row[key]) for key in ("value", "low", "high")})
+
+
+def _gain(row: pd.Series) -> str:
+    value, low, high = (_known(row[f"gain_{key}"]) for key in ("value", "low", "high"))
+    if value is None:
+        return ABSENT
+    mark = "*" * bool(row["p_corrected"] < 0.05)
+    return f"{value:+.1%}{mark}" + ("" if low is None or high is None else f"\n[{low:+.1%}, {high:+.1%}]")
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _contents(table: pd.DataFrame, phases: Comparison) -> dict[str, dict[str, Any]]:
+    """The table as contents of probes' files, as the figure of lineages takes them."""
+    contents: dict[str, dict[str, Any]] = {row: {"targets": {}} for row in phases.rows}
+    for record in table.to_dict("records"):
+        score = {key: _known(record[key]) for key in ("value", "low", "high", "floor")}
+        contents[record["row"]]["targets"][record["target"]] = {"metrics": {record["metric"]: score}}
+    return contents

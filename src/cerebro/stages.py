@@ -1,0 +1,83 @@
+"""Which encoders a study compares: those along its lineage, and those that its variants give to Phase 3."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cerebro.config import AnyNode, Phase, parents
+from cerebro.variants import FULL, Lineup
+
+RANDOM = "random"
+"""The name under which an untrained encoder is probed; with another seed than 0 followed by that."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of encoders, one per seed, and by row the row that it is compared with."""
+
+    rows: Mapping[str, Sequence[str]]
+    references: Mapping[str, str]
+
+
+def untrained(seed: int) -> str:
+    """The name of the untrained encoder with a seed."""
+    return f"{RANDOM}-{seed}" if seed else RANDOM
+
+
+def is_untrained(encoder: str) -> bool:
+    """Whether a name is that of an untrained encoder."""
+    return encoder == RANDOM or encoder.startswith(f"{RANDOM}-")
+
+
+def untrained_seed(encoder: str) -> int:
+    """The seed of an untrained encoder."""
+    return int(encoder.removeprefix(RANDOM).removeprefix("-") or 0)
+
+
+def along_lineage(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Comparison:
+    """The untrained encoder and every phase behind the full study's answers, each with where it started.
+
+    Parameters
+    ----------
+    nodes : mapping of str to node
+    lineups : sequence of Lineup
+        As :func:`cerebro.variants.expand` gives them. Of several phases that answer one challenge the first
+        is followed.
+    """
+    rows: dict[str, list[str]] = {}
+    references = {}
+    for lineup in (one for one in lineups if one.variant == FULL):
+        rows.setdefault(RANDOM, []).append(untrained(lineup.seed))
+        answers = (members[0] for members in lineup.members().values())
+        for node in dict.fromkeys(node for answer in answers for node in _behind(nodes, answer)):
+            row = _phase(node)
+            rows.setdefault(row, []).append(node)
+            start = parents(nodes[node]).get("init")
+            references[row] = RANDOM if start is None else _phase(start)
+    return Comparison(rows, references)
+
+
+def before_finetuning(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Comparison:
+    """The encoder that Challenge 1's answer starts from, by variant, where it is not the full study's.
+
+    Variants whose answer is a baseline, or an architecture of its own trained from scratch, have none.
+    """
+    rows: dict[str, list[str]] = {}
+    for lineup in lineups:
+        node = nodes.get(lineup.challenge_1[0])
+        if not isinstance(node, Phase) or (node.init is None and node.encoder is not None):
+            continue
+        rows.setdefault(lineup.variant, []).append(untrained(lineup.seed) if node.init is None else node.init)
+    rows = {row: encoders for row, encoders in rows.items() if row == FULL or encoders != rows[FULL]}
+    return Comparison(rows, {row: FULL for row in rows if row != FULL})
+
+
+def _behind(nodes: Mapping[str, AnyNode], name: str) -> Iterator[str]:
+    """A phase's ancestors, oldest first, and itself."""
+    for parent in parents(nodes[name]).values():
+        yield from _behind(nodes, parent)
+    yield name
+
+
+def _phase(node: str) -> str:
+    """The phase's own name, whatever its seed."""
+    return node.rpartition(f"-{FULL}-")[0] or node

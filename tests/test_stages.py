@@ -1,0 +1,67 @@
+"""Which encoders are compared: along the lineage, and between variants."""
+
+from pathlib import Path
+
+import yaml
+
+from cerebro.config import load_config
+from cerebro.stages import along_lineage, before_finetuning, is_untrained, untrained, untrained_seed
+from cerebro.variants import expand
+
+BASE = Path(__file__).parents[1] / "config" / "base.yaml"
+
+
+def comparisons(variants):
+    content = yaml.safe_load(BASE.read_text())
+    content["ablations"] = {"seeds": [0, 1], "variants": variants}
+    nodes, lineups = expand(load_config(content))
+    return along_lineage(nodes, lineups), before_finetuning(nodes, lineups)
+
+
+def test_every_phase_is_compared_with_the_one_it_started_from_seed_by_seed():
+    phases, _ = comparisons({})
+    assert list(phases.rows) == [
+        "random",
+        "tokenizer",
+        "pretrain",
+        "contrast",
+        "reaction_time",
+        "externalizing",
+    ]
+    assert phases.rows["random"] == ["random", "random-1"]
+    assert phases.rows["contrast"] == ["contrast", "contrast-full-1"]
+    assert phases.references == {
+        "tokenizer": "random",
+        "pretrain": "random",
+        "contrast": "pretrain",
+        "reaction_time": "contrast",
+        "externalizing": "contrast",
+    }
+
+
+def test_variants_are_compared_by_the_encoder_that_phase_3_starts_from():
+    _, variants = comparisons(
+        {
+            "no_contrast": {"reaction_time": {"init": "pretrain"}},
+            "no_pretraining": {"reaction_time": {"init": None}},
+            "no_auxiliary": {"pretrain": {"auxiliary_weight": 0}},
+            "frozen": {"reaction_time": {"encoder_learning_rate": 0}},
+            "mean": {"reaction_time": {"kind": "baseline", "target": "reaction_time", "features": "mean"}},
+            "network": {"reaction_time": {"init": None, "encoder": {"braindecode": "EEGNeX"}}},
+        }
+    )
+    assert variants.rows == {
+        "full": ["contrast", "contrast-full-1"],
+        "no_contrast": ["pretrain", "pretrain-full-1"],
+        "no_pretraining": ["random", "random-1"],
+        "no_auxiliary": ["contrast-no_auxiliary-0", "contrast-no_auxiliary-1"],
+    }
+    assert set(variants.references.values()) == {"full"}
+    assert "full" not in variants.references
+
+
+def test_the_name_of_an_untrained_encoder_holds_its_seed():
+    for seed in (0, 1, 12):
+        assert is_untrained(untrained(seed))
+        assert untrained_seed(untrained(seed)) == seed
+    assert not is_untrained("pretrain")
