@@ -18,7 +18,7 @@ SNAKEMAKE = snakemake --cores $(CORES)
 SETTINGS = $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 READY = $(VENV)/.ready
 
-.PHONY: submission smoke test lint ui clean environment schema lock
+.PHONY: submission smoke test lint bench ui clean environment schema lock
 
 submission: $(READY)
 	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
@@ -39,6 +39,10 @@ lint: $(READY)
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	mypy
+
+# Two to three minutes, on a machine that does nothing else; one question alone: make bench ARGS=batches
+bench: $(READY)
+	python -m benchmarks $(ARGS)
 
 RUNS = /runs?workflowType=machine_learning&compareRunsMode=CHART
 ui: $(READY)
