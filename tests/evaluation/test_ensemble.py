@@ -77,11 +77,12 @@ def test_without_a_fit_members_count_equally_and_one_that_is_there_twice_counts_
     assert member_weights(["a", "a"], "validation", {}, purpose="") == {"a": 1.0}
 
 
-def test_fitted_weights_go_to_the_members_by_name() -> None:
+def test_fitted_weights_go_to_the_members_by_name_and_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     answers = answers_of([2, 2, -2, -2], [1, -1, 1, -1])
     validation = {"b": frame(answers[:, 1]), "other": frame(TRUTH), "a": frame(answers[:, 0])}
-    found = member_weights(["a", "b"], "validation", validation, purpose="")
+    found = member_weights(["a", "b"], "validation", validation, purpose="challenge 1")
     assert found == pytest.approx({"a": 0.2, "b": 0.8})
+    assert capsys.readouterr().out == "challenge 1: as 4 validation subjects weigh them: a 0.20, b 0.80\n"
 
 
 @pytest.mark.parametrize(

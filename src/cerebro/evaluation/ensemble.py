@@ -25,7 +25,7 @@ TOLERANCE = 1e-6
 def member_weights(
     members: Sequence[str], how: Weights, validation: Mapping[str, pd.DataFrame], *, purpose: str
 ) -> dict[str, float]:
-    """Weights that sum to 1, by member.
+    """Weights that sum to 1, by member; fitted ones are printed.
 
     Parameters
     ----------
@@ -55,7 +55,10 @@ def member_weights(
         print(f"{purpose}: {reason}, so its {len(equal)} members count equally", flush=True)
         return equal
     fitted = fitted_weights(answers, first["truth"].to_numpy(float))
-    return dict(zip(equal, map(float, fitted), strict=True))
+    weights = dict(zip(equal, map(float, fitted), strict=True))
+    shown = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+    print(f"{purpose}: as {first['subject'].nunique()} validation subjects weigh them: {shown}", flush=True)
+    return weights
 
 
 def fitted_weights(answers: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,7 +113,8 @@ def _not_determined(answers: NDArray[np.float64], rows: pd.DataFrame) -> str | N
     """Why the answers of validation subjects do not say how much each member counts."""
     count, subjects = answers.shape[1], rows["subject"].nunique()
     if subjects < SUBJECTS_PER_MEMBER * count:
-        return f"{subjects} validation subject{'s' * (subjects != 1)} are too few to weigh {count} members by"
+        found = "1 validation subject is" if subjects == 1 else f"{subjects} validation subjects are"
+        return f"{found} too few to weigh {count} members by"
     deviation = rows["truth"].std(ddof=0)
     if not deviation > 0:
         return "the truth of validation subjects has no spread"
