@@ -19,6 +19,7 @@ FLOORS = {
     "provenance": 0,
     "tracking": 0,
     "foreign_encoders": 4,
+    "stages": 0,
     "variants": 0,
     "losses": 1,
     "models": 1,
@@ -32,7 +33,8 @@ FLOORS = {
     "report": 5,
     "submission": 5,
     "check": 6,
-    "cli": 7,
+    "commands": 7,
+    "cli": 8,
     "plan": 6,
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -92,7 +94,9 @@ def test_braindecode_is_imported_in_one_module_only() -> None:
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:
     """Steps import their room when they run: `cerebro --help` stays instant."""
     tops = set()
-    for node in ast.parse((PACKAGE / "cli.py").read_text()).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            tops |= imports(ast.unparse(node))
-    assert not {name for name in tops if is_module(name) and FLOORS[room(name)] > 0}
+    for path in (PACKAGE / "cli.py", *(PACKAGE / "commands").glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                tops |= imports(ast.unparse(node))
+    rooms = {room(name) for name in tops if is_module(name)} - {"commands"}
+    assert not {name for name in rooms if FLOORS[name] > 0}

@@ -145,7 +145,9 @@ def test_ablations_train_what_their_variants_change_and_share_the_rest(finished:
         *(f"Training {phase}-full-1" for phase in PHASES),
         *(f"Training {phase}-no_contrast-{seed}" for phase in PHASES[3:] for seed in (0, 1)),
     }
-    assert not any(job.startswith(("Preprocessing", "Probing")) for job in jobs)
+    assert not any(job.startswith("Preprocessing") for job in jobs)
+    assert {"Probing contrast-full-1", "Probing random-1"} <= jobs
+    assert not any(job.startswith("Probing") and "no_contrast" in job for job in jobs)
     fitted = {f"Fitting {phase}-age_sex-0 for test windows" for phase in PHASES[3:]}  # once for both seeds
     assert {job for job in jobs if job.startswith("Fitting")} == fitted
     assert "Comparing the variants" in jobs

@@ -1,0 +1,192 @@
+"""Raw recordings to the window index: what each step of data reads, and what makes it run again."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from cerebro.config import Config, Dataset
+from cerebro.errors import UserError
+from cerebro.files import digest_text
+from cerebro.plan.study import StudyPlan, as_json
+from cerebro.provenance import code_digest
+from cerebro.recordings.exclusions import Exclusions, read_exclusions
+from cerebro.recordings.folders import subject_of_file, walk_files
+from cerebro.recordings.groups import group_index, group_name
+from cerebro.recordings.readers import BUILT_IN, find_reader
+
+_EVENTS = ("cerebro.recordings.events",)
+"""Code that readers import and that neither the inventory nor a shard runs."""
+
+
+class DataPlan(StudyPlan):
+    """Steps from raw recordings to the window index.
+
+    Raises
+    ------
+    UserError
+        A folder, list or reader that ``datasets`` names does not exist.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        for name, dataset in config.datasets.items():
+            for root in dataset.roots:
+                if not root.is_dir() and not self._comes_by_download(root):
+                    raise UserError(f"configuration: datasets.{name}.roots: there is no folder {root}")
+        self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any dataset is read from the simulation."""
+        return any(not dataset.roots for dataset in self.config.datasets.values())
+
+    def markers(self, group: str | None = None) -> list[str]:
+        """The simulation's marker, where a group (none: any dataset) comes from the simulation."""
+        wanted = self.simulated if group is None else not self.config.datasets[_dataset_name(group)].roots
+        return [f"{self.results}/raw/simulation.json"] if wanted else []
+
+    def _comes_by_download(self, root: Path) -> bool:
+        """Whether `snakemake download` makes this folder; then only the inventory needs it to be there."""
+        if self.config.download is None:
+            return False
+        root, folder = root.absolute(), self.config.download.folder.absolute()
+        return root.is_relative_to(folder) or folder.is_relative_to(root)
+
+    def download_settings(self) -> str:
+        """What ``download`` reads: its section, and where TUH should lie, which it can't fetch."""
+        tuh = {
+            name: [str(root) for root in part.roots]
+            for name, part in self.config.datasets.items()
+            if part.reader == "tuh" and part.roots
+        }
+        return as_json({"download": self.config.download, "tuh": tuh})
+
+    def simulation_settings(self) -> str:
+        """What ``simulate`` reads."""
+        return as_json(self.config.simulation)
+
+    def inventory_settings(self) -> str:
+        """What ``inventory`` reads."""
+        return as_json(
+            {
+                "datasets": self.config.datasets,
+                "excluded_subjects": self.config.splits.excluded_subjects,
+            }
+        )
+
+    def raw_option(self) -> list[str]:
+        """The part of the command line that names the simulated archives."""
+        return ["--raw", f"{self.results}/raw"] if self.simulated else []
+
+    def inventory_code(self) -> str:
+        """Digest of the code behind the inventory, readers of one's own included."""
+        return code_digest(
+            "cerebro.recordings.inventory", without=_EVENTS, files=_present(self._reader_files.values())
+        )
+
+    def inventory_state(self) -> str:
+        """Where the headers that were read are remembered; other code that reads them starts anew."""
+        return f"{self.results}/state/inventory/{code_digest('cerebro.recordings.headers')}"
+
+    def found(self) -> str:
+        """Digest of every file below the configured roots, and of lists of subjects.
+
+        By it the inventory notices what came and went.
+        """
+        excluded = [part.digest() for part in self._exclusions.values()]
+        return digest_text(repr((sorted(self._listings.items()), excluded)))
+
+    def members(self, group: str) -> str:
+        """Digest of what decides which recordings a group holds, and of their files.
+
+        A new subject changes the digest of its own group only. Who is the subject of a file is known by the
+        file's name in archives with a reader that is built in; with a reader of one's own, every file
+        of the dataset counts for each of its groups.
+        """
+        name = _dataset_name(group)
+        dataset = self.config.datasets[name]
+        choice = dataset.model_dump(mode="json", include={"reader", "roots", "groups", "tasks", "releases"})
+        by_name = dataset.reader in BUILT_IN
+        files = self._listings.get((name, group if by_name else ""), "")
+        # Where no file's name tells whose it is, a list of subjects may concern any group.
+        excluded = "" if dataset.roots and by_name else self._exclusions[name].digest()
+        return digest_text(as_json({"dataset": choice, "files": files, "excluded": excluded}))
+
+    def shard_code(self, group: str) -> str:
+        """Digest of the code behind a shard: its own, and what finds the recordings of its dataset."""
+        reader = self._reader_files[_dataset_name(group)]
+        return code_digest(
+            "cerebro.shards.build",
+            "cerebro.recordings.inventory",
+            without=_EVENTS,
+            files=_present([reader]),
+        )
+
+    def shard_settings(self) -> str:
+        """What ``shard`` reads."""
+        return as_json(
+            {
+                "preprocessing": self.config.preprocessing,
+                "quality": self.config.quality,
+                "test_releases": self.config.splits.test_releases,
+            }
+        )
+
+    def windows_code(self) -> str:
+        """Digest of the code behind the window index, readers of one's own included."""
+        return code_digest("cerebro.shards.windows", files=_present(self._reader_files.values()))
+
+    def windows_settings(self) -> str:
+        """What ``windows`` reads."""
+        limits = {name: part.max_failed_share for name, part in self.config.datasets.items()}
+        splits = self.config.splits
+        return as_json({"windows": self.config.windows, "splits": splits, "max_failed_share": limits})
+
+    def audit_settings(self) -> str:
+        """What ``audit`` reads."""
+        return as_json(self.config.splits.model_dump(include={"test_releases", "excluded_subjects"}))
+
+    @cached_property
+    def _exclusions(self) -> dict[str, Exclusions]:
+        """Who stays out, by dataset."""
+        excluded = self.config.splits.excluded_subjects
+        return {name: read_exclusions(name, part, excluded) for name, part in self.config.datasets.items()}
+
+    @cached_property
+    def _listings(self) -> dict[tuple[str, str], str]:
+        """Digests of the names, sizes and times of files, by dataset and group.
+
+        What is of no known subject stands under the group ``""``; excluded subjects have no files.
+        """
+        listings: dict[tuple[str, str], list[str]] = {}
+        for name, dataset in self.config.datasets.items():
+            for path in walk_files(dataset.roots):
+                subject = subject_of_file(path, dataset.reader)
+                if subject and self._exclusions[name].reason(subject):
+                    continue
+                group = group_name(name, group_index(subject, dataset.groups)) if subject else ""
+                listings.setdefault((name, group), []).append(_line(path))
+        return {key: digest_text("\n".join(sorted(lines))) for key, lines in listings.items()}
+
+
+def _reader_file(name: str, dataset: Dataset) -> Path | None:
+    try:
+        return find_reader(dataset.reader)
+    except UserError as error:
+        raise UserError(f"configuration: datasets.{name}.reader: {error}") from None
+
+
+def _present(files: Iterable[Path | None]) -> tuple[Path, ...]:
+    return tuple(file for file in files if file is not None)
+
+
+def _dataset_name(group: str) -> str:
+    return group.rpartition("-")[0]
+
+
+def _line(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:  # a link to content that has not been downloaded
+        return f"{path} missing"
+    return f"{path} {stat.st_size} {stat.st_mtime_ns}"

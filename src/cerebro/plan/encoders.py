@@ -1,0 +1,83 @@
+"""What encoders are worth: features, probes, comparisons of subjects, of encoders and of adapters."""
+
+from dataclasses import asdict
+from typing import Any
+
+from cerebro.evaluation.targets import needed_sets
+from cerebro.plan.study import StudyPlan, as_json, is_no_phase
+from cerebro.provenance import code_digest
+from cerebro.stages import Comparison, along_lineage, before_finetuning, is_untrained, untrained_seed
+
+
+class EncoderPlan(StudyPlan):
+    """Steps that run an encoder, or compare what others found of it."""
+
+    def encoder_files(self, encoder: str) -> list[str]:
+        """The files of a phase's encoder; none for the untrained one."""
+        if is_no_phase(encoder):
+            return []
+        phase, _, checkpoint = encoder.partition("@")
+        weights = ["checkpoints.safetensors"] if checkpoint else ["encoder.safetensors", "head.safetensors"]
+        return [f"{self.phase_folder(phase)}/{name}" for name in (*weights, "card.json")]
+
+    def encoder_option(self, encoder: str) -> list[str]:
+        """The part of the command line that names the encoder to probe or to compare."""
+        if is_no_phase(encoder):
+            return []
+        phase, _, checkpoint = encoder.partition("@")
+        return ["--encoder", self.phase_folder(phase), *(["--checkpoint", checkpoint] if checkpoint else [])]
+
+    def encoder_code(self, step: str, encoder: str) -> str:
+        """Digest of the code behind a step that runs one encoder."""
+        return code_digest(step, without=self.unused_modules(encoder))
+
+    def feature_settings(self, encoder: str) -> str:
+        """What ``features`` reads: which sets of windows the probes need, and how many windows.
+
+        A new target runs an encoder again only if it needs a set that no other target needed. The
+        architecture, less any weights, goes to the untrained encoder alone.
+        """
+        probes = self.config.probes
+        settings: dict[str, Any] = {
+            "sets": sorted(needed_sets(probes.targets)),
+            "max_windows_per_subject": probes.max_windows_per_subject,
+            "seed": 0,
+        }
+        if is_untrained(encoder):
+            settings |= {"encoder": self.untrained_settings, "seed": untrained_seed(encoder)}
+        return as_json(settings)
+
+    def probe_settings(self) -> str:
+        """What ``probe`` reads."""
+        return as_json({"probes": self.config.probes, "statistics": self.config.statistics})
+
+    def adapter_settings(self) -> str:
+        """What ``adapters`` reads."""
+        settings = {key: getattr(self.config, key) for key in ("adapters", "probes", "statistics")}
+        return as_json({"encoder": self.untrained_settings, **settings})
+
+    def isc_settings(self, encoder: str) -> str:
+        """What ``isc`` reads; the architecture only where no phase's encoder is measured."""
+        settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics, "seed": 0}
+        if is_untrained(encoder):
+            settings["seed"] = untrained_seed(encoder)
+        if is_no_phase(encoder):
+            settings["encoder"] = self.untrained_settings
+        return as_json(settings)
+
+    def compared_encoders(self) -> list[str]:
+        """Encoders that are compared over seeds by their probes."""
+        named = (encoders for one in self._comparisons.values() for encoders in one.rows.values())
+        return list(dict.fromkeys(encoder for encoders in named for encoder in encoders))
+
+    def encoder_comparison_settings(self) -> str:
+        """What ``encoders`` reads."""
+        comparisons = {name: asdict(one) for name, one in self._comparisons.items()}
+        return as_json({**comparisons, "statistics": self.config.statistics})
+
+    @property
+    def _comparisons(self) -> dict[str, Comparison]:
+        return {
+            "phases": along_lineage(self.nodes, self.lineups),
+            "variants": before_finetuning(self.nodes, self.lineups),
+        }

@@ -1,0 +1,108 @@
+"""The study as every step sees it: its nodes, who answers in it, and where things lie."""
+
+import json
+import shutil
+from typing import Any
+
+from cerebro.config import (
+    Architecture,
+    BaselinePhase,
+    Config,
+    EncoderSettings,
+    Phase,
+    Settings,
+    encoder_of,
+    trainings,
+)
+from cerebro.errors import UserError
+from cerebro.recordings.groups import group_name
+from cerebro.stages import RANDOM, is_untrained, untrained
+from cerebro.variants import Lineup, answering, expand
+
+SIGNAL = "signal"
+"""The name under which the signal itself is compared between subjects, without any encoder."""
+
+
+class StudyPlan:
+    """The graph of one study; the plans of its steps build on it.
+
+    Parameters
+    ----------
+    config
+        The validated configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.results = f"results/{config.name}"
+        nodes, self.submitted = answering(config)
+        self.incomparable: UserError | None = None
+        self.lineups: list[Lineup] = []
+        try:
+            nodes, self.lineups = expand(config)
+        except UserError as error:  # variants that do not fit stop their comparison, and nothing else
+            self.incomparable = error
+        self.baselines = {name: node for name, node in nodes.items() if isinstance(node, BaselinePhase)}
+        self.nodes = trainings(nodes)
+        self.phases = list(trainings(config.phases))
+        self.encoders = [*self.phases, RANDOM]
+        self.compared = [*self.encoders, SIGNAL]
+        seeds = config.ablations.seeds if config.ablations else ()
+        self.untrained = list(dict.fromkeys([RANDOM, *map(untrained, seeds)]))
+        self.checkpoints = [
+            f"{name}@{number}"
+            for name, phase in config.phases.items()
+            if isinstance(phase, Phase)
+            for number in range(1, phase.checkpoints + 1)
+        ]
+        self.groups = [
+            group_name(name, index) for name, part in config.datasets.items() for index in range(part.groups)
+        ]
+
+    def phase_folder(self, phase: str) -> str:
+        """Where a phase writes."""
+        return f"{self.results}/phases/{phase}"
+
+    def compute_settings(self) -> str:
+        """Devices and workers: handed over beside the settings, since they never re-run a step."""
+        return as_json(self.config.compute)
+
+    @property
+    def gpus(self) -> int:
+        """Accelerators that a job asks the scheduler for; ``auto`` means what this machine has."""
+        here = 0 if shutil.which("nvidia-smi") is None else 1
+        return {"cpu": 0, "auto": here}.get(self.config.compute.accelerator, 1)
+
+    @property
+    def untrained_settings(self) -> dict[str, Any]:
+        """The study's encoder for steps that take it with random weights."""
+        return self.config.encoder.model_dump(mode="json", exclude={"weights"})
+
+    def architecture(self, encoder: str) -> Architecture:
+        """The architecture of a node's encoder, or of the untrained one."""
+        study = self.config.encoder
+        phase = encoder.partition("@")[0]
+        return study if is_no_phase(encoder) else encoder_of(self.nodes, phase, study)
+
+    def unused_modules(self, encoder: str) -> tuple[str, ...]:
+        """Modules, and with them braindecode's version, that this package's own encoder never comes to."""
+        own = isinstance(self.architecture(encoder), EncoderSettings)
+        return ("cerebro.models.braindecode_encoder",) if own else ()
+
+
+def as_json(content: Any) -> str:
+    """Settings as JSON text, models as their values."""
+    return json.dumps(_plain(content))
+
+
+def is_no_phase(encoder: str) -> bool:
+    """Whether a name is that of an untrained encoder, or of none."""
+    return is_untrained(encoder) or encoder == SIGNAL
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, Settings):
+        return content.model_dump(mode="json")
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    return content
