@@ -1,0 +1,53 @@
+"""The tables of encoders, from files as the steps write them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from cerebro.report.encoders import tabulate_encoders
+from cerebro.stages import Comparison
+
+AGES = np.array([6.0, 9.0, 15.0, 11.0])
+
+
+def write(folder, encoder, error, found):
+    frame = {
+        "target": "age",
+        "subject": list("abcd"),
+        "truth": AGES,
+        "prediction": AGES + error,
+        "floor": 10.0,
+    }
+    pd.DataFrame(frame).to_parquet(folder / f"{encoder}.parquet")
+    measures = {"retrieval_top1": {"value": found, "chance": 0.05}, "isc": {"value": 0.1}}
+    content = {"node": encoder, "embeddings": {"tokens": {"test": measures}}}
+    (folder / f"{encoder}.json").write_text(json.dumps(content))
+
+
+def test_the_page_shows_scores_gains_variants_and_films(tmp_path):
+    for encoder, error, found in (
+        ("random", 2, 0.05),
+        ("random-1", 2, 0.07),
+        ("one", 1, 0.2),
+        ("one-1", 1, 0.4),
+    ):
+        write(tmp_path, encoder, error, found)
+    encoders = ("random", "random-1", "one", "one-1")
+    tabulate_encoders(
+        Comparison({"random": ["random", "random-1"], "one": ["one", "one-1"]}, {"one": "random"}),
+        Comparison({"full": ["one", "one-1"], "without": ["random", "random-1"]}, {"without": "full"}),
+        probes={name: tmp_path / f"{name}.parquet" for name in encoders},
+        isc={name: tmp_path / f"{name}.json" for name in encoders},
+        resamples=100,
+        output=tmp_path / "encoders.csv",
+    )
+    text = (tmp_path / "encoders.md").read_text()
+    assert "| age | +50.0%\\* [+50.0%, +50.0%] |" in text
+    assert "| without | -100.0%\\* [-100.0%, -100.0%] |" in text
+    assert "| one | 0.300 [0.200, 0.400] |" in text
+    assert "| chance | 0.050 | 0.000 |" in text
+    table = pd.read_csv(tmp_path / "encoders.csv")
+    assert set(table["comparison"]) == {"phases", "variants"}
+    assert len(table) == 4
+    assert "age, NRMSE" in (tmp_path / "lineage.svg").read_text()
