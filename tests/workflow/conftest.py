@@ -153,7 +153,7 @@ def copy_repository(source: Path, folder: Path) -> Path:
 def smoke(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Study:
     """A study of the smoke configuration that really ran, from raw files to the score."""
     study = Study(tmp_path_factory.mktemp("smoke"), repository)
-    done = study.snakemake("submission", "adapters")
+    done = study.snakemake("submission", "adapters", "ablations")
     (study.folder / "terminal.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     return study

@@ -18,6 +18,12 @@ from cerebro.evaluation.forms import LEADING
 from cerebro.evaluation.metrics import nrmse
 from cerebro.evaluation.targets import TARGETS
 
+COLUMNS = [
+    *("target", "metric", "row", "value", "low", "high", "floor", "seeds", "sd_over_seeds", "against"),
+    *(f"{name}_{end}" for name in ("difference", "gain") for end in ("value", "low", "high")),
+    *("p", "p_corrected"),
+]
+
 
 def compare_encoders(
     rows: Mapping[str, Sequence[str]],
@@ -57,7 +63,7 @@ def compare_encoders(
     for target in (name for name in TARGETS if name in measured):
         of_target = {encoder: frame[frame["target"] == target] for encoder, frame in answers.items()}
         parts += _compared(target, rows, references, of_target, resamples)
-    return pd.DataFrame(parts)
+    return pd.DataFrame(parts, columns=COLUMNS)
 
 
 def _compared(

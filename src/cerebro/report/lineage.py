@@ -58,7 +58,7 @@ def draw(
     nodes = list(contents)
     asked = {target for content in contents.values() for target in content["targets"]}
     panels = [panel for panel in PANELS if panel[0] in asked]
-    rows = -(-len(panels) // COLUMNS)
+    rows = max(1, -(-len(panels) // COLUMNS))
     figure, axes = plt.subplots(
         rows,
         COLUMNS,
