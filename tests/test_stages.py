@@ -65,3 +65,24 @@ def test_the_name_of_an_untrained_encoder_holds_its_seed():
         assert is_untrained(untrained(seed))
         assert untrained_seed(untrained(seed)) == seed
     assert not is_untrained("pretrain")
+
+
+def test_variants_with_one_encoder_share_a_row():
+    start = {"reaction_time": {"init": None}}
+    frozen = {"reaction_time": {"init": None, "encoder_learning_rate": 0}}
+    _, variants = comparisons({"no_pretraining": start, "random_encoder": frozen})
+    assert variants.rows["no_pretraining, random_encoder"] == ["random", "random-1"]
+
+
+def test_a_study_that_answers_by_a_network_from_scratch_compares_no_starting_encoders():
+    content = yaml.safe_load(BASE.read_text())
+    content["phases"]["scratch"] = {
+        "kind": "finetune",
+        "target": "reaction_time",
+        "encoder": {"braindecode": "EEGNeX"},
+    }
+    content["submission"]["challenge_1"] = "scratch"
+    content["ablations"] = {"variants": {"lineage": {"submission": {"challenge_1": "reaction_time"}}}}
+    nodes, lineups = expand(load_config(content))
+    assert before_finetuning(nodes, lineups).rows == {}
+    assert "scratch" in along_lineage(nodes, lineups).rows

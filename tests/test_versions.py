@@ -30,7 +30,7 @@ STEPS = {
         "submission.baseline",
         "submission.oracle",
     ],
-    "report": ["report.summary", "report.ablations"],
+    "report": ["report.summary", "report.ablations", "report.encoders", "report.lineage"],
 }
 
 

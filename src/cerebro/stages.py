@@ -59,7 +59,8 @@ def along_lineage(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Co
 def before_finetuning(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Comparison:
     """The encoder that Challenge 1's answer starts from, by variant, where it is not the full study's.
 
-    Variants whose answer is a baseline, or an architecture of its own trained from scratch, have none.
+    Variants with the same encoder share a row. A baseline, or an architecture of its own trained from
+    scratch, starts from none; where the full study does so, there is nothing to compare.
     """
     rows: dict[str, list[str]] = {}
     for lineup in lineups:
@@ -67,8 +68,15 @@ def before_finetuning(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -
         if not isinstance(node, Phase) or (node.init is None and node.encoder is not None):
             continue
         rows.setdefault(lineup.variant, []).append(untrained(lineup.seed) if node.init is None else node.init)
-    rows = {row: encoders for row, encoders in rows.items() if row == FULL or encoders != rows[FULL]}
-    return Comparison(rows, {row: FULL for row in rows if row != FULL})
+    if FULL not in rows:  # nothing to compare with
+        return Comparison({}, {})
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for row, encoders in rows.items():
+        alike.setdefault(tuple(encoders), []).append(row)
+    merged = {
+        FULL if FULL in names else ", ".join(names): list(encoders) for encoders, names in alike.items()
+    }
+    return Comparison(merged, {row: FULL for row in merged if row != FULL})
 
 
 def _behind(nodes: Mapping[str, AnyNode], name: str) -> Iterator[str]:

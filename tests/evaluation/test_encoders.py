@@ -79,3 +79,13 @@ def test_encoders_probed_on_other_samples_are_refused():
             {"s": answers(1, "bad"), "e": other},
             resamples=100,
         )
+
+
+def test_rows_with_other_numbers_of_seeds_are_refused():
+    known = {name: answers(1, "good") for name in ("a", "b", "c")}
+    with pytest.raises(ValueError, match="end has 1 seeds, start has 2"):
+        compare_encoders({"start": ["a", "b"], "end": ["c"]}, {"end": "start"}, known, resamples=100)
+
+
+def test_a_comparison_without_rows_is_an_empty_table():
+    assert compare_encoders({}, {}, {}, resamples=100).empty

@@ -7,6 +7,7 @@ from cerebro.config import EncoderSettings, Probes
 from cerebro.data.card import random_encoder
 from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
+from cerebro.evaluation.encoders import compare_encoders
 from cerebro.evaluation.feature_store import read_features
 from cerebro.evaluation.features import extract_features, run_features
 from cerebro.evaluation.probes import answer, run_probes, scored
@@ -282,3 +283,18 @@ def test_an_index_without_a_test_split_is_a_clear_mistake(study, store, tmp_path
     study.table[study.table["split"] != "test"].to_parquet(index)
     with pytest.raises(UserError, match=r"splits\.test_releases"):
         _run(study, tmp_path, ["age"], store, index=index)
+
+
+def test_what_encoders_are_compared_by_is_what_their_probes_score(study, store, tmp_path):
+    """The answers beside the scores give the leading scores again, and their floors, for every target."""
+    targets = [name for name in TARGETS if name != "task"]
+    file = _run(study, tmp_path, targets, store)
+    scores, answers = read_json(file)["targets"], pd.read_parquet(file.with_suffix(".parquet"))
+    table = compare_encoders({"row": ["random"]}, {}, {"random": answers}, resamples=100).set_index("target")
+    measured = {name: found["metrics"] for name, found in scores.items() if "metrics" in found}
+    assert len(measured) > 3
+    assert set(table.index) == set(measured)
+    for name, metrics in measured.items():
+        leading = metrics[TARGETS[name].metric]
+        assert table.at[name, "value"] == pytest.approx(leading["value"])
+        assert table.at[name, "floor"] == pytest.approx(leading["floor"])

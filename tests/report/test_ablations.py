@@ -66,7 +66,7 @@ def test_a_clear_difference_is_marked_and_the_figure_is_drawn(study: Path) -> No
     assert row["p_corrected"] == row["p"] < 0.05
     text = (study / "ablations.md").read_text()
     assert "| worse |" in text
-    assert "2 variants, 2 seeds each" in text
+    assert "2 rows, 2 seeds each" in text
     assert (study / "forest.svg").read_text().lstrip().startswith("<?xml")
 
 
@@ -150,3 +150,26 @@ def test_answers_to_other_windows_are_refused(study: Path) -> None:
     frame.to_parquet(study / "rt-worse.parquet")
     with pytest.raises(UserError, match="challenge 1: rt and rt-worse answered different windows"):
         table_of(study)
+
+
+def test_every_variant_stands_beside_the_training_mean_and_a_gain_is_a_share_of_where_one_starts(
+    study: Path,
+) -> None:
+    lineups = [*LINEUPS, *(Lineup("mean", seed, ("rt-worse",), ("ext",)) for seed in (0, 1))]
+    tabulate(
+        lineups,
+        predictions={node: study / f"{node}.parquet" for node in ERRORS},
+        resamples=200,
+        store=study / "tracking.json",
+        output=study / "ablations.csv",
+    )
+    table = pd.read_csv(study / "ablations.csv").set_index(["variant", "metric"])
+    c1 = TRUTH[1].std()
+    assert table.at[("full", "c1/nrmse"), "minus_mean_value"] == pytest.approx(-0.4 / c1)  # .6 and 1.0
+    assert table.at[("worse", "c1/nrmse"), "minus_mean_value"] == pytest.approx(0.1 / c1)  # 1.1 and 1.0
+    assert pd.isna(table.at[("mean", "c1/nrmse"), "minus_mean_value"])
+    assert table.at[("worse", "c1/nrmse"), "full_gain_value"] == pytest.approx(1 - 0.6 / 1.1)
+    assert table.at[("mean", "c1/nrmse"), "full_gain_value"] == pytest.approx(0.4)
+    text = (study / "ablations.md").read_text()
+    assert "## Against the training mean" in text
+    assert "| full | -" in text[text.index("## Against") :]

@@ -96,7 +96,7 @@ def test_the_table_of_ablations_holds_what_the_answers_of_its_nodes_score(smoke:
     row = table.loc[("no_contrast", "c1/nrmse")]
     assert row["value"] == pytest.approx(other)
     assert row["difference_value"] == pytest.approx(other - full)
-    assert row["relative_value"] == pytest.approx(other / full - 1)
+    assert row["full_gain_value"] == pytest.approx(1 - full / other)
     assert pd.isna(row["low"])
 
 

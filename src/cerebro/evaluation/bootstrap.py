@@ -37,6 +37,17 @@ class Interval:
         """Plain values for a JSON file."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
+    def as_columns(self, prefix: str) -> dict[str, float | None]:
+        """The same as columns of a table: ``<prefix>_value``, ``<prefix>_low``, ``<prefix>_high``."""
+        return {f"{prefix}_{key}": value for key, value in self.as_json().items()}
+
+    def times(self, sign: int) -> "Interval":
+        """The interval itself (1), or of the opposite value (-1)."""
+        if sign > 0:
+            return self
+        value, high, low = (None if end is None else -end for end in (self.value, self.low, self.high))
+        return Interval(value, low, high)
+
     @staticmethod
     def of(value: ArrayLike, distribution: Values) -> "Interval":
         """Build from a point estimate and its values over resamples.

@@ -82,21 +82,24 @@ def resample(
 
 @dataclass(frozen=True)
 class Difference:
-    """A variant minus its reference, the same as a share of the reference, and whether it may be chance.
+    """A variant minus its reference, and whether it may be chance.
 
-    ``p`` is two-sided, ``p_corrected`` the same corrected by Holm.
+    Parameters
+    ----------
+    interval : Interval
+        The difference.
+    of_reference, of_variant : Interval
+        The same as a share of the reference's score and of the variant's: what takes 1.00 to .95 is 5 %
+        better, the way back is 5.3 % worse.
+    p, p_corrected : float
+        Two-sided, and corrected by Holm.
     """
 
     interval: Interval
-    relative: Interval
+    of_reference: Interval
+    of_variant: Interval
     p: float
     p_corrected: float
-
-    def as_columns(self) -> dict[str, float | None]:
-        """``difference_value``, ``_low``, ``_high``, the same of ``relative``, and both p-values."""
-        intervals = {"difference": self.interval, "relative": self.relative}
-        named = {f"{name}_{key}": v for name, one in intervals.items() for key, v in one.as_json().items()}
-        return {**named, "p": self.p, "p_corrected": self.p_corrected}
 
 
 def compare(variants: Mapping[str, Resampled], references: Mapping[str, str]) -> dict[str, Difference]:
@@ -116,20 +119,27 @@ def compare(variants: Mapping[str, Resampled], references: Mapping[str, str]) ->
         side of zero, with one resample added to each side, so it is never 0; NaN where the difference has no
         interval. It is corrected for the number of differences.
     """
-    intervals, relatives, p_values = {}, {}, {}
+    found: dict[str, tuple[Interval, Interval, Interval]] = {}
+    p_values = {}
     for name, reference in references.items():
         variant, base = variants[name], variants[reference]
-        resamples = variant.resamples - base.resamples
-        intervals[name] = Interval.of(variant.value - base.value, resamples)
+        if len(variant.by_seed) != len(base.by_seed):
+            raise ValueError(f"{name} has {len(variant.by_seed)} seeds, {reference} has {len(base.by_seed)}")
+        value, resamples = variant.value - base.value, variant.resamples - base.resamples
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.divide(variant.value, base.value) - 1
-            relatives[name] = Interval.of(ratio, variant.resamples / base.resamples - 1)
-        p_values[name] = _two_sided(resamples) if intervals[name].low is not None else float("nan")
+            found[name] = (
+                Interval.of(value, resamples),
+                Interval.of(np.divide(value, base.value), resamples / base.resamples),
+                Interval.of(np.divide(value, variant.value), resamples / variant.resamples),
+            )
+        p_values[name] = _two_sided(resamples) if found[name][0].low is not None else float("nan")
     corrected = holm(p_values)
-    return {
-        name: Difference(interval, relatives[name], p_values[name], corrected[name])
-        for name, interval in intervals.items()
-    }
+    return {name: Difference(*found[name], p_values[name], corrected[name]) for name in found}
+
+
+def star_is_possible(count: int, resamples: int) -> bool:
+    """Whether a corrected p-value below .05 can come of this many differences and resamples at all."""
+    return 2 * count / (resamples + 1) < 0.05
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

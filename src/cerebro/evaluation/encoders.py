@@ -14,8 +14,7 @@ import pandas as pd
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import SubjectBootstrap
 from cerebro.evaluation.comparison import Difference, compare, resample
-from cerebro.evaluation.forms import LEADING
-from cerebro.evaluation.metrics import nrmse
+from cerebro.evaluation.metrics import LEADING, nrmse
 from cerebro.evaluation.targets import TARGETS
 
 COLUMNS = [
@@ -58,6 +57,8 @@ def compare_encoders(
     UserError
         When two encoders were probed on different samples.
     """
+    if not rows:
+        return pd.DataFrame(columns=COLUMNS)
     measured = {name for frame in answers.values() for name in frame["target"].unique()}
     parts = []
     for target in (name for name in TARGETS if name in measured):
@@ -82,7 +83,7 @@ def _compared(
                 f"probe {target}: '{encoder}' was probed on other samples; remove the files under probes/ "
                 "and run `snakemake ablations` again"
             )
-    metric = LEADING[TARGETS[target].form]
+    metric = LEADING[TARGETS[target].metric]
     bootstrap = SubjectBootstrap(subjects, resamples=resamples)
     found = {
         row: resample(
@@ -109,9 +110,11 @@ def _against(reference: str | None, difference: Difference | None, sign: int) ->
     """A difference as columns, with the relative one turned so that more is better."""
     if reference is None or difference is None:
         return {}
-    columns = difference.as_columns()
-    ends = ["value", "low", "high"] if sign > 0 else ["value", "high", "low"]
-    relative = [columns.pop(f"relative_{end}") for end in ends]
-    gain = [None if end is None else sign * end for end in relative]
-    names = ("gain_value", "gain_low", "gain_high")
-    return {"against": reference, **columns, **dict(zip(names, gain, strict=True))}
+    gain = difference.of_reference.times(sign)
+    return {
+        "against": reference,
+        **difference.interval.as_columns("difference"),
+        **gain.as_columns("gain"),
+        "p": difference.p,
+        "p_corrected": difference.p_corrected,
+    }

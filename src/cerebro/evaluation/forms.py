@@ -52,15 +52,6 @@ class Answer:
     n_fitted: int
 
 
-LEADING: Mapping[str, Metric] = {
-    "regression": nrmse,
-    "classification": mean_recall,
-    "moment": mean_value,
-    "identity": mean_value,
-}
-"""What the leading score of each form is, of answers as :func:`leading_answers` tabulates them."""
-
-
 def leading_answers(answer: Answer, metric: str) -> pd.DataFrame:
     """One measure as ``subject``, ``truth``, ``prediction``, ``floor``; probabilities become classes."""
     measure = answer.measures[metric]

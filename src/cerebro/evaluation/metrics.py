@@ -6,6 +6,7 @@ is not defined (no spread in the truth, a single class) is NaN, never an error a
 Definitions are scikit-learn's where it has them; the tests compare.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -97,6 +98,15 @@ def auc(truth: ArrayLike, prediction: ArrayLike, weights: ArrayLike | None = Non
     below = np.cumsum(negative, axis=-1) - negative
     wins = (positive * (below + negative / 2)).sum(axis=-1)
     return _ratio(wins, positive.sum(axis=-1) * negative.sum(axis=-1))
+
+
+LEADING: Mapping[str, Metric] = {
+    "nrmse": nrmse,
+    "balanced_accuracy": mean_recall,
+    "rank": mean_value,
+    "accuracy": mean_value,
+}
+"""Leading metrics of probes, of answers as :func:`cerebro.evaluation.forms.leading_answers` has them."""
 
 
 def _checked(

@@ -1,7 +1,7 @@
 """The table of ablations: every variant's scores, and its difference to the full study, with intervals."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,17 @@ from cerebro.evaluation.metrics import nrmse
 from cerebro.evaluation.smoothing import smoothed
 from cerebro.files import atomic_path
 from cerebro.report.figures import forest_plot, learning_curve
-from cerebro.report.tables import Table, as_markdown, print_tables
+from cerebro.report.tables import as_markdown, print_tables
+from cerebro.report.variants import ablation_tables
 from cerebro.tracking import start_run
 from cerebro.variants import FULL, Lineup
 
 SHARES = {1: 0.3, 2: 0.7}
 """Weights of the challenges in the overall score."""
-HEADINGS = {
-    "c1/nrmse": "Challenge 1\nreaction time",
-    "c2/nrmse": "Challenge 2\nexternalizing",
-    "overall": "Overall\n0.3 and 0.7",
-    "c1/subject_nrmse": "Challenge 1\nsubject means",
-    "c2/subject_nrmse": "Challenge 2\nsubject means",
-}
-"""Columns of the printed table, by metric."""
+METRICS = ("c1/nrmse", "c2/nrmse", "overall", "c1/subject_nrmse", "c2/subject_nrmse")
+"""What each variant is scored by."""
+MEAN = "mean"
+"""The baseline that answers the training mean; every variant is compared with it as well, if it is there."""
 
 
 def tabulate(
@@ -71,18 +68,18 @@ def tabulate(
         same_windows(nodes, purpose=f"challenge {challenge}")
     answers = [_answers(lineup, scored, weighing) for lineup in lineups]
     scores, by_seed = _scores(lineups, answers, resamples=resamples)
-    differences = {metric: compare(variants, _against_full(variants)) for metric, variants in scores.items()}
+    differences = {name: _differences(scores, name) for name in (FULL, MEAN)}
     shares = {lineup.variant: lineup.subject_share for lineup in lineups}
     table = _tidy(scores, differences, shares)
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)
-    shown = _printed(scores, differences, lineups)
+    shown = ablation_tables(scores, differences, seeds=_seeds(lineups), resamples=resamples)
     with atomic_path(output.with_suffix(".md")) as temporary:
-        temporary.write_text(as_markdown([shown]))
+        temporary.write_text(as_markdown(shown))
     forest_plot(table, output.with_name("forest.svg"))
     learning_curve(table, output.with_name("learning_curve.svg"))
     _track(lineups, by_seed, store=store)
-    print_tables([shown])
+    print_tables(shown)
 
 
 def _answers(
@@ -97,8 +94,19 @@ def _answers(
     return {**answers, 2: smoothed(answers[2], lineup.smooth_windows)}
 
 
-def _against_full(variants: Iterable[str]) -> dict[str, str]:
-    return {name: FULL for name in variants if name != FULL}
+def _differences(
+    scores: Mapping[str, Mapping[str, Resampled]], reference: str
+) -> dict[str, dict[str, Difference]]:
+    """By metric, all variants against one of them; none where it is not among them."""
+    return {
+        metric: compare(variants, {name: reference for name in variants if name != reference})
+        for metric, variants in scores.items()
+        if reference in variants
+    }
+
+
+def _seeds(lineups: Sequence[Lineup]) -> int:
+    return max(Counter(lineup.variant for lineup in lineups).values())
 
 
 def _scores(
@@ -110,7 +118,7 @@ def _scores(
         places.setdefault(lineup.variant, []).append(place)
     everyone = {subject for given in answers for frame in given.values() for subject in frame["subject"]}
     bootstrap = SubjectBootstrap(everyone, resamples=resamples)
-    scores: dict[str, dict[str, Resampled]] = {metric: {} for metric in HEADINGS}
+    scores: dict[str, dict[str, Resampled]] = {metric: {} for metric in METRICS}
     for variant, seeds in places.items():
         for challenge in SHARES:
             frames = [answers[place][challenge] for place in seeds]
@@ -145,7 +153,7 @@ def _subject_means(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _tidy(
     scores: Mapping[str, Mapping[str, Resampled]],
-    differences: Mapping[str, Mapping[str, Difference]],
+    differences: Mapping[str, Mapping[str, Mapping[str, Difference]]],
     shares: Mapping[str, float | None],
 ) -> pd.DataFrame:
     rows = []
@@ -153,53 +161,16 @@ def _tidy(
         for variant, score in variants.items():
             row: dict[str, Any] = {"variant": variant, "metric": metric, "subject_share": shares[variant]}
             row |= score.as_columns()
-            if (difference := differences[metric].get(variant)) is not None:
-                row |= difference.as_columns()
+            if (found := differences[FULL][metric].get(variant)) is not None:
+                row |= found.interval.as_columns("difference") | {
+                    "p": found.p,
+                    "p_corrected": found.p_corrected,
+                }
+                row |= found.of_variant.as_columns("full_gain")
+            if (found := differences[MEAN].get(metric, {}).get(variant)) is not None:
+                row |= found.interval.as_columns("minus_mean") | {"minus_mean_p_corrected": found.p_corrected}
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _printed(
-    scores: Mapping[str, Mapping[str, Resampled]],
-    differences: Mapping[str, Mapping[str, Difference]],
-    lineups: Sequence[Lineup],
-) -> Table:
-    rows = []
-    for variant in scores["overall"]:
-        cells = []
-        for metric in HEADINGS:
-            interval = scores[metric][variant].interval()
-            cells.append(_cell(interval.value, interval.low, interval.high))
-            found = differences[metric].get(variant)
-            if metric == "overall":
-                cells.append("" if found is None else _difference(found))
-        rows.append([variant, *cells])
-    header = ["variant"]
-    for metric, heading in HEADINGS.items():
-        header += [heading, "minus full"] if metric == "overall" else [heading]
-    counts = Counter(lineup.variant for lineup in lineups)
-    notes = [
-        "NRMSE on the held-out releases, less is better; 95 % percentile intervals over subjects and seeds "
-        "together. 'minus full': on the same resampled subjects and seeds; * p below .05 after Holm's "
-        "correction for the number of variants.",
-        f"{len(counts)} variants, {max(counts.values())} seeds each. Nothing was chosen on the held-out "
-        "releases: epochs, shrinkage and weights are chosen on validation subjects of the training releases.",
-    ]
-    return Table("Ablations", header, rows, notes, separated=frozenset({0}))
-
-
-def _cell(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if low is None else f"{value:.3f}\n[{low:.3f}, {high:.3f}]"
-
-
-def _difference(found: Difference) -> str:
-    interval = found.interval
-    if interval.value is None or interval.low is None:
-        return "-"
-    mark = "*" * (found.p_corrected < 0.05)
-    return f"{interval.value:+.3f}{mark}\n[{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
 def _track(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cerebro.evaluation.comparison import star_is_possible
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.files import atomic_path, read_json
 from cerebro.report.cells import ABSENT, interval
@@ -71,12 +72,10 @@ def tabulate_encoders(
     content = {encoder: read_json(path) for encoder, path in isc.items()}
     with atomic_path(output) as temporary:
         pd.concat(tables, names=["comparison"]).reset_index(level=0).to_csv(temporary, index=False)
-    shown = [
-        _scores(tables["phases"], phases),
-        _gains(tables["phases"], phases),
-        _variants(tables["variants"], variants),
-        _films({**phases.rows, **variants.rows}, content),
-    ]
+    shown = [_scores(tables["phases"], phases), _gains(tables["phases"], phases, resamples)]
+    if variants.references:
+        shown.append(_variants(tables["variants"], variants, resamples))
+    shown.append(_films({**phases.rows, **variants.rows}, content))
     with atomic_path(output.with_suffix(".md")) as temporary:
         temporary.write_text(as_markdown(shown))
     pairs = [(start, row) for row, start in phases.references.items()]
@@ -92,10 +91,12 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
         cells = [_cell(part.loc[row]) for row in phases.rows]
         rows.append([HEADINGS[target].replace("\n", ", "), f"{part['floor'].iloc[0]:.3f}", *cells])
     notes = [f"{METHOD} {_seeds(phases)}"]
+    if absent := [target for target in HEADINGS if not (table["target"] == target).any()]:
+        notes.append(f"Not measurable or not asked for, see the files under probes/: {', '.join(absent)}.")
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
 
 
-def _gains(table: pd.DataFrame, phases: Comparison) -> Table:
+def _gains(table: pd.DataFrame, phases: Comparison, resamples: int) -> Table:
     """Targets by phases: what is gained on the encoder that a phase started from."""
     rows = []
     for target in table["target"].unique():
@@ -107,12 +108,13 @@ def _gains(table: pd.DataFrame, phases: Comparison) -> Table:
     notes = [
         "The difference as a share of the starting encoder's score, positive where the phase made it better, "
         "on the same resampled subjects and seeds; * p below .05 after Holm's correction for the number of "
-        f"phases. {table['target'].nunique()} targets are looked at: one star among them may be chance."
+        f"phases. {table['target'].nunique()} targets are looked at: one star among them may be chance.",
+        *_without_stars(len(phases.references), resamples),
     ]
     return Table("What each phase adds to the encoder it started from", header, rows, notes)
 
 
-def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
+def _variants(table: pd.DataFrame, variants: Comparison, resamples: int) -> Table:
     """Variants by targets: the full study's values, and what each variant gains on them."""
     shown = [name for name in AMONG_VARIANTS if (table["target"] == name).any()]
     parts = {name: table[table["target"] == name].set_index("row") for name in shown}
@@ -125,6 +127,7 @@ def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
         f"{METHOD} First row: scores. Below: the difference as a share of the full study's score, positive "
         "where the variant's encoder is better; * p below .05 after Holm's correction for the number of "
         "variants. Variants whose Phase 3 starts from the full study's encoder have no row.",
+        *_without_stars(len(variants.references), resamples),
     ]
     header = ["variant", *(HEADINGS[name] for name in shown)]
     title = "The encoder that Phase 3 starts from, by variant"
@@ -158,6 +161,12 @@ def _films(rows: Mapping[str, Sequence[str]], isc: Mapping[str, Mapping[str, Any
 
 def _spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f}\n[{min(values):.3f}, {max(values):.3f}]"
+
+
+def _without_stars(count: int, resamples: int) -> list[str]:
+    if star_is_possible(count, resamples):
+        return []
+    return [f"With {resamples} resamples no p of {count} differences can fall below .05."]
 
 
 def _seeds(comparison: Comparison) -> str:
