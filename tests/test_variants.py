@@ -112,6 +112,17 @@ def test_the_shipped_variants_fit_every_shipped_configuration(path: Path) -> Non
     assert set(nodes) >= set(config.phases)
 
 
+def test_ensembles_of_a_shipped_variant_with_different_seeds_have_no_trained_member_in_common() -> None:
+    nodes, lineups = expand(load_config(yaml.safe_load((CONFIG / "base.yaml").read_text())))
+    seeds_of: dict[tuple[str, str], set[int]] = {}
+    for lineup in lineups:
+        for name in (*lineup.challenge_1, *lineup.challenge_2):
+            if name in nodes and not isinstance(nodes[name], BaselinePhase):
+                seeds_of.setdefault((lineup.variant, name), set()).add(lineup.seed)
+    assert ("seeds_averaged", "reaction_time-full-1") in seeds_of
+    assert {member: seeds for member, seeds in seeds_of.items() if len(seeds) > 1} == {}
+
+
 MEAN = {"kind": "baseline", "target": "reaction_time", "features": "mean"}
 
 
