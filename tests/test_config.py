@@ -154,6 +154,10 @@ WRONG = {
     ),
     "datasets that are all removed": ({"datasets": {"hbn": None, "tuh": None}}, "datasets: null removes"),
     "a reserved name": ({"phases": {"random": {"kind": "tokenizer"}}}, "phases.random"),
+    "the name of the oracle's answers": (
+        {"phases": {"oracle-reaction_time": {"kind": "tokenizer"}}},
+        "phases.oracle-reaction_time: this name is reserved",
+    ),
     "the control's name": ({"phases": {"signal": {"kind": "tokenizer"}}}, "phases.signal"),
     "a source of pairs that there is not": (
         {"phases": {"contrast": {"sources": {"film": 1.0}}}},

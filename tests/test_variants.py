@@ -197,11 +197,78 @@ def test_a_phase_of_a_variant_may_be_like_another_and_two_that_are_equal_train_o
     assert [nodes[name].init for name in lineups[1].challenge_2] == ["pretrain", "pretrain"]
 
 
-def test_a_baseline_in_place_of_a_phase_with_seeds_answers_for_all_of_them() -> None:
+def test_a_baseline_in_place_of_a_phase_with_seeds_is_one_member_for_all_of_them() -> None:
     overlay = {"reaction_time": MEAN, "submission": {"seeds": [0, 1], "weights": "validation"}}
     _, lineups = expand(study({"mean": overlay}, [0]))
-    assert lineups[1].challenge_1 == ("reaction_time-mean-0",) * 2
+    assert lineups[1].challenge_1 == ("reaction_time-mean-0",)
+    assert len(lineups[1].challenge_2) == 2
     assert lineups[1].weighed() == list(lineups[1].challenge_2)
+
+
+SCRATCH = {"kind": "finetune", "target": "externalizing"}
+
+
+def test_a_study_may_hold_two_equal_phases_and_each_stays_itself() -> None:
+    content = study({}, [0]).model_dump(mode="json", exclude_unset=True)
+    equal = {
+        "other_contrast": {"kind": "contrast", "init": "pretrain"},
+        "other": {**SCRATCH, "init": "contrast", "seed": 5},
+    }
+    config = load_config({**content, "phases": {**content["phases"], **equal}})
+    nodes, lineups = expand(config)
+    assert lineups[0].members() == {1: ("reaction_time",), 2: ("externalizing",)}
+    assert nodes == config.phases
+
+
+def test_two_entries_of_a_submission_that_are_one_phase_are_refused_by_name() -> None:
+    content = study({}, [0]).model_dump(mode="json", exclude_unset=True)
+    phases = {
+        **content["phases"],
+        "one": SCRATCH,
+        "two": {**SCRATCH, "seed": 1, "subject_seed": 1},
+        "three": SCRATCH,
+    }
+    answers = {"challenge_1": "reaction_time", "challenge_2": ["one", "two", "three"]}
+    same = load_config({**content, "phases": phases, "submission": answers})
+    with pytest.raises(
+        UserError,
+        match=r"^configuration: submission\.challenge_2: 'one' and 'three' are one and the same phase;",
+    ):
+        answering(same)
+    seeds = {**answers, "challenge_2": ["one", "two"]}
+    assert answering(load_config({**content, "phases": phases, "submission": seeds}))[1].challenge_2 == (
+        *("one", "two"),
+    )
+    overlapping = load_config({**content, "phases": phases, "submission": {**seeds, "seeds": [0, 1]}})
+    with pytest.raises(UserError, match=r"'one' and 'two', with seeds 1 and 0 added, are one and the same"):
+        answering(overlapping)
+
+
+def test_a_phase_with_the_name_of_one_that_a_further_seed_adds_is_refused() -> None:
+    content = study({}, [0, 1]).model_dump(mode="json", exclude_unset=True)
+    config = load_config({**content, "phases": {**content["phases"], "reaction_time-full-1": SCRATCH}})
+    assert list(answering(config)[0]) == list(config.phases)
+    with pytest.raises(
+        UserError,
+        match=r"^configuration: phase 'reaction_time' with seed 1 would be named 'reaction_time-full-1'",
+    ):
+        expand(config)
+
+
+def test_two_phases_that_variants_add_never_take_one_name() -> None:
+    variants = {
+        "a-b": {"externalizing": {"epochs": 1}},
+        "b": {"submission": {"challenge_2": "externalizing-a"}},
+    }
+    content = study(variants, [0]).model_dump(mode="json", exclude_unset=True)
+    phases = {**content["phases"], "externalizing-a": SCRATCH}
+    variants["b"]["externalizing-a"] = {"epochs": 2}
+    ablations = {"seeds": [0], "variants": variants}
+    config = load_config({**content, "phases": phases, "ablations": ablations})
+    with pytest.raises(
+        UserError, match=r"^ablations\.variants\.b: .*'externalizing-a-b-0', as another phase"
+    ):
+        expand(config)
 
 
 @pytest.mark.parametrize(
@@ -213,6 +280,10 @@ def test_a_baseline_in_place_of_a_phase_with_seeds_answers_for_all_of_them() -> 
         ({"reaction_time": {"init": "nothing"}}, "there is no phase 'nothing'"),
         ({"contrast": MEAN}, "'contrast' is a baseline and has no encoder to start from"),
         ({"submission": {"challenge_1": "externalizing"}}, "is no finetune phase with target reaction_time"),
+        (
+            {"again": {"like": "externalizing"}, "submission": {"challenge_2": ["externalizing", "again"]}},
+            r"submission\.challenge_2: 'externalizing' and 'again' are one and the same phase",
+        ),
     ],
 )
 def test_a_variant_that_gives_no_valid_graph_is_named(overlay: dict[str, Any], said: str) -> None:

@@ -44,7 +44,7 @@ class Lineup:
         """Nodes whose answers to validation windows say how much they count."""
         if self.weights == "equal":
             return []
-        return [name for members in self.members().values() if len(set(members)) > 1 for name in members]
+        return [name for members in self.members().values() if len(members) > 1 for name in members]
 
 
 def answering(config: Config) -> tuple[dict[str, AnyNode], Lineup]:
@@ -56,6 +56,11 @@ def answering(config: Config) -> tuple[dict[str, AnyNode], Lineup]:
         The nodes of ``config.phases``, then those that further seeds of the submission add, named as by
         :func:`expand`.
     lineup : Lineup
+
+    Raises
+    ------
+    UserError
+        Two of the submission's phases are one and the same, or a name is taken.
     """
     graph = _Graph(config.phases)
     lineup = graph.lineup(config, FULL, 0)
@@ -82,7 +87,8 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     Raises
     ------
     UserError
-        A variant does not give a valid graph; the sentence names it.
+        A variant does not give a valid graph, two phases that answer in it are one and the same, or a name is
+        taken; the sentence names the variant.
     """
     graph = _Graph(answering(config)[0])
     if config.ablations is None:
@@ -114,15 +120,13 @@ def _overlaid(config: Config, variant: str, overlay: Mapping[str, Any]) -> Confi
     copies = {key: value for key, value in phases.items() if isinstance(value, Mapping) and "like" in value}
     merged_phases = _merged(content["phases"], {k: v for k, v in phases.items() if k not in copies})
     for name, differences in copies.items():
-        merged_phases[name] = _like(
-            merged_phases, differences, where=f"ablations.variants.{variant}: phases.{name}"
-        )
+        merged_phases[name] = _like(merged_phases, differences, where=f"{_section(variant)}: phases.{name}")
     merged = {
         **content,
         "phases": merged_phases,
         "submission": _merged(content["submission"], overlay.get("submission", {})),
     }
-    return load_config(merged, where=f"ablations.variants.{variant}", context=COMPARED)
+    return load_config(merged, where=_section(variant), context=COMPARED)
 
 
 def _like(phases: Mapping[str, Any], differences: Mapping[str, Any], *, where: str) -> dict[str, Any]:
@@ -162,16 +166,26 @@ class _Graph:
     def lineup(self, config: Config, variant: str, seed: int) -> Lineup:
         """Add the lineages of all members of a submission, with its seeds on top of this one."""
         submission = config.submission
-        members = {
-            challenge: tuple(
-                self._place(config.phases, name, variant, seed + added)
-                for name in names
-                for added in submission.seeds
-            )
-            for challenge, names in submission.answers().items()
-        }
+        members = {challenge: self._members(config, challenge, variant, seed) for challenge in (1, 2)}
         further = {key: getattr(submission, key) for key in ("weights", "smooth_windows")}
         return Lineup(variant, seed, members[1], members[2], **further)
+
+    def _members(self, config: Config, challenge: int, variant: str, seed: int) -> tuple[str, ...]:
+        """Nodes that answer a challenge; a baseline that draws nothing at random is one for all seeds."""
+        placed: dict[str, tuple[str, str, int]] = {}
+        for name in config.submission.answers()[challenge]:
+            for added in config.submission.seeds:
+                node = self._place(config.phases, name, variant, seed + added)
+                identity = _identity(self.nodes[node])
+                _, other, others_seed = placed.setdefault(identity, (node, name, added))
+                if other != name:
+                    seeds = f", with seeds {others_seed} and {added} added," if added or others_seed else ""
+                    where = f"{_section(variant)}: submission.challenge_{challenge}"
+                    raise UserError(
+                        f"{where}: '{other}' and '{name}'{seeds} are one and the same phase; remove one of "
+                        "them, or let them differ"
+                    )
+        return tuple(node for node, _, _ in placed.values())
 
     def _place(self, phases: Mapping[str, AnyNode], name: str, variant: str, seed: int) -> str:
         """Add a phase and its ancestors unless they are there; return the phase's name in the graph."""
@@ -179,11 +193,24 @@ class _Graph:
         renamed = {key: self._place(phases, parent, variant, seed) for key, parent in parents(phase).items()}
         seeds = {key: getattr(phase, key) + seed for key in ("seed", "subject_seed") if _draws(phase)}
         placed = phase.model_copy(update={**renamed, **seeds})
+        if self.nodes.get(name) == placed:  # itself, though another of the study's phases may equal it
+            return name
         identity = _identity(placed)
         if identity not in self._known:
-            self._known[identity] = f"{name}-{variant}-{seed}"
-            self.nodes[self._known[identity]] = placed
+            added = f"{name}-{variant}-{seed}"
+            if added in self.nodes:
+                raise UserError(
+                    f"{_section(variant)}: phase '{name}' with seed {seed} would be named '{added}', as "
+                    "another phase is; rename one of them"
+                )
+            self._known[identity] = added
+            self.nodes[added] = placed
         return self._known[identity]
+
+
+def _section(variant: str) -> str:
+    """Where a fault of a variant stands."""
+    return "configuration" if variant == FULL else f"ablations.variants.{variant}"
 
 
 def _draws(phase: AnyNode) -> bool:

@@ -72,9 +72,21 @@ def test_weights_are_those_of_an_exhaustive_search_over_the_members_that_count()
     assert 0 < zeros < 200  # both kinds of solution were met
 
 
-def test_without_a_fit_members_count_equally_and_one_that_is_there_twice_counts_twice() -> None:
-    assert member_weights(["a", "b", "c", "b"], "equal", {}, purpose="") == {"a": 0.25, "b": 0.5, "c": 0.25}
-    assert member_weights(["a", "a"], "validation", {}, purpose="") == {"a": 1.0}
+def test_without_a_fit_members_count_equally() -> None:
+    assert member_weights(["a", "b"], "equal", {}, purpose="") == {"a": 0.5, "b": 0.5}
+    assert member_weights(["a"], "validation", {}, purpose="") == {"a": 1.0}
+
+
+def test_a_member_of_weight_0_is_said_and_takes_no_part_in_the_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers = answers_of([2, -2, 2, -2], [1, -1, 1, -1])
+    validation = {"worse": frame(answers[:, 0]), "better": frame(answers[:, 1])}
+    found = member_weights(["worse", "better"], "validation", validation, purpose="challenge 1")
+    assert found == {"better": 1.0}
+    assert "worse 0.00, better 1.00" in capsys.readouterr().out
+    scored = {"worse": frame(np.full(4, np.nan)), "better": frame(TRUTH)}
+    assert averaged(scored, found).equals(scored["better"])
 
 
 def test_fitted_weights_go_to_the_members_by_name_and_are_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ Weights are fitted on windows of validation subjects, never on those that are sc
 also chosen each member's epoch and shrinkage, so that fitted weights trust all members a little too much.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,12 +24,12 @@ TOLERANCE = 1e-6
 def member_weights(
     members: Sequence[str], how: Weights, validation: Mapping[str, pd.DataFrame], *, purpose: str
 ) -> dict[str, float]:
-    """Weights that sum to 1, by member; fitted ones are printed.
+    """Weights that sum to 1, by member; fitted ones are printed, and members of weight 0 then left out.
 
     Parameters
     ----------
     members : sequence of str
-        Nodes; one that is there twice counts twice, unless weights are fitted.
+        Nodes, each once.
     how : {'equal', 'validation'}
     validation : mapping of str to DataFrame
         Answers of the members on validation windows: ``window``, ``subject``, ``truth``, ``prediction``. Read
@@ -44,21 +43,21 @@ def member_weights(
     UserError
         When the members answered different windows.
     """
-    equal = {name: count / len(members) for name, count in Counter(members).items()}
-    if how == "equal" or len(equal) == 1:
+    equal = dict.fromkeys(members, 1 / len(members))
+    if how == "equal" or len(members) == 1:
         return equal
-    frames = {name: validation[name] for name in equal}
+    frames = {name: validation[name] for name in members}
     same_windows(frames, purpose=purpose)
     first = next(iter(frames.values()))
     answers = np.column_stack([frame["prediction"].to_numpy(float) for frame in frames.values()])
     if reason := _not_determined(answers, first):
-        print(f"{purpose}: {reason}, so its {len(equal)} members count equally", flush=True)
+        print(f"{purpose}: {reason}, so its {len(members)} members count equally", flush=True)
         return equal
     fitted = fitted_weights(answers, first["truth"].to_numpy(float))
-    weights = dict(zip(equal, map(float, fitted), strict=True))
+    weights = dict(zip(members, map(float, fitted), strict=True))
     shown = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
     print(f"{purpose}: as {first['subject'].nunique()} validation subjects weigh them: {shown}", flush=True)
-    return weights
+    return {name: weight for name, weight in weights.items() if weight > 0}
 
 
 def fitted_weights(answers: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,7 +91,7 @@ def averaged(answers: Mapping[str, pd.DataFrame], weights: Mapping[str, float]) 
     answers : mapping of str to DataFrame
         By node, to the same windows.
     weights : mapping of str to float
-        Of the ensemble's members.
+        Of the ensemble's members that count.
     """
     mean = sum(weight * answers[name]["prediction"] for name, weight in weights.items())
     return answers[next(iter(weights))].assign(prediction=mean)
