@@ -255,7 +255,8 @@ def test_seeds_of_the_submission_train_their_lineages_and_are_packaged_and_not_p
     assert after.encoders == before.encoders
     members = [f"results/demo/phases/{name}" for name in ("reaction_time", "reaction_time-full-1")]
     assert after.package_options()[:3] == ["--challenge-1", *members]
-    assert f"{members[1]}/card.json" in after.submitted_cards()
+    files = ("encoder.safetensors", "head.safetensors", "card.json")
+    assert {f"{folder}/{file}" for folder in members for file in files} <= set(after.submitted_files())
     assert after.phase_parents("pretrain-full-1") == {"tokenizer": "results/demo/phases/tokenizer-full-1"}
     without = plan({"submission": {"seeds": [0, 1]}, "ablations": {"compare": [], "seeds": [0]}})
     assert set(without.nodes) >= {"reaction_time-full-1", "externalizing-full-1", "contrast-full-1"}

@@ -145,6 +145,30 @@ def test_an_ensemble_answers_a_constant_only_if_all_that_count_in_it_do(
     assert f"{folders['constant']} knows more than the training mean" in capsys.readouterr().out
 
 
+def test_a_member_of_weight_0_is_not_shipped_and_neither_is_the_code_of_its_network(
+    folders: dict[str, Path], answers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = pd.read_parquet(answers / "validation" / "reaction_time.parquet")
+    right = right.assign(truth=right["prediction"] + np.resize([0.01, -0.01], len(right)))
+    wrong = right.assign(prediction=right["truth"] + 2 * (right["prediction"] - right["truth"]))
+    files = {name: tmp_path / f"{name}.parquet" for name in ("reaction_time", "eegnex")}
+    for frame, file in zip((right, wrong), files.values(), strict=True):
+        frame.to_parquet(file)
+    package(
+        challenge_1=[folders["eegnex"], folders["reaction_time"]],
+        challenge_2=[folders["externalizing"]],
+        validation=files,
+        output=tmp_path / "one.zip",
+    )
+    assert "eegnex 0.00, reaction_time 1.00" in capsys.readouterr().out
+    package(
+        challenge_1=[folders["reaction_time"]],
+        challenge_2=[folders["externalizing"]],
+        output=tmp_path / "alone.zip",
+    )
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "alone.zip").read_bytes()
+
+
 def test_a_single_member_answers_to_the_bit_as_its_predictor(folders: dict[str, Path]) -> None:
     predictor, where = load_predictor(folders["externalizing"]), torch.from_numpy(positions(CHANNELS)).float()
     volts = torch.from_numpy(eeg_like_windows(4))

@@ -3,7 +3,7 @@
 
 rule package:
     input:
-        cards=PLAN.submitted_cards(),
+        members=PLAN.submitted_files(),
         validation=PLAN.submitted_answers(),
     output:
         f"{R}/submission/submission.zip",

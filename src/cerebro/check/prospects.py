@@ -12,7 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from cerebro.config import AnyNode, BaselinePhase, Config, ContrastPhase, FinetunePhase, PretrainPhase
+from cerebro.config import (
+    CHALLENGES,
+    AnyNode,
+    BaselinePhase,
+    Config,
+    ContrastPhase,
+    FinetunePhase,
+    PretrainPhase,
+)
 from cerebro.data.moments import KINDS, shared_moments
 from cerebro.data.selection import phase_windows, select_windows
 from cerebro.errors import UserError
@@ -34,9 +42,6 @@ NEEDS = {
     "crop": "contrast change recordings of at least 4 s of subjects with an externalizing score",
 }
 """What windows are cut from, by kind."""
-
-CHALLENGES = {1: ("trial", "reaction_time"), 2: ("crop", "externalizing")}
-"""Kind of window and label that each challenge scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,5 +191,5 @@ def _window_kinds(phase: AnyNode) -> list[str]:
     if isinstance(phase, ContrastPhase):
         return [KINDS[source][0] for source in phase.sources]
     if isinstance(phase, FinetunePhase | BaselinePhase):
-        return ["trial" if phase.target == "reaction_time" else "crop"]
+        return [kind for kind, target in CHALLENGES.values() if target == phase.target]
     return ["fixed"]

@@ -60,9 +60,10 @@ from cerebro.config.nodes import (
     trainings,
 )
 from cerebro.config.settings import Settings
-from cerebro.config.study import COMPARED, TARGETS, Config
+from cerebro.config.study import CHALLENGES, COMPARED, Config
 
 __all__ = [
+    "CHALLENGES",
     "CHALLENGE_SECONDS",
     "COMPARED",
     "EXCLUDED_SUBJECTS",
@@ -70,7 +71,6 @@ __all__ = [
     "MASKABLE_NETWORKS",
     "RIDGE_PENALTIES",
     "SCORER_NETWORKS",
-    "TARGETS",
     "Ablations",
     "AdapterComparison",
     "AnyEncoder",

@@ -1,7 +1,7 @@
 """The whole configuration, and what its sections must have in common."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationInfo, model_validator
 
@@ -155,7 +155,8 @@ class Config(Settings):
         return self
 
     def _may_answer(self, challenge: int, name: str, *, compared: bool) -> None:
-        key, node, target = f"submission.challenge_{challenge}", self.phases.get(name), TARGETS[challenge]
+        key, node = f"submission.challenge_{challenge}", self.phases.get(name)
+        target = CHALLENGES[challenge].target
         if isinstance(node, BaselinePhase) and node.target == target:
             if compared:
                 return
@@ -178,8 +179,15 @@ def _with_encoder(phase: Any, study: Any) -> Any:
     return {**phase, "encoder": {**study, **own}}
 
 
-TARGETS: dict[int, Target] = {1: "reaction_time", 2: "externalizing"}
-"""What each challenge asks for."""
+class Challenge(NamedTuple):
+    """What a challenge scores: answers to all windows of a kind that have the target's label."""
+
+    kind: str
+    target: Target
+
+
+CHALLENGES = {1: Challenge("trial", "reaction_time"), 2: Challenge("crop", "externalizing")}
+"""What each challenge asks for, by its number."""
 COMPARED = "compared"
 """Context in which a configuration is validated for comparison only: baselines may answer challenges, and
 answers may be smoothed."""

@@ -12,10 +12,10 @@ from cerebro.provenance import code_digest
 class AnswerPlan(StudyPlan):
     """Steps from finished phases to scores."""
 
-    def submitted_cards(self) -> list[str]:
-        """Cards of the phases that answer the challenges."""
-        members = dict.fromkeys(name for names in self.submitted.members().values() for name in names)
-        return [f"{self.phase_folder(name)}/card.json" for name in members]
+    def submitted_files(self) -> list[str]:
+        """The files of the phases that answer the challenges."""
+        members = (name for names in self.submitted.members().values() for name in names)
+        return [file for name in members for file in self.encoder_files(name)]
 
     def submitted_answers(self) -> list[str]:
         """Answers on validation windows that say how much each member of the submission counts."""

@@ -12,14 +12,6 @@ from cerebro.stages import Comparison, along_lineage, before_finetuning, is_untr
 class EncoderPlan(StudyPlan):
     """Steps that run an encoder, or compare what others found of it."""
 
-    def encoder_files(self, encoder: str) -> list[str]:
-        """The files of a phase's encoder; none for the untrained one."""
-        if is_no_phase(encoder):
-            return []
-        phase, _, checkpoint = encoder.partition("@")
-        weights = ["checkpoints.safetensors"] if checkpoint else ["encoder.safetensors", "head.safetensors"]
-        return [f"{self.phase_folder(phase)}/{name}" for name in (*weights, "card.json")]
-
     def encoder_option(self, encoder: str) -> list[str]:
         """The part of the command line that names the encoder to probe or to compare."""
         if is_no_phase(encoder):

@@ -63,6 +63,14 @@ class StudyPlan:
         """Where a phase writes."""
         return f"{self.results}/phases/{phase}"
 
+    def encoder_files(self, encoder: str) -> list[str]:
+        """The files of a phase's encoder; none for the untrained one."""
+        if is_no_phase(encoder):
+            return []
+        phase, _, checkpoint = encoder.partition("@")
+        weights = ["checkpoints.safetensors"] if checkpoint else ["encoder.safetensors", "head.safetensors"]
+        return [f"{self.phase_folder(phase)}/{name}" for name in (*weights, "card.json")]
+
     def compute_settings(self) -> str:
         """Devices and workers: handed over beside the settings, since they never re-run a step."""
         return as_json(self.config.compute)

@@ -11,7 +11,7 @@ from cerebro.report.probes import probe_tables
 from cerebro.report.recordings import recording_tables
 from cerebro.report.tables import Table, as_markdown, print_tables
 
-CHALLENGES = {
+HEADINGS = {
     "challenge_1": "Challenge 1\nreaction time",
     "challenge_2": "Challenge 2\nexternalizing",
     "overall": "Overall\n0.3 and 0.7",
@@ -69,7 +69,7 @@ def _ordered(files: Sequence[Path], order: Sequence[str]) -> list[Mapping[str, A
 
 def score_table(content: Mapping[str, Any]) -> Table:
     """The submission beside its floors, from the content of ``score.json``."""
-    parts = [content[key] for key in CHALLENGES]
+    parts = [content[key] for key in HEADINGS]
     floors = [name for name in FLOORS if any(name in part["floors"] for part in parts)]
 
     def row(name: str, *keys: str) -> list[str]:
@@ -93,12 +93,12 @@ def score_table(content: Mapping[str, Any]) -> Table:
     ]
     if any(part["nrmse"]["value"] is not None and part["nrmse"]["low"] is None for part in parts):
         notes.append(NO_INTERVAL)
-    for key, heading in CHALLENGES.items():
+    for key, heading in HEADINGS.items():
         if "reason" in content[key]:
             notes.append(f"{heading.partition(chr(10))[0]} has no score: {content[key]['reason']}.")
     return Table(
         "Score on the held-out releases: NRMSE, less is better",
-        ["", *CHALLENGES.values()],
+        ["", *HEADINGS.values()],
         rows,
         notes,
         separated=frozenset({1, len(floors) + 1, 2 * len(floors) + 1}),

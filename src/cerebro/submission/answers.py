@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cerebro.config import CHALLENGES
 from cerebro.data.selection import select_windows
 from cerebro.files import atomic_path
-
-CHALLENGES = {1: ("trial", "reaction_time"), 2: ("crop", "externalizing")}
-"""Kind of window and label of each challenge."""
 
 AnswerSplit = Literal["validation", "test"]
 """Whose windows are answered: those of the held-out releases are scored, those of validation subjects say how
@@ -26,7 +24,7 @@ def challenge_rows(index: pd.DataFrame, target: str, split: AnswerSplit, *, purp
     UserError
         When there are none; ``purpose`` says what for.
     """
-    kind = next(kind for kind, label in CHALLENGES.values() if label == target)
+    kind = next(kind for kind, scored in CHALLENGES.values() if scored == target)
     return select_windows(index, kind=kind, splits=[split], label=target, purpose=purpose)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
-from cerebro.config import SCORER_NETWORKS, TARGETS, not_at_the_scorer
+from cerebro.config import CHALLENGES, SCORER_NETWORKS, Weights, not_at_the_scorer
 from cerebro.data.card import load_predictor, read_card
 from cerebro.errors import UserError
 from cerebro.evaluation.ensemble import member_weights
@@ -39,7 +39,8 @@ def package(
     Parameters
     ----------
     challenge_1, challenge_2 : sequence of Path
-        Folders of the finetune phases whose mean answers each challenge.
+        Folders of the finetune phases whose mean answers each challenge. One whose fitted weight is 0 is left
+        out.
     validation : mapping of str to Path, optional
         By name of the phase, its answers on validation windows, on which weights are fitted; without them all
         members of a challenge count equally.
@@ -54,12 +55,13 @@ def package(
         validation windows.
     """
     answers = {1: challenge_1, 2: challenge_2}
-    networks = [_network(folder) for folders in answers.values() for folder in folders]
+    frames = {name: pd.read_parquet(path) for name, path in (validation or {}).items()}
+    counted = {challenge: _counted(challenge, folders, frames) for challenge, folders in answers.items()}
+    networks = [_network(folder) for weights in counted.values() for folder in weights]
     sources = flatten_sources(ENTRY, braindecode=any(networks))
     files = {name: source.encode() for name, source in sources.items()}
-    frames = {name: pd.read_parquet(path) for name, path in (validation or {}).items()}
-    for challenge, folders in answers.items():
-        files[f"weights_challenge_{challenge}.pt"] = _weights(challenge, folders, frames)
+    for challenge, weights in counted.items():
+        files[f"weights_challenge_{challenge}.pt"] = _weights(challenge, weights)
     with atomic_path(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, TIMESTAMP)
@@ -77,23 +79,26 @@ def _network(folder: Path) -> str | None:
     return network
 
 
-def _weights(challenge: int, folders: Sequence[Path], validation: Mapping[str, pd.DataFrame]) -> bytes:
-    """The members of a challenge: plain values and tensors only, loadable with ``weights_only=True``."""
+def _counted(
+    challenge: int, folders: Sequence[Path], validation: Mapping[str, pd.DataFrame]
+) -> dict[Path, float]:
+    """The members of a challenge that count, and how much."""
     names = [folder.name for folder in folders]
     if len(set(names)) < len(names):
         raise UserError(
             f"challenge {challenge}: two members have one name, of {', '.join(map(str, folders))}"
         )
-    weights = member_weights(
-        names,
-        "validation" if validation else "equal",
-        validation,
-        purpose=f"challenge {challenge}",
-    )
-    members = [_member(challenge, folder, weights[folder.name]) for folder in folders]
+    how: Weights = "validation" if validation else "equal"
+    weights = member_weights(names, how, validation, purpose=f"challenge {challenge}")
+    return {folder: weights[folder.name] for folder in folders if folder.name in weights}
+
+
+def _weights(challenge: int, counted: Mapping[Path, float]) -> bytes:
+    """The members of a challenge: plain values and tensors only, loadable with ``weights_only=True``."""
+    members = [_member(challenge, folder, weight) for folder, weight in counted.items()]
     content = {
         "positions": torch.from_numpy(positions(CHANNELS)).float(),
-        "constant": all(member["constant"] for member in members if member["weight"] > 0),
+        "constant": all(member["constant"] for member in members),
         "members": members,
     }
     stream = io.BytesIO()
@@ -102,11 +107,9 @@ def _weights(challenge: int, folders: Sequence[Path], validation: Mapping[str, p
 
 
 def _member(challenge: int, folder: Path, weight: float) -> dict[str, Any]:
-    target = read_card(folder).get("target")
-    if target != TARGETS[challenge]:
-        raise UserError(
-            f"challenge {challenge} asks for {TARGETS[challenge]}, but {folder} was trained for {target}"
-        )
+    target, asked = read_card(folder).get("target"), CHALLENGES[challenge].target
+    if target != asked:
+        raise UserError(f"challenge {challenge} asks for {asked}, but {folder} was trained for {target}")
     predictor = load_predictor(folder)
     if predictor.answers_constant:
         print(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cerebro.config import Statistics
+from cerebro.config import CHALLENGES, Statistics
 from cerebro.data.selection import read_index, select_windows, shards_folder
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
@@ -21,7 +21,6 @@ from cerebro.evaluation.floors import from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects
 from cerebro.evaluation.metrics import Values, nrmse
 from cerebro.files import atomic_path, digest_file, write_json
-from cerebro.submission.answers import CHALLENGES
 from cerebro.submission.clean_process import CleanProcess, SubmissionError
 from cerebro.submission.windows import SFREQ, scored_windows
 from cerebro.tracking import start_run
@@ -190,7 +189,7 @@ def _with_floors(
     table: pd.DataFrame, challenge: int, rows: pd.DataFrame, answers: NDArray[np.float32]
 ) -> pd.DataFrame:
     """Predictions beside the floors, which are fitted on everyone outside the test split."""
-    label = CHALLENGES[challenge][1]
+    label = CHALLENGES[challenge].target
     training = _rows(table, challenge, splits=["train", "validation"], what="the floors of")
     columns = ["window", "subject", "task", "run", "recording", "onset"]
     predictions = rows[[name for name in columns if name in rows]].assign(
