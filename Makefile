@@ -52,8 +52,8 @@ ui: $(READY)
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(abspath results/$(NAME))/mlflow.db
 
 # Only what the pipeline wrote for this study: anything else in its folder stays.
-MADE = adapters predictions tables raw inventory shards windows phases probes submission state logs benchmarks mlartifacts \
-  summary.md tracking.json mlflow.db mlflow.db-shm mlflow.db-wal
+MADE = adapters predictions tables raw inventory shards windows phases features probes isc figures submission state logs \
+  benchmarks mlartifacts summary.md tracking.json mlflow.db mlflow.db-shm mlflow.db-wal
 clean:
 	rm -rf $(addprefix results/$(NAME)/,$(MADE))
 	@for folder in results/$(NAME) results; do rmdir "$$folder" 2>/dev/null || true; done
