@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-PLAIN_WIDTH = 112
+PLAIN_WIDTH = 120
 """Columns where the output is no terminal (a log, a pipe)."""
 MAX_WIDTH = 140
 
@@ -32,7 +32,7 @@ class Table:
 
 
 def print_tables(tables: Sequence[Table], *, console: Console | None = None) -> None:
-    """Print to a terminal of any width; a log or a pipe gets 112 columns, and ASCII where nothing else works.
+    """Print to a terminal of any width; a log or a pipe gets 120 columns, and ASCII where nothing else works.
 
     Parameters
     ----------
