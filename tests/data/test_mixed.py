@@ -131,7 +131,7 @@ def ranks(study, tmp_path_factory) -> list[dict]:
     for process in processes:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
-    return [torch.load(f"{meeting}.{rank}", weights_only=False) for rank in range(2)]
+    return [torch.load(f"{meeting}.{rank}", weights_only=True) for rank in range(2)]
 
 
 def test_two_processes_share_the_batches_of_one_and_workers_change_nothing(study, ranks):
