@@ -36,7 +36,7 @@ class EncoderSettings(EncoderInput):
     """Length of a patch (one token of one channel) in seconds."""
     dim: int = Field(default=64, gt=0)
     """Width of a token."""
-    depth: int = Field(default=4, gt=0)
+    depth: int = Field(default=2, gt=0)
     """Number of transformer blocks."""
     heads: int = Field(default=4, gt=0)
     """Attention heads; must divide `dim`."""
