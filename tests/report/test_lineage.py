@@ -1,6 +1,6 @@
 import json
 
-from cerebro.report.lineage import draw_lineages, steps
+from cerebro.report.lineage import draw_lineages, in_training_order, steps
 
 
 def _content(node, lineage, value):
@@ -25,6 +25,20 @@ def test_checkpoints_lie_between_the_start_of_their_phase_and_its_end():
     pairs = steps({content["node"]: content for content in [*CONTENTS, *within]})
     chain = {("pretrain", "finetuned@1"), ("finetuned@1", "finetuned@2"), ("finetuned@2", "finetuned")}
     assert {pair for pair in pairs if "finetuned" in pair[1]} == chain
+
+
+def test_encoders_stand_in_the_order_of_training_and_equals_as_the_study_lists_them():
+    study = [
+        _content("tokenizer", ["tokenizer"], 0.6),
+        _content("pretrain", ["pretrain"], 0.6),
+        _content("later", ["pretrain", "later"], 0.6),
+        _content("earlier", ["earlier"], 0.6),
+        _content("random", [], 0.6),
+        _content("pretrain@2", ["pretrain@2"], 0.6),
+        _content("pretrain@1", ["pretrain@1"], 0.6),
+    ]
+    order = ["random", "tokenizer", "pretrain@1", "pretrain@2", "pretrain", "earlier", "later"]
+    assert in_training_order({content["node"]: content for content in study}) == order
 
 
 def test_an_encoder_is_joined_to_where_it_started():

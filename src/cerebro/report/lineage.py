@@ -37,8 +37,7 @@ def draw_lineages(probes: Sequence[Path], *, output: Path) -> None:
         untrained one to those that started from random weights; a dashed line is the score without EEG.
     """
     contents = {content["node"]: content for content in map(read_json, probes)}
-    nodes = sorted(contents, key=lambda node: _place_in_time(node, contents[node]["lineage"]))
-    draw({node: contents[node] for node in nodes}, steps(contents), output=output)
+    draw({node: contents[node] for node in in_training_order(contents)}, steps(contents), output=output)
 
 
 def draw(
@@ -80,6 +79,20 @@ def draw(
     plt.close(figure)
 
 
+def in_training_order(contents: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Encoders by the length of their lineage, the untrained one first, of equals as they are given.
+
+    Checkpoints stand before the end of the phase that they lie in.
+    """
+    given = list(dict.fromkeys(node.partition("@")[0] for node in contents))
+
+    def place(node: str) -> tuple[int, int, float]:
+        phase, _, number = node.partition("@")
+        return len(contents[node]["lineage"]), given.index(phase), float(number or "inf")
+
+    return sorted(contents, key=place)
+
+
 def steps(contents: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Pairs of encoders of which the second started from the first, as far as both were probed."""
     pairs = []
@@ -99,12 +112,6 @@ def steps(contents: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
 def _checkpoints(phase: str, contents: Mapping[str, Any]) -> list[str]:
     numbers = sorted(int(node.partition("@")[2]) for node in contents if node.startswith(f"{phase}@"))
     return [f"{phase}@{number}" for number in numbers]
-
-
-def _place_in_time(node: str, lineage: Sequence[str]) -> tuple[int, str, float]:
-    """Untrained first, then by the length of the lineage; checkpoints before the phase they lie in."""
-    phase, _, number = node.partition("@")
-    return len(lineage), phase, float(number) if number else float("inf")
 
 
 def _panel(
