@@ -1,5 +1,6 @@
 """The table of ablations from answers that are small enough to calculate by hand."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,17 @@ LINEUPS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study without a run; MLflow takes seconds to create its tables."""
+    folder = tmp_path_factory.mktemp("empty")
+    create_store(name="study", output=folder / "tracking.json")
+    return folder
+
+
 @pytest.fixture
-def study(tmp_path: Path) -> Path:
-    create_store(name="study", output=tmp_path / "tracking.json")
+def study(empty: Path, tmp_path: Path) -> Path:
+    shutil.copytree(empty, tmp_path, dirs_exist_ok=True)
     for node, error in ERRORS.items():
         truth = TRUTH[1 if node.startswith("rt") else 2]
         frame = {"window": range(6), "subject": SUBJECTS, "truth": truth, "prediction": truth + error}

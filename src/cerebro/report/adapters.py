@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from cerebro.files import atomic_path
+from cerebro.report.cells import ABSENT, number
+from cerebro.report.headings import heading
 from cerebro.report.tables import Table, as_markdown, print_tables
 
 NAMES = {
@@ -22,14 +24,6 @@ SCENARIOS = {
     "ten_twenty_to_rest": "all but\n10-20 hidden",
     "rest_to_ten_twenty": "10-20\nhidden",
 }
-METRICS = {
-    "r": "r",
-    "balanced_accuracy": "bal. acc.",
-    "nrmse": "NRMSE",
-    "rank": "rank",
-    "accuracy": "accuracy",
-}
-ABSENT = "-"
 
 
 def write_adapter_tables(content: Mapping[str, Any], *, output: Path) -> None:
@@ -70,20 +64,21 @@ def reconstruction_table(dataset: str, part: Mapping[str, Any]) -> Table:
 
 def probe_table(probes: Mapping[str, Mapping[str, Any]]) -> Table:
     """One row an adapter, one column a target; the mean over seeds and its range."""
-    targets = list(next(iter(probes.values())))
-    metrics = {target: next(iter(probes.values()))[target]["metric"] for target in targets}
+    first = next(iter(probes))
+    targets = list(probes[first])
+    metrics = {target: probes[first][target]["metric"] for target in targets}
     rows = [
         [label, *(_seeds(probes[name][target]["seeds"]) for target in targets)]
         for name, label in NAMES.items()
     ]
-    rows.append(["no EEG", *(_floor(probes, target) for target in targets)])
+    rows.append(["no EEG", *(number(probes[first][target].get("floor")) for target in targets)])
     notes = ["An untrained encoder, the same weights behind each adapter, scored on validation subjects."]
     notes += [
         f"{target} is not measurable: {found['not_measurable']}."
-        for target, found in next(iter(probes.values())).items()
+        for target, found in probes[first].items()
         if "not_measurable" in found
     ]
-    header = ["adapter", *(f"{target}\n{METRICS[metrics[target]]}" for target in targets)]
+    header = ["adapter", *(heading(target, metrics[target]) for target in targets)]
     return Table("Linear probes", header, rows, notes, separated=frozenset({len(NAMES) - 1}))
 
 
@@ -115,8 +110,3 @@ def _error(scores: Mapping[str, Any], name: str) -> str:
 def _seeds(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
     return f"{np.mean(known):.3f}\n{min(known):.3f} to {max(known):.3f}" if known else ABSENT
-
-
-def _floor(probes: Mapping[str, Mapping[str, Any]], target: str) -> str:
-    value = next(iter(probes.values()))[target].get("floor")
-    return ABSENT if value is None else f"{value:.3f}"

@@ -11,24 +11,11 @@ from cerebro.evaluation.comparison import star_is_possible
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.files import atomic_path, read_json
 from cerebro.report.cells import ABSENT, interval
+from cerebro.report.headings import NAMES, heading
 from cerebro.report.lineage import draw
 from cerebro.report.tables import Table, as_markdown, print_tables
 from cerebro.stages import Comparison
 
-HEADINGS = {
-    "reaction_time": "reaction time\nNRMSE",
-    "age": "age\nNRMSE",
-    "sex": "sex\nbal. acc.",
-    "p_factor": "p factor\nNRMSE",
-    "attention": "attention\nNRMSE",
-    "internalizing": "internalizing\nNRMSE",
-    "externalizing": "externalizing\nNRMSE",
-    "eyes": "eyes\nbal. acc.",
-    "task": "task\nbal. acc.",
-    "movie_moment": "film moment\nrank",
-    "identity": "identity\naccuracy",
-}
-"""Targets as they head a row or a column."""
 AMONG_VARIANTS = ("age", "eyes", "task", "reaction_time", "externalizing", "movie_moment", "identity")
 """Targets that the printed table of variants shows; the CSV has all."""
 METHOD = (
@@ -89,9 +76,9 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
     for target in table["target"].unique():
         part = table[table["target"] == target].set_index("row")
         cells = [_cell(part.loc[row]) for row in phases.rows]
-        rows.append([HEADINGS[target].replace("\n", ", "), f"{part['floor'].iloc[0]:.3f}", *cells])
+        rows.append([heading(target, separator=", "), f"{part['floor'].iloc[0]:.3f}", *cells])
     notes = [f"{METHOD} {_seeds(phases)}"]
-    if absent := [target for target in HEADINGS if not (table["target"] == target).any()]:
+    if absent := [target for target in NAMES if not (table["target"] == target).any()]:
         notes.append(f"Not measurable or not asked for, see the files under probes/: {', '.join(absent)}.")
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
 
@@ -101,9 +88,7 @@ def _gains(table: pd.DataFrame, phases: Comparison, resamples: int) -> Table:
     rows = []
     for target in table["target"].unique():
         part = table[table["target"] == target].set_index("row")
-        rows.append(
-            [HEADINGS[target].partition("\n")[0], *(_gain(part.loc[row]) for row in phases.references)]
-        )
+        rows.append([NAMES[target], *(_gain(part.loc[row]) for row in phases.references)])
     header = ["", *(f"{row}\nafter {start}" for row, start in phases.references.items())]
     notes = [
         "The difference as a share of the starting encoder's score, positive where the phase made it better, "
@@ -129,7 +114,7 @@ def _variants(table: pd.DataFrame, variants: Comparison, resamples: int) -> Tabl
         "variants. Variants whose Phase 3 starts from the full study's encoder have no row.",
         *_without_stars(len(variants.references), resamples),
     ]
-    header = ["variant", *(HEADINGS[name] for name in shown)]
+    header = ["variant", *(heading(name) for name in shown)]
     title = "The encoder that Phase 3 starts from, by variant"
     return Table(title, header, rows, notes, separated=frozenset({0}))
 

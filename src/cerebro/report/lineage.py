@@ -6,22 +6,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
+from cerebro.evaluation.targets import TARGETS
 from cerebro.files import atomic_path, read_json
+from cerebro.report.headings import NAMES, heading
 
-PANELS = (
-    ("age", "nrmse", "age, NRMSE"),
-    ("sex", "balanced_accuracy", "sex, balanced accuracy"),
-    ("p_factor", "nrmse", "p factor, NRMSE"),
-    ("attention", "nrmse", "attention, NRMSE"),
-    ("internalizing", "nrmse", "internalizing, NRMSE"),
-    ("externalizing", "nrmse", "externalizing, NRMSE"),
-    ("reaction_time", "nrmse", "reaction time, NRMSE"),
-    ("eyes", "balanced_accuracy", "eyes, balanced accuracy"),
-    ("task", "balanced_accuracy", "task, balanced accuracy"),
-    ("movie_moment", "rank", "film moment, rank"),
-    ("identity", "accuracy", "identity, accuracy"),
-)
-"""Target, metric and title of each panel."""
 COLUMNS = 3
 
 
@@ -56,7 +44,7 @@ def draw(
     """
     nodes = list(contents)
     asked = {target for content in contents.values() for target in content["targets"]}
-    panels = [panel for panel in PANELS if panel[0] in asked]
+    panels = [target for target in NAMES if target in asked]
     rows = max(1, -(-len(panels) // COLUMNS))
     figure, axes = plt.subplots(
         rows,
@@ -68,9 +56,9 @@ def draw(
     )
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
-    for axis, (target, metric, title) in zip(axes.flat, panels, strict=False):
-        _panel(axis, contents, pairs, target, metric)
-        axis.set_title(title, fontsize=10)
+    for axis, target in zip(axes.flat, panels, strict=False):
+        _panel(axis, contents, pairs, target, TARGETS[target].metric)
+        axis.set_title(heading(target, separator=", "), fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_xticks(range(len(nodes)), nodes, rotation=40, ha="right", fontsize=8)
         axis.tick_params(labelbottom=True)

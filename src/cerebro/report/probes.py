@@ -4,23 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cerebro.report.cells import ABSENT, NO_INTERVAL, interval, number
+from cerebro.report.headings import heading
 from cerebro.report.tables import Table
 
 PERSON = (
-    ("age", "mae", "age\nMAE, years", False),
-    ("age", "r", "age\nr", True),
-    ("sex", "balanced_accuracy", "sex\nbal. acc.", True),
-    ("p_factor", "nrmse", "p factor\nNRMSE", False),
-    ("externalizing", "nrmse", "extern.\nNRMSE", False),
+    ("age", "mae"),
+    ("age", "r"),
+    ("sex", "balanced_accuracy"),
+    ("p_factor", "nrmse"),
+    ("externalizing", "nrmse"),
 )
 MOMENT = (
-    ("reaction_time", "nrmse", "react. time\nNRMSE", False),
-    ("eyes", "balanced_accuracy", "eyes\nbal. acc.", True),
-    ("task", "balanced_accuracy", "task\nbal. acc.", True),
-    ("movie_moment", "rank", "film moment\nrank", True),
-    ("identity", "accuracy", "identity\naccuracy", True),
+    ("reaction_time", "nrmse"),
+    ("eyes", "balanced_accuracy"),
+    ("task", "balanced_accuracy"),
+    ("movie_moment", "rank"),
+    ("identity", "accuracy"),
 )
-"""Target, metric, heading, and whether more is better, of each column of the two tables."""
+"""Target and metric of each column of the two tables."""
+LESS_IS_BETTER = ("mae", "nrmse")
 METHOD = (
     "Ridge or logistic regression on frozen features, cross-fitted over subjects of the held-out releases, "
     "with 95 % intervals over subjects; * the whole interval is better than no EEG (training mean or chance)."
@@ -64,7 +66,7 @@ def _above_chance(targets: Mapping[str, Any], target: str, metric: str) -> float
 def _table(
     title: str,
     contents: Sequence[Mapping[str, Any]],
-    chosen: Sequence[tuple[str, str, str, bool]],
+    chosen: Sequence[tuple[str, str]],
     notes: Sequence[str],
 ) -> Table:
     asked = {target for content in contents for target in content["targets"]}
@@ -73,12 +75,12 @@ def _table(
         [content["node"], *(_cell(content["targets"], *column) for column in columns)] for content in contents
     ]
     floor = ["no EEG"]
-    for target, metric, _, _ in columns:
+    for target, metric in columns:
         found = [_score(content["targets"], target, metric) for content in contents]
         floor.append(number(next((score["floor"] for score in found if score), None)))
     rows.append(floor)
     notes = list(notes)
-    scores = [_score(content["targets"], *column[:2]) for content in contents for column in columns]
+    scores = [_score(content["targets"], *column) for content in contents for column in columns]
     if any(score and score["value"] is not None and score["low"] is None for score in scores):
         notes.append(NO_INTERVAL)
     for target in dict.fromkeys(column[0] for column in columns):
@@ -88,17 +90,17 @@ def _table(
             if "not_measurable" in content["targets"].get(target, {})
         }
         notes += [f"{target} is not measurable: {reason}." for reason in reasons]
-    header = ["encoder", *(heading for _, _, heading, _ in columns)]
+    header = ["encoder", *(heading(target, metric) for target, metric in columns)]
     return Table(title, header, rows, notes, separated=frozenset({len(contents) - 1}))
 
 
-def _cell(targets: Mapping[str, Any], target: str, metric: str, heading: str, more_is_better: bool) -> str:
+def _cell(targets: Mapping[str, Any], target: str, metric: str) -> str:
     score = _score(targets, target, metric)
     if score is None:
         return ABSENT
     low, high, floor = score["low"], score["high"], score["floor"]
     floor = 0.0 if metric == "r" else floor  # a constant has no correlation: none is 0
-    clear = None not in (low, high, floor) and (low > floor if more_is_better else high < floor)
+    clear = None not in (low, high, floor) and (high < floor if metric in LESS_IS_BETTER else low > floor)
     return interval(score, clear=clear, digits=2)
 
 
