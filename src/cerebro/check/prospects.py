@@ -14,6 +14,7 @@ import pandas as pd
 
 from cerebro.config import (
     CHALLENGES,
+    TARGET_KINDS,
     AnyNode,
     BaselinePhase,
     Config,
@@ -191,5 +192,5 @@ def _window_kinds(phase: AnyNode) -> list[str]:
     if isinstance(phase, ContrastPhase):
         return [KINDS[source][0] for source in phase.sources]
     if isinstance(phase, FinetunePhase | BaselinePhase):
-        return [kind for kind, target in CHALLENGES.values() if target == phase.target]
+        return [TARGET_KINDS[phase.target]]
     return ["fixed"]

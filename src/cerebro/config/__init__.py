@@ -60,7 +60,7 @@ from cerebro.config.nodes import (
     trainings,
 )
 from cerebro.config.settings import Settings
-from cerebro.config.study import CHALLENGES, COMPARED, Config
+from cerebro.config.study import CHALLENGES, COMPARED, TARGET_KINDS, Config
 
 __all__ = [
     "CHALLENGES",
@@ -71,6 +71,7 @@ __all__ = [
     "MASKABLE_NETWORKS",
     "RIDGE_PENALTIES",
     "SCORER_NETWORKS",
+    "TARGET_KINDS",
     "Ablations",
     "AdapterComparison",
     "AnyEncoder",

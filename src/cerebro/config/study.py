@@ -188,6 +188,8 @@ class Challenge(NamedTuple):
 
 CHALLENGES = {1: Challenge("trial", "reaction_time"), 2: Challenge("crop", "externalizing")}
 """What each challenge asks for, by its number."""
+TARGET_KINDS: dict[Target, str] = {target: kind for kind, target in CHALLENGES.values()}
+"""The kind of windows that a target is learned and answered on."""
 COMPARED = "compared"
 """Context in which a configuration is validated for comparison only: baselines may answer challenges, and
 answers may be smoothed."""

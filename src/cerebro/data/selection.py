@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from cerebro.config import (
+    TARGET_KINDS,
     AnyNode,
     BaselinePhase,
     ContrastPhase,
@@ -151,8 +152,7 @@ def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str) ->
                 [pair_windows(index, source, **chosen) for source in phase.sources], ignore_index=True
             )
         case FinetunePhase(target=target) | BaselinePhase(target=target):
-            kind = "trial" if target == "reaction_time" else "crop"
-            windows = select_windows(index, kind=kind, label=target, **chosen)
+            windows = select_windows(index, kind=TARGET_KINDS[target], label=target, **chosen)
             if phase.shuffle_labels and split == "train":
                 windows = shuffled(windows, target, seed=phase.seed)
             return windows

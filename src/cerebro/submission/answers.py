@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cerebro.config import CHALLENGES
+from cerebro.config import TARGET_KINDS, Target
 from cerebro.data.selection import select_windows
 from cerebro.files import atomic_path
 
@@ -16,7 +16,7 @@ AnswerSplit = Literal["validation", "test"]
 much each member of an ensemble counts."""
 
 
-def challenge_rows(index: pd.DataFrame, target: str, split: AnswerSplit, *, purpose: str) -> pd.DataFrame:
+def challenge_rows(index: pd.DataFrame, target: Target, split: AnswerSplit, *, purpose: str) -> pd.DataFrame:
     """Rows of the window index that the challenge of a target asks about, in its order.
 
     Raises
@@ -24,8 +24,7 @@ def challenge_rows(index: pd.DataFrame, target: str, split: AnswerSplit, *, purp
     UserError
         When there are none; ``purpose`` says what for.
     """
-    kind = next(kind for kind, scored in CHALLENGES.values() if scored == target)
-    return select_windows(index, kind=kind, splits=[split], label=target, purpose=purpose)
+    return select_windows(index, kind=TARGET_KINDS[target], splits=[split], label=target, purpose=purpose)
 
 
 def write_answers(rows: pd.DataFrame, target: str, answers: NDArray[np.float64], *, output: Path) -> None:
