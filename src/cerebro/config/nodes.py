@@ -211,8 +211,8 @@ class FinetunePhase(Phase):
     channel_drop: float = Field(default=0.0, ge=0, lt=1)
     """Probability with which each channel of a training window is left out."""
     shuffle_labels: bool = False
-    """A control: training labels are permuted, reaction times between windows and externalizing between
-    subjects. What scores better than the mean all the same has seen what it should not."""
+    """A control: labels of training and of validation are permuted, reaction times between windows and
+    externalizing between subjects. What beats the mean all the same has seen what it should not."""
 
     @model_validator(mode="after")
     def _options_fit_together(self) -> "FinetunePhase":
@@ -253,7 +253,7 @@ class BaselinePhase(Node):
     penalties: tuple[float, ...] = Field(default=RIDGE_PENALTIES, min_length=1)
     """Ridge penalties tried by cross-validation over training subjects; the largest is close to the mean."""
     shuffle_labels: bool = False
-    """A control: training labels are permuted, as in a finetune phase."""
+    """A control: labels are permuted, as in a finetune phase."""
 
 
 AnyPhase = Annotated[

@@ -125,7 +125,8 @@ def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> Non
 def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str) -> pd.DataFrame:
     """The windows that a phase trains (``train``) or selects (``validation``) on.
 
-    Training windows are those of the phase's share of the subjects, their labels shuffled where it asks so.
+    Training windows are those of the phase's share of the subjects. Labels are shuffled where it asks so, in
+    both splits: true ones of validation subjects would choose, of what noise has taught, the part that holds.
     Those of a contrast phase carry the columns of :func:`cerebro.data.moments.with_moments`.
 
     Raises
@@ -153,7 +154,7 @@ def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str) ->
             )
         case FinetunePhase(target=target) | BaselinePhase(target=target):
             windows = select_windows(index, kind=TARGET_KINDS[target], label=target, **chosen)
-            if phase.shuffle_labels and split == "train":
+            if phase.shuffle_labels:
                 windows = shuffled(windows, target, seed=phase.seed)
             return windows
     raise TypeError(f"unknown kind of phase: {phase}")
