@@ -45,8 +45,8 @@ onstart:
 wildcard_constraints:
     group="|".join(PLAN.groups),
     phase="|".join(PLAN.nodes),
-    encoder="|".join([*PLAN.nodes, *PLAN.untrained, *PLAN.checkpoints]),
-    compared="|".join([*PLAN.nodes, *PLAN.untrained, *PLAN.compared]),
+    encoder="|".join([*PLAN.nodes, *PLAN.no_phases, *PLAN.checkpoints]),
+    compared="|".join([*PLAN.nodes, *PLAN.no_phases]),
     baseline="|".join(PLAN.baselines) or "-",
     target="reaction_time|externalizing",
     split="validation|test",

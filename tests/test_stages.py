@@ -21,6 +21,7 @@ def comparisons(variants):
 def test_every_phase_is_compared_with_the_one_it_started_from_seed_by_seed():
     phases, _ = comparisons({})
     assert list(phases.rows) == [
+        "signal",
         "random",
         "tokenizer",
         "pretrain",
@@ -28,6 +29,7 @@ def test_every_phase_is_compared_with_the_one_it_started_from_seed_by_seed():
         "reaction_time",
         "externalizing",
     ]
+    assert phases.rows["signal"] == ["signal", "signal"]
     assert phases.rows["random"] == ["random", "random-1"]
     assert phases.rows["contrast"] == ["contrast", "contrast-full-1"]
     assert phases.references == {

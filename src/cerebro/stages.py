@@ -8,6 +8,8 @@ from cerebro.variants import FULL, Lineup
 
 RANDOM = "random"
 """The name under which an untrained encoder is probed; with another seed than 0 followed by that."""
+SIGNAL = "signal"
+"""The name under which the signal itself is probed and compared between subjects, without any encoder."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,18 @@ def is_untrained(encoder: str) -> bool:
     return encoder == RANDOM or encoder.startswith(f"{RANDOM}-")
 
 
+def is_no_phase(encoder: str) -> bool:
+    """Whether a name is that of an untrained encoder, or of none."""
+    return is_untrained(encoder) or encoder == SIGNAL
+
+
 def untrained_seed(encoder: str) -> int:
     """The seed of an untrained encoder."""
     return int(encoder.removeprefix(RANDOM).removeprefix("-") or 0)
 
 
 def along_lineage(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Comparison:
-    """The untrained encoder and every phase behind the full study's answers, each with where it started.
+    """The signal, the untrained encoder, and the phases behind the full study's answers with their starts.
 
     Parameters
     ----------
@@ -46,6 +53,7 @@ def along_lineage(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Co
     rows: dict[str, list[str]] = {}
     references = {}
     for lineup in (one for one in lineups if one.variant == FULL):
+        rows.setdefault(SIGNAL, []).append(SIGNAL)
         rows.setdefault(RANDOM, []).append(untrained(lineup.seed))
         answers = (members[0] for members in lineup.members().values())
         for node in dict.fromkeys(node for answer in answers for node in _behind(nodes, answer)):

@@ -9,14 +9,8 @@ from sklearn.linear_model import LinearRegression
 from cerebro.config import BaselinePhase
 from cerebro.data.selection import phase_windows
 from cerebro.errors import UserError
-from cerebro.evaluation.baselines import (
-    BANDS_HZ,
-    covariances,
-    fit_baseline,
-    log_band_power,
-    read_ten_twenty,
-    tangent_vectors,
-)
+from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twenty
+from cerebro.evaluation.baselines import covariances, fit_baseline, tangent_vectors
 from cerebro.recordings.montages import LAYOUTS
 from cerebro.submission.answers import challenge_rows
 from cerebro.submission.baseline import answer

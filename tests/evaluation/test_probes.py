@@ -7,6 +7,7 @@ from cerebro.config import EncoderSettings, Probes
 from cerebro.data.card import random_encoder
 from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
+from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twenty
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.evaluation.feature_store import read_features
 from cerebro.evaluation.features import extract_features, run_features
@@ -270,6 +271,19 @@ def test_an_untrained_encoder_is_probed_and_tracked(study, store, tmp_path):
     assert run.data.metrics["probe/eyes/balanced_accuracy"] == pytest.approx(expected)
     assert run.data.tags["cerebro.kind"] == "probe"
     assert "probe/reaction_time/nrmse_low" in run.data.metrics
+
+
+def test_the_signal_itself_is_probed_by_its_band_power(study, store, tmp_path):
+    features = tmp_path / "features" / "signal.npz"
+    settings = {"sets": ["eyes", "fixed"], "max_windows_per_subject": 6}
+    run_features("signal", settings, encoder=None, index=study.index, output=features)
+    origin, sets = read_features(features)
+    assert origin == {"node": "signal", "lineage": []}
+    for part in sets.values():
+        assert part.values.shape == (len(part.window), 21 * len(BANDS_HZ))
+    rows = study.table.loc[sets["fixed"].window[[2]]].reset_index(drop=True)
+    alone = log_band_power(next(read_ten_twenty(rows, study.shards)))[0]
+    assert sets["fixed"].values[2] == pytest.approx(alone, abs=1e-4)
 
 
 def test_the_same_encoder_gives_the_same_files(study, store, tmp_path):

@@ -11,7 +11,7 @@ from cerebro.stages import Comparison
 AGES = np.array([6.0, 9.0, 15.0, 11.0])
 
 
-def write(folder, encoder, error, found):
+def write(folder, encoder, error, found, embedding="tokens"):
     frame = {
         "target": "age",
         "subject": list("abcd"),
@@ -21,7 +21,7 @@ def write(folder, encoder, error, found):
     }
     pd.DataFrame(frame).to_parquet(folder / f"{encoder}.parquet")
     measures = {"retrieval_top1": {"value": found, "chance": 0.05}, "isc": {"value": 0.1}}
-    content = {"node": encoder, "embeddings": {"tokens": {"test": measures}}}
+    content = {"node": encoder, "embeddings": {embedding: {"test": measures}}}
     (folder / f"{encoder}.json").write_text(json.dumps(content))
 
 
@@ -33,9 +33,13 @@ def test_the_page_shows_scores_gains_variants_and_films(tmp_path):
         ("one-1", 1, 0.4),
     ):
         write(tmp_path, encoder, error, found)
-    encoders = ("random", "random-1", "one", "one-1")
+    write(tmp_path, "signal", 4, 0.25, "components")
+    encoders = ("signal", "random", "random-1", "one", "one-1")
     tabulate_encoders(
-        Comparison({"random": ["random", "random-1"], "one": ["one", "one-1"]}, {"one": "random"}),
+        Comparison(
+            {"signal": ["signal"] * 2, "random": ["random", "random-1"], "one": ["one", "one-1"]},
+            {"one": "random"},
+        ),
         Comparison({"full": ["one", "one-1"], "without": ["random", "random-1"]}, {"without": "full"}),
         probes={name: tmp_path / f"{name}.parquet" for name in encoders},
         isc={name: tmp_path / f"{name}.json" for name in encoders},
@@ -46,8 +50,9 @@ def test_the_page_shows_scores_gains_variants_and_films(tmp_path):
     assert "| age | +50.0%\\* [+50.0%, +50.0%] |" in text
     assert "| without | -100.0%\\* [-100.0%, -100.0%] |" in text
     assert "| one | 0.300 [0.200, 0.400] |" in text
+    assert "| signal | 0.250 [0.250, 0.250] |" in text
     assert "| chance | 0.050 | 0.000 |" in text
     table = pd.read_csv(tmp_path / "encoders.csv")
     assert set(table["comparison"]) == {"phases", "variants"}
-    assert len(table) == 4
+    assert len(table) == 5
     assert "age, NRMSE" in (tmp_path / "lineage.svg").read_text()

@@ -46,6 +46,11 @@ def test_an_encoder_is_joined_to_where_it_started():
     assert set(pairs) == {("pretrain", "finetuned"), ("random", "pretrain"), ("random", "tokenizer")}
 
 
+def test_the_signal_itself_starts_no_line_and_ends_none():
+    contents = {content["node"]: content for content in [_content("signal", [], 0.7), *CONTENTS]}
+    assert not [pair for pair in steps(contents) if "signal" in pair]
+
+
 def test_every_target_that_was_asked_for_has_a_panel_and_every_encoder_a_name(tmp_path):
     files = []
     for content in CONTENTS:

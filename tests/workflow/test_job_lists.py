@@ -23,10 +23,7 @@ VERBS = ("Training", "Features of", "Probing", COMPARING)
 TRAININGS = {f"{verb} {phase}" for verb in VERBS for phase in PHASES}
 ALL_TRAININGS_ONWARDS = TRAININGS | REACTION_TIME_ONWARDS
 INDEX_ONWARDS = ALL_TRAININGS_ONWARDS | {
-    "Features of random",
-    "Probing random",
-    f"{COMPARING} random",
-    f"{COMPARING} signal",
+    *(f"{verb} {other}" for verb in VERBS[1:] for other in ("random", "signal")),
     "Indexing windows, labels and splits",
     "Auditing the splits",
     *(f"Checking the windows of {phase}" for phase in PHASES),

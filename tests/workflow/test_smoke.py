@@ -21,6 +21,8 @@ from cerebro.instance import has_stale_lock
 from cerebro.recordings.groups import group_index, group_name
 
 PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
+ENCODERS = (*PHASES, "random", "signal")
+"""What is probed and compared between subjects."""
 FURTHER = ("reaction_time-no_contrast-0", "externalizing-no_contrast-0")
 """What the ablations of the smoke configuration train besides."""
 
@@ -37,9 +39,9 @@ def test_every_promised_file_is_there(smoke: Any) -> None:
         "mlflow.db",
         *(f"phases/{phase}/{name}" for phase in PHASES for name in PHASE_FILES),
         "figures/lineage.svg",
-        *(f"features/{encoder}.npz" for encoder in (*PHASES, "random")),
-        *(f"probes/{encoder}.json" for encoder in (*PHASES, "random")),
-        *(f"isc/{compared}.json" for compared in (*PHASES, "random", "signal")),
+        *(f"features/{encoder}.npz" for encoder in ENCODERS),
+        *(f"probes/{encoder}.json" for encoder in ENCODERS),
+        *(f"isc/{encoder}.json" for encoder in ENCODERS),
         "submission/submission.zip",
         "submission/preflight.json",
         "submission/score.json",
@@ -81,10 +83,9 @@ def test_every_phase_probe_score_and_comparison_is_a_finished_run_of_one_experim
     experiment = int(read_json(results / "tracking.json")["experiment_id"])
     assert {(int(number), status) for number, status in runs} == {(experiment, "FINISHED")}
     once = ("score", "adapters")
-    trained, probed = [*PHASES, *FURTHER], [*PHASES, "random"]
-    compared = [*probed, "signal"]
+    trained = [*PHASES, *FURTHER]
     variants = ("full", "no_contrast", "age_sex", "oracle")
-    assert len(runs) == len(trained) + len(probed) + len(compared) + len(once) + len(variants)
+    assert len(runs) == len(trained) + 2 * len(ENCODERS) + len(once) + len(variants)
 
 
 def test_the_table_of_ablations_holds_what_the_answers_of_its_nodes_score(smoke: Any) -> None:

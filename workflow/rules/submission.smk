@@ -84,7 +84,7 @@ rule summary:
     input:
         score=rules.score.output.score,
         probes=expand(rules.probe.output[0], encoder=PLAN.encoders),
-        isc=expand(rules.isc.output[0], compared=PLAN.compared),
+        isc=expand(rules.isc.output[0], compared=PLAN.encoders),
         windows=rules.windows.output.summary,
         metrics=expand(rules.phase.output.metrics, phase=PLAN.phases),
     output:

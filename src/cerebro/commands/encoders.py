@@ -9,8 +9,8 @@ from cerebro.commands.parsing import Commands
 def add_commands(command: Commands) -> None:
     """Add them to the program."""
     features = command("features", _features, "run one encoder over the windows that are probed")
-    features.add_argument("--node", required=True, help="the phase's name, or random")
-    features.add_argument("--encoder", type=Path, help="the phase's folder; none runs a random encoder")
+    features.add_argument("--node", required=True, help="the phase's name, random, or signal for no encoder")
+    features.add_argument("--encoder", type=Path, help="the phase's folder; none for random and signal")
     features.add_argument(
         "--checkpoint", type=int, help="which checkpoint within the phase; none: its encoder"
     )

@@ -22,7 +22,7 @@ from cerebro.data.card import random_encoder
 from cerebro.data.selection import evenly_per_subject, read_index, select_windows, shards_folder
 from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
-from cerebro.evaluation.features import probed_features
+from cerebro.evaluation.features import described, extract_features
 from cerebro.evaluation.metrics import mae
 from cerebro.evaluation.probes import answer_targets, scored
 from cerebro.evaluation.reconstruction import SCENARIOS, reconstruction_errors, train_reconstruction
@@ -237,7 +237,7 @@ def _probes(
         for name, adapter in _trained(layout, training, shards, front_end, comparison, seed):
             model = random_encoder(encoder.model_copy(update={"adapter": "zero_pad"}), seed).eval()
             model.adapter = adapter
-            features = probed_features(model, windows, shards=shards)
+            features = described(windows, partial(extract_features, model, shards=shards))
             for target, found in answer_targets(features, known, probes=probes).items():
                 result, metric = scored(found, TARGETS[target], resamples=1), TARGETS[target].metric
                 entry = results.setdefault(name, {}).setdefault(target, {"metric": metric, "seeds": []})

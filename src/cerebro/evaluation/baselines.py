@@ -12,36 +12,25 @@ Barachant et al. (2013), Neurocomputing 112, 172, with ridge regression as Sabba
 222, 116893, who found it the best linear model of age from M/EEG covariance; `pyriemann` computes it.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from pyriemann.estimation import Covariances
 from pyriemann.tangentspace import TangentSpace
-from scipy.signal import periodogram
 
 from cerebro.config import BaselinePhase
-from cerebro.data.card import SFREQ
-from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
+from cerebro.evaluation.band_power import Windows, band_power, read_ten_twenty
 from cerebro.evaluation.floors import AGE_SEX, AGE_SEX_RUN, from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects, fit_ridge
-from cerebro.models.front_end import SCALE_UV, FrontEnd
-from cerebro.models.interpolation_adapter import InterpolationChannelAdapter
-from cerebro.recordings.montages import LAYOUTS, layout_positions
+from cerebro.recordings.montages import LAYOUTS
 
-BANDS_HZ = ((1, 4), (4, 8), (8, 13), (13, 30), (30, 45))
-"""Delta, theta, alpha, beta and low gamma."""
-LEAST_POWER = 1e-4
-"""Added to power (µV²/Hz) before its logarithm and to the diagonal of covariances (µV²): far below any EEG,
-so that a window without a single good channel has finite features."""
-BATCH_SIZE = 256
-"""Windows read at a time; no effect on the features."""
+LEAST_VARIANCE = 1e-4
+"""Added to the diagonal of covariances (µV²): far below any EEG, so that a window without a single good
+channel has finite features."""
 
-Windows = NDArray[np.float32]
 Features = NDArray[np.float64]
 
 
@@ -79,10 +68,7 @@ def fit_baseline(
             columns = AGE_SEX if settings.features == "age_sex" else AGE_SEX_RUN
             return from_columns(training, wanted, target, columns=columns, penalties=penalties)
         if settings.features == "spectral":
-            known, asked = (
-                np.concatenate([log_band_power(part) for part in read_ten_twenty(rows, shards)])
-                for rows in (training, wanted)
-            )
+            known, asked = (band_power(rows, shards) for rows in (training, wanted))
         else:
             known, asked = tangent_vectors(
                 *(
@@ -95,47 +81,6 @@ def fit_baseline(
         raise UserError(f"baseline '{node}' cannot be fitted: {error}") from None
     print(f"{node}: {known.shape[1]} features, penalty {fit.penalty:g}", flush=True)
     return fit.predict(asked)
-
-
-def read_ten_twenty(rows: pd.DataFrame, shards: Path) -> Iterator[Windows]:
-    """Read windows on the 21 electrodes of the 10-20 system, average reference, in µV.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of the window index, numbered from 0.
-    shards : Path
-
-    Yields
-    ------
-    array, shape (up to BATCH_SIZE, 21, n_times)
-    """
-    dataset, front_end = WindowDataset(rows, shards), FrontEnd()
-    adapter = InterpolationChannelAdapter(torch.from_numpy(layout_positions("ten_twenty")))
-    for first in range(0, len(rows), BATCH_SIZE):
-        batch = dataset[range(first, min(first + BATCH_SIZE, len(rows)))]
-        with torch.inference_mode():
-            signal, present = front_end(batch["signal"], batch["positions"])
-            mapped = adapter(signal, batch["positions"], present)[0]
-        yield (SCALE_UV * mapped).numpy()
-
-
-def log_band_power(signal: Windows) -> Features:
-    """Natural logarithm of the power in each band and channel.
-
-    Parameters
-    ----------
-    signal : array, shape (n, n_chans, n_times)
-        µV.
-
-    Returns
-    -------
-    array, shape (n, n_chans * n_bands)
-        Of the mean spectral density (µV²/Hz) over the band's bins, low edge included; Hann taper.
-    """
-    frequencies, power = periodogram(signal, SFREQ, window="hann", detrend="constant", axis=-1)
-    bands = [power[..., (frequencies >= low) & (frequencies < high)].mean(axis=-1) for low, high in BANDS_HZ]
-    return np.log(np.stack(bands, axis=-1) + LEAST_POWER).reshape(len(signal), -1).astype(np.float64)
 
 
 def covariances(signal: Windows) -> Features:
@@ -153,7 +98,7 @@ def covariances(signal: Windows) -> Features:
     """
     scalp = [row for row, name in enumerate(LAYOUTS["ten_twenty"]) if name not in ("A1", "A2")]
     centred = signal[:, scalp] - signal[:, scalp].mean(axis=-1, keepdims=True)
-    floor = LEAST_POWER * np.eye(len(scalp))
+    floor = LEAST_VARIANCE * np.eye(len(scalp))
     return Covariances("oas").transform(centred.astype(np.float64)) + floor
 
 

@@ -1,6 +1,6 @@
-"""Frozen features: what an encoder makes of windows when nothing is trained any more."""
+"""Frozen features: what an encoder makes of windows when nothing is trained any more, or their spectrum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from cerebro.config import read_architecture
 from cerebro.data.card import load_checkpoint, load_encoder, random_encoder, read_card
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
+from cerebro.evaluation.band_power import band_power
 from cerebro.evaluation.feature_store import Features, write_features
 from cerebro.evaluation.window_sets import probed_windows
 from cerebro.models.token_encoder import TokenEncoder
@@ -36,10 +37,12 @@ def run_features(
     Parameters
     ----------
     node : str
-        The phase's name, or ``random``; of a checkpoint within a phase ``<phase>@<number>``.
+        The phase's name, ``random``, or ``signal`` for no encoder; of a checkpoint within a phase
+        ``<phase>@<number>``.
     settings : dict
         ``{"sets": [...], "max_windows_per_subject": int, "encoder": ..., "seed": int}``; the last two build
-        the untrained encoder and are read only where ``encoder`` is None.
+        the untrained encoder and are read only where ``encoder`` is None. Where neither names an encoder, the
+        features are log band powers (:mod:`cerebro.evaluation.band_power`).
     encoder : Path, optional
         The phase's folder.
     index : Path
@@ -49,9 +52,14 @@ def run_features(
     checkpoint : int, optional
         Which checkpoint within the phase; none is the phase's encoder.
     """
+    windows = probed_windows(read_index(index), settings["sets"], at_most=settings["max_windows_per_subject"])
+    shards = shards_folder(index)
+    origin: dict[str, Any] = {"node": node, "lineage": []}
+    if encoder is None and "encoder" not in settings:
+        write_features(output, origin, described(windows, lambda rows: band_power(rows, shards)))
+        return
     if encoder is None:
         model = random_encoder(read_architecture(settings["encoder"]), settings["seed"]).eval()
-        origin: dict[str, Any] = {"node": node, "lineage": []}
     else:
         card = read_card(encoder)
         lineage = card["lineage"]
@@ -60,22 +68,29 @@ def run_features(
         else:
             model, lineage = load_checkpoint(encoder, checkpoint), [*lineage[:-1], node]
         origin = {"node": node, "lineage": lineage, "mlflow_run_id": card["mlflow_run_id"]}
-    windows = probed_windows(read_index(index), settings["sets"], at_most=settings["max_windows_per_subject"])
-    write_features(output, origin, probed_features(model, windows, shards=shards_folder(index)))
+    write_features(
+        output, origin, described(windows, lambda rows: extract_features(model, rows, shards=shards))
+    )
 
 
-def probed_features(
-    encoder: TokenEncoder, windows: dict[Any, pd.DataFrame], *, shards: Path
+def described(
+    windows: Mapping[Any, pd.DataFrame], describe: Callable[[pd.DataFrame], NDArray[np.floating]]
 ) -> dict[str, Features]:
-    """Features of sets of windows, by set, as :func:`extract_features` makes them."""
+    """Features of sets of windows, by set; those of an empty set have no width.
+
+    Parameters
+    ----------
+    windows : mapping of str to DataFrame
+        Rows of the window index by set, numbered from 0.
+    describe : callable
+        Takes such rows, n of them, returns features (n, width).
+    """
     return {
         name: Features(
-            chosen["window"].to_numpy(np.int64),
-            extract_features(encoder, chosen, shards=shards)
-            if len(chosen)
-            else np.empty((0, 2 * encoder.dim), np.float32),
+            rows["window"].to_numpy(np.int64),
+            describe(rows).astype(np.float32) if len(rows) else np.empty((0, 0), np.float32),
         )
-        for name, chosen in windows.items()
+        for name, rows in windows.items()
     }
 
 

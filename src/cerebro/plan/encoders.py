@@ -4,9 +4,16 @@ from dataclasses import asdict
 from typing import Any
 
 from cerebro.evaluation.targets import needed_sets
-from cerebro.plan.study import StudyPlan, as_json, is_no_phase
+from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest
-from cerebro.stages import Comparison, along_lineage, before_finetuning, is_untrained, untrained_seed
+from cerebro.stages import (
+    Comparison,
+    along_lineage,
+    before_finetuning,
+    is_no_phase,
+    is_untrained,
+    untrained_seed,
+)
 
 
 class EncoderPlan(StudyPlan):

@@ -16,11 +16,8 @@ from cerebro.config import (
 )
 from cerebro.errors import UserError
 from cerebro.recordings.groups import group_name
-from cerebro.stages import RANDOM, is_untrained, untrained
+from cerebro.stages import RANDOM, SIGNAL, is_no_phase, untrained
 from cerebro.variants import Lineup, answering, expand
-
-SIGNAL = "signal"
-"""The name under which the signal itself is compared between subjects, without any encoder."""
 
 
 class StudyPlan:
@@ -45,10 +42,9 @@ class StudyPlan:
         self.baselines = {name: node for name, node in nodes.items() if isinstance(node, BaselinePhase)}
         self.nodes = trainings(nodes)
         self.phases = list(trainings(config.phases))
-        self.encoders = [*self.phases, RANDOM]
-        self.compared = [*self.encoders, SIGNAL]
+        self.encoders = [*self.phases, SIGNAL, RANDOM]
         seeds = config.ablations.seeds if config.ablations else ()
-        self.untrained = list(dict.fromkeys([RANDOM, *map(untrained, seeds)]))
+        self.no_phases = list(dict.fromkeys([SIGNAL, RANDOM, *map(untrained, seeds)]))
         self.checkpoints = [
             f"{name}@{number}"
             for name, phase in config.phases.items()
@@ -101,11 +97,6 @@ class StudyPlan:
 def as_json(content: Any) -> str:
     """Settings as JSON text, models as their values."""
     return json.dumps(_plain(content))
-
-
-def is_no_phase(encoder: str) -> bool:
-    """Whether a name is that of an untrained encoder, or of none."""
-    return is_untrained(encoder) or encoder == SIGNAL
 
 
 def _plain(content: Any) -> Any:

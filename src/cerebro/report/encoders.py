@@ -14,7 +14,7 @@ from cerebro.report.cells import ABSENT, interval
 from cerebro.report.headings import NAMES, heading
 from cerebro.report.lineage import draw
 from cerebro.report.tables import Table, as_markdown, print_tables
-from cerebro.stages import Comparison
+from cerebro.stages import SIGNAL, Comparison
 
 AMONG_VARIANTS = ("age", "eyes", "task", "reaction_time", "externalizing", "movie_moment", "identity")
 """Targets that the printed table of variants shows; the CSV has all."""
@@ -38,7 +38,7 @@ def tabulate_encoders(
     Parameters
     ----------
     phases : Comparison
-        The untrained encoder and every phase, each with the one that it started from.
+        The signal, the untrained encoder and every phase, each of these with the one that it started from.
     variants : Comparison
         For each variant that changes it the encoder that Phase 3 starts from, with that of the full study.
     probes : mapping of str to Path
@@ -77,7 +77,7 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
         part = table[table["target"] == target].set_index("row")
         cells = [_cell(part.loc[row]) for row in phases.rows]
         rows.append([heading(target, separator=", "), f"{part['floor'].iloc[0]:.3f}", *cells])
-    notes = [f"{METHOD} {_seeds(phases)}"]
+    notes = [f"{METHOD} {_seeds(phases)}", "'signal' is log band power at the 10-20 electrodes, no encoder."]
     if absent := [target for target in NAMES if not (table["target"] == target).any()]:
         notes.append(f"Not measurable or not asked for, see the files under probes/: {', '.join(absent)}.")
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
@@ -125,7 +125,7 @@ def _films(rows: Mapping[str, Sequence[str]], isc: Mapping[str, Mapping[str, Any
     chance: float | None = None
     for row, encoders in rows.items():
         cells = []
-        for embedding in ("tokens", "projection"):
+        for embedding in ("components" if row == SIGNAL else "tokens", "projection"):
             found = [isc[encoder]["embeddings"].get(embedding, {}).get("test", {}) for encoder in encoders]
             top = [one["retrieval_top1"] for one in found if "retrieval_top1" in one]
             if len(top) < len(encoders):
@@ -138,7 +138,8 @@ def _films(rows: Mapping[str, Sequence[str]], isc: Mapping[str, Mapping[str, Any
     notes = [
         "How often the most similar window of another person who watches the same film is of the same "
         "moment, and the inter-subject correlation (ISC), on the held-out releases: mean over seeds, in "
-        "brackets the least and the most. 'projection' is what a contrast phase itself compares."
+        "brackets the least and the most. 'projection' is what a contrast phase itself compares. 'signal' "
+        "has no tokens: in their place are its correlated components, fitted on training subjects."
     ]
     header = ["", "tokens\nmoment found", "tokens\nISC", "projection\nmoment found", "projection\nISC"]
     return Table("Same film, different people", header, lines, notes, separated=frozenset({len(lines) - 2}))

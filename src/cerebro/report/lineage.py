@@ -22,7 +22,8 @@ def draw_lineages(probes: Sequence[Path], *, output: Path) -> None:
         Files of :func:`cerebro.evaluation.probes.run_probes`.
     output : Path
         The image; its suffix decides the format. Lines join an encoder to the one it started from, the
-        untrained one to those that started from random weights; a dashed line is the score without EEG.
+        untrained one to those that started from random weights, and none to the signal's own; a dashed line
+        is the score without EEG.
     """
     contents = {content["node"]: content for content in map(read_json, probes)}
     draw({node: contents[node] for node in in_training_order(contents)}, steps(contents), output=output)
@@ -68,7 +69,7 @@ def draw(
 
 
 def in_training_order(contents: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Encoders by the length of their lineage, the untrained one first, of equals as they are given.
+    """Encoders by the length of their lineage, those without one first, of equals as they are given.
 
     Checkpoints stand before the end of the phase that they lie in.
     """
@@ -85,6 +86,8 @@ def steps(contents: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Pairs of encoders of which the second started from the first, as far as both were probed."""
     pairs = []
     for node, content in contents.items():
+        if not content["lineage"]:  # untrained, or the signal itself
+            continue
         phase, _, number = node.partition("@")
         within = [f"{phase}@{k}" for k in range(1, int(number))] if number else _checkpoints(phase, contents)
         if within:
@@ -92,7 +95,7 @@ def steps(contents: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
             continue
         earlier = [name for name in content["lineage"][:-1] if name in contents]
         start = earlier[-1] if earlier else "random"
-        if start in contents and start != node:
+        if start in contents:
             pairs.append((start, node))
     return pairs
 

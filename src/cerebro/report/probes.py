@@ -26,6 +26,7 @@ LESS_IS_BETTER = ("mae", "nrmse")
 METHOD = (
     "Ridge or logistic regression on frozen features, cross-fitted over subjects of the held-out releases, "
     "with 95 % intervals over subjects; * the whole interval is better than no EEG (training mean or chance)."
+    " 'signal' is log band power at the 10-20 electrodes in place of an encoder."
 )
 KNOWS_PEOPLE = 0.5
 """Share of the way from chance to perfect from which on people count as well told apart."""
@@ -41,7 +42,7 @@ def probe_tables(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
 
 
 def _warnings(contents: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Encoders that tell people apart far better than what these people were doing."""
+    """What tells people apart far better than what these people were doing."""
     found = []
     for content in contents:
         people = _above_chance(content["targets"], "identity", "accuracy")
@@ -51,7 +52,7 @@ def _warnings(contents: Sequence[Mapping[str, Any]]) -> list[str]:
     if not found:
         return []
     return [
-        "Warning: these encoders tell people apart more than twice as well as tasks; what they know may be "
+        "Warning: these tell people apart more than twice as well as tasks; what they know may be "
         f"heads and caps (identity and task, from 0 % chance to 100 % perfect): {', '.join(found)}."
     ]
 
