@@ -1,5 +1,9 @@
 """A study of synthetic shards, small enough to train on within a second, and real files if at hand."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the workflow's tests first, those of the whole pipeline before all: they take longest."""
     place = {"test_smoke.py": -2, "workflow": -1}
     items.sort(key=lambda item: min(place.get(item.path.name, 0), place.get(item.path.parent.name, 0)))
+
+
+@pytest.fixture(scope="session")
+def in_two_processes() -> Callable[..., None]:
+    """Runs a script as two processes at once, each with its rank and further arguments; both must succeed."""
+
+    def run(script: str, *arguments: object) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(rank), *map(str, arguments)],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(2)
+        ]
+        for process in ranks:
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+
+    return run
 
 
 @dataclass(frozen=True)

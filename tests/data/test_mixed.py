@@ -1,9 +1,5 @@
 """The mix of archives: exact, reproducible, and the same whoever reads it."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -114,23 +110,10 @@ torch.save({"rows": rows, "codes": quantizer.codes, "usage": quantizer.usage, "m
 
 
 @pytest.fixture(scope="module")
-def ranks(study, tmp_path_factory) -> list[dict]:
+def ranks(study, in_two_processes, tmp_path_factory) -> list[dict]:
     """What two processes make of one study, over gloo."""
     meeting = tmp_path_factory.mktemp("ranks") / "meeting"
-    here = str(Path(__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(RANK), str(rank), str(meeting), str(study.root), here],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    in_two_processes(RANK, meeting, study.root, Path(__file__).parent)
     return [torch.load(f"{meeting}.{rank}", weights_only=True) for rank in range(2)]
 
 

@@ -1,9 +1,5 @@
 """Phase 2 as a training: its losses, its refusals, and the same gradients on one process as on two."""
 
-import subprocess
-import sys
-import textwrap
-
 import pytest
 import torch
 
@@ -159,7 +155,7 @@ dist.destroy_process_group()
 """
 
 
-def test_two_ranks_have_the_loss_and_the_gradients_of_one_process(study, tmp_path):
+def test_two_ranks_have_the_loss_and_the_gradients_of_one_process(study, in_two_processes, tmp_path):
     """Real processes with gloo; the ranks hold different numbers of windows, and one holds no trial."""
     torch.manual_seed(0)
     module, data = build(job(study, ALL, learn_temperature=True, projection_dim=8))
@@ -172,25 +168,14 @@ def test_two_ranks_have_the_loss_and_the_gradients_of_one_process(study, tmp_pat
     assert (batch["source"][first] != module.codes["task"]).all()
     inputs, outputs = tmp_path / "inputs.pt", str(tmp_path / "rank")
     torch.save({"state": module.state_dict(), "batch": batch, "shares": shares}, inputs)
-    script = textwrap.dedent(TWO_RANKS).format(
+    script = TWO_RANKS.format(
         meet=tmp_path / "meet",
         inputs=str(inputs),
         courses=COURSES,
         sources=ALL,
         outputs=outputs,
     )
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(rank)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for process in ranks:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    in_two_processes(script)
     expected = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
     for rank in range(2):
         loss, gradients = torch.load(outputs + str(rank), weights_only=True)
