@@ -1,6 +1,7 @@
 """The configuration as a user meets it: every shipped file loads, every mistake gets its sentence."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,19 @@ def merged(overlay: dict[str, Any]) -> dict[str, Any]:
     content = yaml.safe_load(BASE.read_text())
     update_config(content, overlay)
     return content
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), flags=re.DOTALL))
+]
+
+
+@pytest.mark.parametrize("block", SHOWN)
+def test_every_configuration_on_a_page_is_an_overlay_that_loads(block: str) -> None:
+    load_config(merged(yaml.safe_load(block)))
 
 
 def test_the_base_file_is_the_demo_with_all_phases() -> None:

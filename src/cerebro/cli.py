@@ -14,7 +14,12 @@ from cerebro.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step; a user's mistake prints one sentence and returns 1."""
+    """Run one step; a user's mistake prints one sentence and returns 1.
+
+    Readers of one's own are found where one works, whether `cerebro` or `python -m cerebro.cli` was called.
+    """
+    if "" not in sys.path:
+        sys.path.append("")
     options = parser().parse_args(arguments)
     try:
         options.step(options)

@@ -4,6 +4,8 @@ import datetime
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +65,16 @@ def test_the_dataset_on_the_page_goes_from_raw_files_to_windows(empty: Any) -> N
     page = PAGE.read_text()
     section = page[page.index("## A dataset of your own") :]
     (module,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
-    (overlay,) = re.findall(r"```yaml\n(.*?)```", section, flags=re.DOTALL)
+    overlay, *_ = re.findall(r"```yaml\n(.*?)```", section, flags=re.DOTALL)
     assert "snakemake --cores 2 results/with_resting/windows/index.parquet" in section
     (empty.folder / "resting_study.py").write_text(module)
     for subject in ("01", "02", "03"):
         write_bids(empty.folder / "data/resting", subject)
+    (empty.folder / "with_resting.yaml").write_text(overlay)
+    command = [Path(sys.executable).with_name("cerebro"), "check", "with_resting.yaml"]
+    checked = subprocess.run(command, cwd=empty.folder, env=empty.environment, capture_output=True, text=True)
+    print(checked.stdout, checked.stderr)
+    assert re.search(r"resting +data/resting +3 +3 ", checked.stdout)
     done = empty.snakemake("results/with_resting/windows/index.parquet", overlay=yaml.safe_load(overlay))
     assert done.returncode == 0, done.stdout + done.stderr
     results = empty.folder / "results/with_resting"

@@ -62,7 +62,7 @@ def tabulate_encoders(
     shown = [_scores(tables["phases"], phases), _gains(tables["phases"], phases, resamples)]
     if variants.references:
         shown.append(_variants(tables["variants"], variants, resamples))
-    shown.append(_films({**phases.rows, **variants.rows}, content))
+    shown.append(_films([*phases.rows.items(), *variants.rows.items()], content))
     with atomic_path(output.with_suffix(".md")) as temporary:
         temporary.write_text(as_markdown(shown))
     pairs = [(start, row) for row, start in phases.references.items()]
@@ -119,13 +119,13 @@ def _variants(table: pd.DataFrame, variants: Comparison, resamples: int) -> Tabl
     return Table(title, header, rows, notes, separated=frozenset({0}))
 
 
-def _films(rows: Mapping[str, Sequence[str]], isc: Mapping[str, Mapping[str, Any]]) -> Table:
+def _films(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[str, Any]]) -> Table:
     """How often a moment of a film is found in another person, per row: mean, least and most over seeds."""
     lines = []
     chance: float | None = None
-    for row, encoders in rows.items():
+    for row, encoders in rows:
         cells = []
-        for embedding in ("components" if row == SIGNAL else "tokens", "projection"):
+        for embedding in ("components" if SIGNAL in encoders else "tokens", "projection"):
             found = [isc[encoder]["embeddings"].get(embedding, {}).get("test", {}) for encoder in encoders]
             top = [one["retrieval_top1"] for one in found if "retrieval_top1" in one]
             if len(top) < len(encoders):
