@@ -10,6 +10,7 @@ from benchmarks.recordings import simulated_inventory, write_shard
 from cerebro.config import Preprocessing
 from cerebro.recordings.signals import open_raw
 from cerebro.shards.preprocess import preprocess
+from cerebro.shards.store import SFREQ
 
 
 def tables(folder: Path, *, small: bool) -> Tables:
@@ -29,7 +30,7 @@ def _table(rows: pd.DataFrame, folder: Path) -> tuple[str, list[Case]]:
     def with_mne() -> None:
         raw = read().pick(list(range(row["n_chans"])))  # electrodes stand first
         if not row["filtered"]:
-            raw.filter(*settings.band).resample(settings.sfreq)
+            raw.filter(*settings.band).resample(SFREQ)
         raw.save(folder / "mne_eeg.fif", overwrite=True)
 
     def read() -> mne.io.BaseRaw:

@@ -329,6 +329,7 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
             {"encoder_learning_rate": 0, "low_rank": 4},
             "low_rank has no effect on an encoder",
         ),
+        ("reaction_time", {"checkpoints": 2}, "weight_average keeps a mean of many: set one of them to 0"),
     ],
 )
 def test_options_of_fine_tuning_that_contradict_each_other_are_refused(node, changes, fault) -> None:

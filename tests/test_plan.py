@@ -58,6 +58,17 @@ def test_settings_of_a_phase_hold_that_phase_alone() -> None:
     assert different == {"reaction_time"}
 
 
+def test_another_precision_trains_anew_and_other_devices_do_not() -> None:
+    before = plan()
+    devices = plan({"compute": {"devices": 2, "workers": 3, "threads": 4, "accelerator": "gpu"}})
+    precision = plan({"compute": {"precision": "bf16-mixed"}})
+    for name in before.phases:
+        assert before.phase_settings(name) == devices.phase_settings(name)
+        assert before.phase_settings(name) != precision.phase_settings(name)
+    assert before.compute_settings() != devices.compute_settings()
+    assert before.compute_settings() == precision.compute_settings()
+
+
 def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weights() -> None:
     asked = plan()
     with_encoder = {name for name in asked.phases if "encoder" in json.loads(asked.phase_settings(name))}

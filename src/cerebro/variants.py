@@ -97,7 +97,8 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     compared = config.ablations.compare or tuple(config.ablations.variants)
     overlays = {FULL: {}, **{name: config.ablations.variants[name] for name in compared}}
     for variant, overlay in overlays.items():
-        changed, share = _overlaid(config, variant, overlay), _share(overlay)
+        changed = _overlaid(config, variant, overlay)
+        share = _share(changed, overlay)
         for seed in config.ablations.seeds:
             lineups.append(replace(graph.lineup(changed, variant, seed), subject_share=share))
     if all(not dataset.roots for dataset in config.datasets.values()):
@@ -106,11 +107,14 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     return graph.nodes, lineups
 
 
-def _share(overlay: Mapping[str, Any]) -> float | None:
-    """The share of subjects that an overlay sets, if it sets one and nothing else."""
+def _share(config: Config, overlay: Mapping[str, Any]) -> float | None:
+    """The one share of subjects that all phases behind the answers learn from, if nothing else is changed."""
     if any(not isinstance(part, Mapping) or set(part) != {"subject_share"} for part in overlay.values()):
         return None
-    shares = {float(part["subject_share"]) for part in overlay.values()} or {1.0}
+    behind = {name for names in config.submission.answers().values() for name in names}
+    while more := {parent for name in behind for parent in parents(config.phases[name]).values()} - behind:
+        behind |= more
+    shares = {config.phases[name].subject_share for name in behind}
     return shares.pop() if len(shares) == 1 else None
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from cerebro.config import PretrainPhase
-from cerebro.data.modules import MixedDataset
+from cerebro.config import Devices, PretrainPhase
+from cerebro.data.modules import MixedDataModule, MixedDataset
 from cerebro.data.samplers import MixedSampler
 from cerebro.errors import UserError
 from cerebro.phases.auxiliary import HeldOutSubjects, label_means, label_scales
@@ -141,3 +141,17 @@ def test_errors_by_subject_are_over_the_windows_of_all_ranks(study, ranks):
     assert expected
     for rank in ranks:
         assert rank["metrics"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("at_most", "expected"), [(10, {"hbn": 7, "tuh": 3}), (1000, {"hbn": 24, "tuh": 12})]
+)
+def test_each_archive_has_its_share_of_the_validation_windows_as_far_as_it_has_as_many(
+    study, at_most, expected
+):
+    table = study.table.query("kind == 'fixed'")
+    parts = [table[table["split"] == split].reset_index(drop=True) for split in ("train", "validation")]
+    phase = PretrainPhase(**PHASE, max_validation_windows=at_most)
+    data = MixedDataModule(*parts, shards=study.shards, phase=phase, compute=Devices(accelerator="cpu"))
+    rows = [row for batch in data.validation_sampler() for row in batch]
+    assert parts[1].loc[rows, "dataset"].value_counts().to_dict() == expected

@@ -65,6 +65,10 @@ def test_check_refuses_an_index_in_which_a_phase_would_find_no_windows(study, tm
     counts = read_json(tmp_path / "checked.json")
     assert counts["tokenizer"] == {"train": 6 * 12, "validation": 3 * 12}
     assert counts["rt"] == {"train": 4 * 12, "validation": 2 * 12}
+    phases["contrast"]["subjects_per_moment"] = 5
+    with pytest.raises(UserError, match=r"'contrast' finds 0 moments of source movie that 5 .*\(train\)"):
+        check_windows({"phases": phases}, index=study.index, output=tmp_path / "checked.json")
+    del phases["contrast"]["subjects_per_moment"]
     without = study.table[study.table["kind"] != "movie"]
     without.to_parquet(tmp_path / "index.parquet")
     with pytest.raises(UserError, match=r"phase 'contrast' \(train\), source movie: .* 0 of kind 'movie'"):

@@ -87,3 +87,8 @@ def test_resamples_of_a_single_class_are_left_out():
 def test_a_subject_that_is_not_resampled_is_named():
     with pytest.raises(ValueError, match="subject z"):
         SubjectBootstrap(["a", "b"], resamples=100).distribution(mae, [1], [1], subjects=["z"])
+
+
+def test_one_scored_subject_among_many_who_are_resampled_has_no_interval_either():
+    bootstrap = SubjectBootstrap(["a", "b", "c"], resamples=100)
+    assert bootstrap.interval(nrmse, [1, 2, 3], [1, 2, 4], subjects=["b"] * 3).low is None

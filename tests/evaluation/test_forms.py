@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cerebro.evaluation.forms import classification, moment, regression, subject_folds
+from cerebro.evaluation.linear import TooFewSubjects
 
 PENALTIES = (0.1, 10.0, 1000.0)
 
@@ -95,6 +96,16 @@ def test_classification_is_scikit_learns_nested_cross_validation(n_classes):
         assert measure.predicted == pytest.approx(expected[:, 1], abs=1e-4)
     else:
         assert (measure.predicted == expected.argmax(axis=1)).mean() > 0.99
+
+
+def test_a_class_that_only_one_fold_holds_is_too_few_subjects_and_no_crash():
+    print("seed 33")
+    random = np.random.default_rng(33)
+    samples = _samples(random)
+    fold = subject_folds(samples["subject"].to_numpy(str), (samples["split"] == "test").to_numpy())[0]
+    samples["truth"] = np.where(fold, 2, np.resize([0, 1], len(samples)))
+    with pytest.raises(TooFewSubjects, match="3 classes"):
+        classification(random.normal(size=(len(samples), 4)), samples, PENALTIES)
 
 
 def test_a_moment_is_ranked_among_those_of_its_own_film():

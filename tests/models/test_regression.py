@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from cerebro.models.regression import FactorHead, RegressionHead, ResponseHead, build_head
+from cerebro.models.regression import (
+    ChannelPooling,
+    FactorHead,
+    RegressionHead,
+    ResponseHead,
+    build_head,
+)
 
 N_LAYOUT, N_PATCHES, DIM = 5, 4, 16
 
@@ -156,3 +162,13 @@ def test_a_head_is_built_again_from_its_plain_description():
     head = build_head({"kind": "factors", "n_factors": 4, "dropout": 0.2}, DIM, N_LAYOUT)
     assert isinstance(head, FactorHead)
     assert head.slopes.shape == (4,)
+
+
+def test_absent_channels_stay_out_where_norms_are_single_and_products_half_precision():
+    """As on a GPU under autocast: the smallest float32 is no number of bfloat16."""
+    pooling, present = ChannelPooling(DIM, N_LAYOUT), everything()
+    present[:, :N_PATCHES] = False
+    other = tokens()
+    other[:, :N_PATCHES] += 3
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(pooling(tokens(), present), pooling(other, present))

@@ -103,3 +103,13 @@ def test_subjects_without_a_label_or_without_a_window_are_left_out():
     assert held_out.metrics()["age/hbn/mae"] == pytest.approx(1, rel=1e-4)
     held_out.clear()
     assert held_out.metrics() == {}
+
+
+def test_ages_without_a_logarithm_are_no_labels():
+    """Infants of less than a year, and zero written for unknown."""
+    ages = {"hbn": [6.0, 9.0, 0.0], "tuh": [25.0, 40.0]}
+    scale = label_scales(windows(ages), ["age"])["age"]
+    known = label_scales(windows({"hbn": [6.0, 9.0], "tuh": [25.0, 40.0]}), ["age"])["age"]
+    assert scale == known
+    targets = scale.standardise(torch.tensor([0.0, 9.0]))
+    assert torch.isnan(targets).tolist() == [True, False]

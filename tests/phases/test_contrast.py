@@ -35,6 +35,17 @@ def test_a_model_that_gives_every_window_one_embedding_is_refused_with_its_sourc
         module.refuse(collapse(module, signal[:1].expand(6, -1, -1), positions))
 
 
+def test_states_collapse_before_their_mean_is_taken_away(study):
+    """What is left without the mean has no length at all when all embeddings are equal."""
+    module, data = build(job(study, {"resting_state": 1}))
+    batch = data.train[next(iter(data.train_sampler()))]
+    module.refuse({f"val/{name}": float(value) for name, value in module.evaluate(batch).items()})
+    batch["signal"] = batch["signal"][:1].expand_as(batch["signal"])
+    batch["positions"] = batch["positions"][:1].expand_as(batch["positions"])
+    with pytest.raises(UserError, match="source 'resting_state' collapsed"):
+        module.refuse({f"val/{name}": float(value) for name, value in module.evaluate(batch).items()})
+
+
 def test_an_untrained_model_is_not_taken_for_a_collapsed_one():
     module, signal, positions = module_and_windows()
     module.refuse(collapse(module, signal, positions))

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import mlflow
 import pandas as pd
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from cerebro.data.card import load_encoder, load_predictor, load_tokenizer, read_card
+from cerebro.errors import UserError
 from cerebro.files import read_json
 
 
@@ -119,6 +121,23 @@ def test_every_phase_is_an_mlflow_run_that_names_its_parents(study, trained, sto
 
 def test_a_finished_tokenizer_loads(trained):
     assert load_tokenizer(trained["tokenizer"]).architecture["n_codes"] == 16
+
+
+def test_a_training_that_diverges_is_refused_and_leaves_no_state_to_go_on_from(study, trained, train):
+    with pytest.raises(UserError, match=r"phase 'reaction_time' diverged: .* after epoch 1; lower its"):
+        train("reaction_time", "diverged", learning_rate=1e30, keep="last")
+    assert [path.name for path in (study.root / "state" / "diverged").iterdir()] == [".lock"]
+    assert not (study.root / "phases" / "diverged" / "card.json").exists()
+    folder = train("reaction_time", "diverged")
+    assert read_json(folder / "metrics.json")["resumed"] == 0
+
+
+def test_what_other_code_or_another_precision_has_begun_is_not_resumed(job, trained):
+    asked = job("contrast")
+    settings = {"phase": asked.phase.model_dump(), "lineage": ["contrast"]}
+    other = replace(asked, code="another")
+    assert asked.fingerprint(settings) != other.fingerprint(settings)
+    assert asked.fingerprint(settings) != asked.fingerprint({**settings, "precision": "bf16-mixed"})
 
 
 KILLED = """

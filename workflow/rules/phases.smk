@@ -73,4 +73,4 @@ rule phase:
     shell:
         "python -m cerebro.cli phase --node {wildcards.phase:q} --settings {params.settings:q}"
         " --index {input.index:q} --tracking {input.tracking:q} --parents {params.parents:q}"
-        " --state {params.state:q} --output {params.folder:q} &> {log:q}"
+        " --state {params.state:q} --code {params.code:q} --output {params.folder:q} &> {log:q}"

@@ -41,6 +41,7 @@ rule preflight:
     resources:
         mem_mb=2000,
         runtime=10,
+        gpu=PLAN.gpus,
     params:
         code=code_digest("cerebro.submission.preflight"),
     message:

@@ -28,6 +28,7 @@ from cerebro.errors import UserError
 from cerebro.recordings.recording import FACTORS
 from cerebro.shards.candidates import candidates, recording_events
 from cerebro.shards.splits import assign_splits
+from cerebro.shards.store import SFREQ
 
 SAMPLED = 4
 """Recordings of one dataset, task and split whose windows are cut."""
@@ -103,13 +104,12 @@ def possible_windows(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 def _windows(row: dict[str, Any], config: Config) -> pd.DataFrame:
     notes: Counter[str] = Counter()
-    sfreq = config.preprocessing.sfreq
     seconds = 0.0 if math.isnan(row["duration"]) else row["duration"]
     frame = candidates(
         row,
         recording_events(row, notes),
-        n_times=round(seconds * sfreq),
-        sfreq=sfreq,
+        n_times=round(seconds * SFREQ),
+        sfreq=SFREQ,
         windows=config.windows,
         notes=notes,
     )

@@ -17,6 +17,7 @@ from cerebro.errors import UserError
 from cerebro.files import nearest_folder
 from cerebro.foreign_encoders import check_networks
 from cerebro.report.tables import Table, print_tables
+from cerebro.shards.store import SFREQ
 from cerebro.variants import expand
 
 BYTES_PER_SAMPLE = 2
@@ -139,4 +140,4 @@ def _command(target: str, overlays: Sequence[Path]) -> str:
 
 def _shard_bytes(one: Survey, config: Config) -> int:
     seconds = float(one.usable["duration"].sum())
-    return int(seconds * config.preprocessing.sfreq * one.n_chans * BYTES_PER_SAMPLE)
+    return int(seconds * SFREQ * one.n_chans * BYTES_PER_SAMPLE)

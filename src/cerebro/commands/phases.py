@@ -18,6 +18,7 @@ def add_commands(command: Commands) -> None:
     phase.add_argument("--tracking", type=Path, required=True)
     phase.add_argument("--parents", nargs="*", default=[], metavar="KEY=FOLDER")
     phase.add_argument("--state", type=Path, required=True, help="where checkpoints for resuming lie")
+    phase.add_argument("--code", default="", help="digest of the code: another one resumes nothing")
     phase.add_argument(
         "--compute",
         type=json_argument,
@@ -33,7 +34,7 @@ def _track(options: argparse.Namespace) -> None:
 
 
 def _phase(options: argparse.Namespace) -> None:
-    from cerebro.config import Compute
+    from cerebro.config import Devices
     from cerebro.phases.run import run_phase
 
     run_phase(
@@ -44,5 +45,6 @@ def _phase(options: argparse.Namespace) -> None:
         parents=dict(pair.split("=", 1) for pair in options.parents),
         state=options.state,
         output=options.output,
-        compute=Compute.model_validate(options.compute),
+        code=options.code,
+        compute=Devices.model_validate(options.compute),
     )

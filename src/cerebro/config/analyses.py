@@ -147,16 +147,21 @@ class Statistics(Settings):
     """Bootstrap resamples of subjects behind each 95 % interval."""
 
 
-class Compute(Settings):
+class Devices(Settings):
     """Devices and workers: they cannot change what is computed, so no step re-runs when they change."""
 
     accelerator: str = "auto"
     """Lightning's accelerator: `auto`, `cpu`, `gpu`."""
     devices: int | Literal["auto"] = "auto"
     """Number of devices; more than one trains with DDP."""
-    precision: str = "32-true"
-    """Lightning's precision, for instance `bf16-mixed` on a GPU."""
     workers: int = Field(default=0, ge=0)
     """Processes that load batches; 0 loads in the training process."""
     threads: int = Field(default=2, gt=0)
     """CPU threads of a training job."""
+
+
+class Compute(Devices):
+    """Devices and workers, and the precision of trainings, which is part of what they compute."""
+
+    precision: str = "32-true"
+    """Lightning's precision, for instance `bf16-mixed` on a GPU; a change trains anew."""

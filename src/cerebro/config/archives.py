@@ -102,12 +102,10 @@ class Download(Settings):
 
 
 class Preprocessing(Settings):
-    """From raw samples to shards."""
+    """From raw samples to shards, whose rate is always 100 Hz: patches, bands and the challenge are of it."""
 
     band: tuple[float, float] = (0.5, 50.0)
     """Band-pass in Hz; recordings that the archive already band-passed are not filtered again."""
-    sfreq: float = Field(default=100.0, gt=0)
-    """Sampling rate of the shards in Hz."""
 
 
 class Quality(Settings):

@@ -228,6 +228,11 @@ class FinetunePhase(Phase):
                     )
         if self.target != "externalizing" and self.through:
             raise ValueError(f"through is for target externalizing, not {self.target}")
+        if self.weight_average and self.checkpoints:
+            raise ValueError(
+                "checkpoints hold weights of single steps, weight_average keeps a mean of many: set one of "
+                "them to 0"
+            )
         if self.freeze_epochs and self.freeze_epochs >= self.epochs:
             raise ValueError(
                 f"freeze_epochs ({self.freeze_epochs}) must be less than epochs ({self.epochs}); "

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from cerebro.config import Architecture, BraindecodeSettings
 from cerebro.data.networks import build_network
-from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, read_json, write_json
 from cerebro.models.contrastive import ContrastiveModel
@@ -18,6 +17,7 @@ from cerebro.models.predictor import Predictor, build_predictor
 from cerebro.models.token_encoder import TokenEncoder
 from cerebro.models.tokenizer import NeuralTokenizer, build_tokenizer
 from cerebro.recordings.montages import layout_positions
+from cerebro.shards.store import SFREQ
 
 ENCODER_PREFIX = "encoder."
 WEIGHTS = ("encoder.safetensors", "head.safetensors")

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import pandas as pd
 from torch.utils.data import DataLoader
 
-from cerebro.config import Compute, ContrastPhase, FinetunePhase, Phase, PretrainPhase
+from cerebro.config import ContrastPhase, Devices, FinetunePhase, Phase, PretrainPhase
 from cerebro.data.augmentation import AugmentedDataset, JitteredMoments
 from cerebro.data.samplers import (
     EpochSampler,
@@ -18,7 +19,8 @@ from cerebro.data.samplers import (
     ShuffledSampler,
 )
 from cerebro.data.spread import spread
-from cerebro.data.windows import SFREQ, WindowDataset
+from cerebro.data.windows import WindowDataset
+from cerebro.shards.store import SFREQ
 
 
 class MixedDataset(WindowDataset):
@@ -58,7 +60,7 @@ class WindowDataModule(L.LightningDataModule):
         *,
         shards: Path,
         phase: Any,
-        compute: Compute,
+        compute: Devices,
         labels: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -114,6 +116,15 @@ class MixedDataModule(WindowDataModule):
         """Sampler of training batches."""
         assert isinstance(self.train, MixedDataset)
         return self.train.sampler(self.phase)
+
+    def validation_sampler(self) -> EpochSampler:
+        """Sampler of validation batches: of each archive its share, as far as it has as many windows."""
+        phase: PretrainPhase = self.phase
+        rows = [
+            numbers[spread(len(numbers), round(phase.max_validation_windows * phase.mix[dataset]))]
+            for dataset, numbers in self.validation.table.groupby("dataset").indices.items()
+        ]
+        return SequentialSampler(np.sort(np.concatenate(rows)), batch_size=phase.batch_size)
 
 
 class FinetuneDataModule(WindowDataModule):

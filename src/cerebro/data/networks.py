@@ -5,11 +5,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cerebro.config import CHALLENGE_SECONDS, BraindecodeSettings
-from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
 from cerebro.models.front_end import SCALE_UV
 from cerebro.models.token_encoder import TokenEncoder
 from cerebro.recordings.montages import LAYOUTS, layout_positions
+from cerebro.shards.store import SFREQ
 
 
 def build_network(settings: BraindecodeSettings) -> TokenEncoder:

@@ -18,7 +18,7 @@ from cerebro.config import (
     PretrainPhase,
     TokenizerPhase,
 )
-from cerebro.data.moments import KINDS, named, with_moments
+from cerebro.data.moments import KINDS, named, shared_moments, with_moments
 from cerebro.data.spread import spread
 from cerebro.data.subjects import part_of_subjects, shuffled
 from cerebro.errors import UserError
@@ -115,11 +115,33 @@ def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> Non
     """
     table = read_index(index)
     phases: dict[str, AnyNode] = TypeAdapter(dict[str, AnyNode]).validate_python(settings["phases"])
-    counts = {
-        name: {split: len(phase_windows(table, name, phase, split)) for split in ("train", "validation")}
-        for name, phase in phases.items()
-    }
+    counts = {}
+    for name, phase in phases.items():
+        windows = {split: phase_windows(table, name, phase, split) for split in ("train", "validation")}
+        if isinstance(phase, ContrastPhase):
+            _require_pairs(name, phase, windows["train"], windows["validation"])
+        counts[name] = {split: len(rows) for split, rows in windows.items()}
     write_json(output, counts)
+
+
+def _require_pairs(name: str, phase: ContrastPhase, train: pd.DataFrame, validation: pd.DataFrame) -> None:
+    """Refuse a contrast phase that would find fewer than two moments to tell apart in a source.
+
+    In validation a pair is a held-out subject and anyone else.
+    """
+    held_out = validation.groupby(["source", "stream", "moment"]).size().index
+    everyone = pd.concat([train, validation], ignore_index=True)
+    met = everyone.set_index(["source", "stream", "moment"])
+    pairs = met[met.index.isin(held_out)].reset_index()
+    for split, windows, subjects in (("train", train, phase.subjects_per_moment), ("validation", pairs, 2)):
+        found = shared_moments(windows, subjects)
+        for source in phase.sources:
+            if found.get(source, 0) < 2:
+                raise UserError(
+                    f"phase '{name}' finds {found.get(source, 0)} moments of source {source} that {subjects} "
+                    f"subjects met ({split}), and needs 2: add subjects or recordings, lower "
+                    "subjects_per_moment, or leave the source out"
+                )
 
 
 def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str) -> pd.DataFrame:

@@ -10,12 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cerebro.errors import UserError
-from cerebro.shards.store import open_shard, read_table, read_window
+from cerebro.shards.store import SFREQ, open_shard, read_table, read_window
 
 Batch = dict[str, Tensor]
-
-SFREQ = 100.0
-"""Sampling rate (Hz) of every shard and of the challenge."""
 
 
 class WindowDataset(Dataset):
@@ -36,7 +33,7 @@ class WindowDataset(Dataset):
     Raises
     ------
     UserError
-        When the table is empty, or windows differ in length.
+        When the table is empty, windows differ in length, or a shard has another rate than all have.
     """
 
     def __init__(self, table: pd.DataFrame, shards: Path, labels: Sequence[str] = ()) -> None:
@@ -51,7 +48,14 @@ class WindowDataset(Dataset):
         self.n_times = int(table["length"].iloc[0])
         self._shard, names = pd.factorize(table["shard"])
         self._signals = [open_shard(Path(shards) / f"{name}.npy") for name in names]
-        self._positions = [read_table(Path(shards) / f"{name}.parquet").positions for name in names]
+        tables = [read_table(Path(shards) / f"{name}.parquet") for name in names]
+        for name, shard in zip(names, tables, strict=True):
+            if shard.sfreq != SFREQ:
+                raise UserError(
+                    f"shard {name} in {shards} is at {shard.sfreq:g} Hz, not at {SFREQ:g}; remove it and run "
+                    "again"
+                )
+        self._positions = [shard.positions for shard in tables]
         self._start = table["start"].to_numpy(np.int64)
 
     def __len__(self) -> int:

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import periodogram
 
-from cerebro.data.card import SFREQ
 from cerebro.data.windows import WindowDataset
 from cerebro.models.front_end import SCALE_UV, FrontEnd
 from cerebro.models.interpolation_adapter import InterpolationChannelAdapter
 from cerebro.recordings.montages import layout_positions
+from cerebro.shards.store import SFREQ
 
 BANDS_HZ = ((1, 4), (4, 8), (8, 13), (13, 30), (30, 45))
 """Delta, theta, alpha, beta and low gamma."""

@@ -99,16 +99,16 @@ class SubjectBootstrap:
         Returns
         -------
         array, shape (resamples,)
-            NaN where undefined, and everywhere when there are fewer than two subjects.
+            NaN where undefined, and everywhere when the rows are of fewer than two subjects.
         """
         resamples = len(self.counts)
-        if len(self.subjects) < 2:
-            return np.full(resamples, np.nan)
         names = np.asarray(subjects, dtype=str)
         position = np.searchsorted(self.subjects, names)
         known = self.subjects[np.minimum(position, len(self.subjects) - 1)] == names
         if not known.all():
             raise ValueError(f"subject {names[~known][0]} is not among those being resampled")
+        if len(np.unique(position)) < 2:
+            return np.full(resamples, np.nan)
         step = max(1, CHUNK_ELEMENTS // len(names))
         chunks = (self.counts[first : first + step, position] for first in range(0, resamples, step))
         return np.concatenate([metric(truth, prediction, weights) for weights in chunks])

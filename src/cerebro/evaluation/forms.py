@@ -9,6 +9,7 @@ labels describes them more sharply than anyone else, and a fit or penalty that l
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,8 @@ def regression(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) -> A
 def classification(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) -> Answer:
     """Logistic regression of ``samples.truth`` (0, 1, ...), multinomial for more than two classes."""
     truth = samples["truth"].to_numpy(int)
-    found = _cross_fitted(fit_logistic, x, truth, samples, penalties)
+    fit = partial(fit_logistic, classes=max(2, int(truth.max(initial=0)) + 1))
+    found = _cross_fitted(fit, x, truth, samples, penalties)
     kept, constant = truth[found.scored].astype(float), np.zeros(int(found.scored.sum()))
     if found.predicted.shape[1] > 2:
         decided = found.predicted.argmax(axis=1).astype(float)

@@ -76,20 +76,26 @@ def fit_ridge(
 
 
 def fit_logistic(
-    features: NDArray[Any], truth: ArrayLike, *, subjects: ArrayLike, penalties: Sequence[float]
+    features: NDArray[Any],
+    truth: ArrayLike,
+    *,
+    subjects: ArrayLike,
+    penalties: Sequence[float],
+    classes: int = 2,
 ) -> LinearFit:
     """Fit (multinomial) logistic regression with all classes weighing the same, as balanced accuracy does.
 
     The penalty (scikit-learn's 1 / C) has the smallest balanced log loss on left-out subjects. Parameters as
-    for :func:`fit_ridge`, with ``truth`` of 0, 1, ...; predictions are probabilities of the classes.
+    for :func:`fit_ridge`, with ``truth`` of 0, 1, ... below ``classes``; predictions are probabilities of the
+    classes.
 
     Raises
     ------
     TooFewSubjects
-        When there is one class, or a class has fewer than two training subjects.
+        When a class has fewer than two training subjects.
     """
     truth, subjects = np.asarray(truth, int), np.asarray(subjects, str)
-    per_class = [len(np.unique(subjects[truth == label])) for label in range(max(2, truth.max() + 1))]
+    per_class = [len(np.unique(subjects[truth == label])) for label in range(classes)]
     if min(per_class) < 2:
         counts = " and ".join([", ".join(map(str, per_class[:-1])), str(per_class[-1])])
         raise TooFewSubjects(

@@ -6,9 +6,9 @@ import pandas as pd
 
 from cerebro.data.selection import evenly_per_subject
 from cerebro.data.spread import spread
-from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
 from cerebro.evaluation.targets import WindowSet
+from cerebro.shards.store import SFREQ
 
 HELD_OUT = ("validation", "test")
 """Splits of subjects whose labels no training has seen."""

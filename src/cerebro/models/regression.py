@@ -40,7 +40,8 @@ class ChannelPooling(nn.Module):
         """Pool tokens (batch, n_tokens, dim), absent ones left out, to (batch, n_patches, width)."""
         tokens = self.norm(tokens).unflatten(1, (self.n_layout, -1))
         absent = ~present.unflatten(1, (self.n_layout, -1)).unsqueeze(-1)
-        weights = self.queries(tokens).masked_fill(absent, torch.finfo(tokens.dtype).min).softmax(dim=1)
+        scores = self.queries(tokens)  # of lower precision than the norm's tokens under autocast
+        weights = scores.masked_fill(absent, torch.finfo(scores.dtype).min).softmax(dim=1)
         return torch.einsum("bcpq,bcpd->bpqd", weights, tokens).flatten(2)
 
 

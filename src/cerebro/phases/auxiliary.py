@@ -20,10 +20,10 @@ LOG_TASKS = ("age",)
 class LabelScale:
     """How a label becomes a target: ``(value - mean) / deviation``, of the logarithm where ``log``.
 
-    ``deviation`` is the one within archives. TUH's patients are 16 to 89 years old and HBN's children 5 to
-    22: over both together one deviation is 20 years, and a head that only tells the archives apart would
-    have next to no loss left. Within archives the logarithm of age has nearly the same spread in both, so
-    that the loss sees children of 6 and 12 as far apart as adults of 30 and 60.
+    ``deviation`` is the one within archives. TUH's patients are mostly adults and HBN's children 5
+    to 22 years old: over both together one deviation is 20 years, and a head that only tells the archives
+    apart would have next to no loss left. Within archives the logarithm of age has nearly the same spread in
+    both, so that the loss sees children of 6 and 12 as far apart as adults of 30 and 60.
     """
 
     log: bool
@@ -31,8 +31,8 @@ class LabelScale:
     deviation: float
 
     def standardise(self, label: Tensor) -> Tensor:
-        """Targets from labels in their units; NaN stays NaN."""
-        return ((label.log() if self.log else label) - self.mean) / self.deviation
+        """Targets from labels in their units; NaN stays NaN, and what has no logarithm becomes it."""
+        return ((label.where(label > 0, torch.nan).log() if self.log else label) - self.mean) / self.deviation
 
     def restore(self, prediction: np.ndarray) -> np.ndarray:
         """Labels in their units from predicted targets."""
@@ -55,7 +55,7 @@ def label_scales(train: pd.DataFrame, tasks: Sequence[str]) -> dict[str, LabelSc
             continue
         log = task in LOG_TASKS
         values = subjects[task].dropna().astype(float)
-        values = values.map(np.log) if log else values
+        values = np.log(values[values > 0]) if log else values  # infants, and zero written for unknown
         within = values - values.groupby("dataset").transform("mean")
         deviation = float(np.sqrt((within**2).mean()))
         if not deviation > 0:

@@ -18,8 +18,10 @@ from cerebro.phases.base import ParameterGroup, PhaseModule
 from cerebro.phases.gather import gather
 from cerebro.phases.job import PhaseJob
 
-COLLAPSED = 0.998
-"""Squared length of the mean embedding above which nothing can be told apart (untrained heads: .8 to .97)."""
+COLLAPSED_COURSES = 0.998
+"""Squared length of the mean embedding above which nothing can be told apart (untrained heads: .6 to .97)."""
+COLLAPSED_STATES = 0.9999
+"""The same for states, which are compared by what is left without the mean (trained heads: .97 to .98)."""
 
 
 class ContrastModule(PhaseModule):
@@ -60,7 +62,8 @@ class ContrastModule(PhaseModule):
             ``loss``, and with the source's name before them (``movie/...``): ``loss``; ``retrieval_top1``:
             share of windows whose most similar other window is of the same moment, and
             ``retrieval_chance``; ``alignment`` and ``uniformity``; ``collapse``: squared length of the mean
-            embedding, 1 when all are equal and about 0 when they spread over the sphere; ``temperature``.
+            embedding, before the centring of states: 1 when all are equal and about 0 when they spread over
+            the sphere; ``temperature``.
         """
         keys = ("source", "stream", "moment", "subject")
         projected = self.model(batch["signal"], batch["positions"])
@@ -70,12 +73,13 @@ class ContrastModule(PhaseModule):
         for name, weight in self.weights.items():
             rows = source == self.codes[name]
             embeddings = gather(projected[name])[rows]
+            collapse = embeddings.detach().mean(dim=0).square().sum()
             if not self.model.architecture["courses"][name]:
                 embeddings = centred(embeddings)
             loss = self.losses[name]
             assert isinstance(loss, MovieISCLoss)
             found = self._measures(loss, embeddings, *(part[rows] for part in where))
-            values |= {f"{name}/{key}": value for key, value in found.items()}
+            values |= {f"{name}/{key}": value for key, value in {**found, "collapse": collapse}.items()}
             total = total + weight * found["loss"]
         return {"loss": total, **values}
 
@@ -94,7 +98,6 @@ class ContrastModule(PhaseModule):
             "retrieval_chance": chance.mean(),
             "alignment": alignment(fixed, positive),
             "uniformity": uniformity(fixed),
-            "collapse": fixed.mean(dim=0).square().sum(),
             "temperature": loss.temperature().detach(),
         }
 
@@ -105,7 +108,8 @@ class ContrastModule(PhaseModule):
     def refuse(self, metrics: dict[str, float]) -> None:
         """Raise ``UserError`` when all validation windows of a source share one embedding."""
         for name in self.weights:
-            if metrics[f"val/{name}/collapse"] > COLLAPSED:
+            course = self.model.architecture["courses"][name]
+            if metrics[f"val/{name}/collapse"] > (COLLAPSED_COURSES if course else COLLAPSED_STATES):
                 raise UserError(
                     f"the contrastive embeddings of source '{name}' collapsed: their mean has squared length "
                     f"{metrics[f'val/{name}/collapse']:.3f}; raise the temperature, lower the learning rate "

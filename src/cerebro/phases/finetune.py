@@ -13,7 +13,6 @@ from torch import Tensor
 
 from cerebro.config import FinetunePhase, Target
 from cerebro.data.modules import FinetuneDataModule
-from cerebro.data.windows import SFREQ
 from cerebro.errors import UserError
 from cerebro.models.low_rank import merge_low_rank
 from cerebro.models.predictor import Predictor
@@ -25,6 +24,7 @@ from cerebro.phases.shrinkage import shrinkage
 from cerebro.phases.transition import adapt_by_low_rank, layer_groups
 from cerebro.recordings.montages import layout_positions
 from cerebro.shards.kinds import TRIAL_DELAY_SECONDS
+from cerebro.shards.store import SFREQ
 
 PLAUSIBLE: dict[Target, tuple[float, float]] = {"reaction_time": (0.0, 2.4), "externalizing": (-3.0, 5.0)}
 """Bounds of an answer: the contrast change task accepts presses for 2.4 s after the target; the bifactor

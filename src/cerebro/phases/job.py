@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 from safetensors.torch import load_file
 
-from cerebro.config import AnyPhase, Architecture, BraindecodeSettings, Compute, read_architecture
+from cerebro.config import AnyPhase, Architecture, BraindecodeSettings, Devices, read_architecture
 from cerebro.data.card import WEIGHTS, random_encoder, read_card
 from cerebro.data.networks import read_weights
 from cerebro.data.selection import phase_windows, read_index, shards_folder
@@ -41,8 +41,11 @@ class PhaseJob:
         The window index.
     parents : dict of str to Path
         Output folders of earlier phases, by the key that names them (``init``, ``tokenizer``).
-    compute : Compute
-        Devices and workers.
+    compute : Devices
+    precision : str
+        Lightning's.
+    code : str
+        Digest of the code behind the phase.
     """
 
     node: str
@@ -51,18 +54,24 @@ class PhaseJob:
     lineage: list[str]
     index: Path
     parents: dict[str, Path]
-    compute: Compute
+    compute: Devices
+    precision: str = "32-true"
+    code: str = ""
     transition: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, node: str, settings: dict[str, Any], **rest: Any) -> "PhaseJob":
-        """Read the JSON settings ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``."""
+        """Read the JSON settings ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``.
+
+        ``precision`` may stand beside them.
+        """
         encoder = settings.get("encoder")
         return cls(
             node=node,
             phase=TypeAdapter(AnyPhase).validate_python(settings["phase"]),
             architecture=None if encoder is None else read_architecture(encoder),
             lineage=settings["lineage"],
+            precision=settings.get("precision", cls.precision),
             **rest,
         )
 
@@ -119,4 +128,6 @@ class PhaseJob:
         inputs = [folder / name for _, folder in sorted(self.parents.items()) for name in WEIGHTS]
         if isinstance(self.architecture, BraindecodeSettings) and self.architecture.weights is not None:
             inputs.append(self.architecture.weights)
-        return digest_text(repr((settings, digest_file(self.index), [digest_file(path) for path in inputs])))
+        return digest_text(
+            repr((settings, self.code, digest_file(self.index), [digest_file(path) for path in inputs]))
+        )

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from cerebro import __version__
-from cerebro.config import Compute
+from cerebro.config import Devices
 from cerebro.data.card import read_card, write_phase_output
 from cerebro.data.modules import WindowDataModule
 from cerebro.errors import UserError
@@ -43,7 +44,8 @@ def run_phase(
     parents: dict[str, str],
     state: Path,
     output: Path,
-    compute: Compute,
+    compute: Devices,
+    code: str = "",
 ) -> None:
     """Train a phase and write its weights, checkpoints within it, card, metrics and history.
 
@@ -52,7 +54,7 @@ def run_phase(
     node : str
         The phase's name.
     settings : dict
-        ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``.
+        ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``, and ``precision`` if it is not single.
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     parents : dict of str to str
@@ -61,16 +63,24 @@ def run_phase(
         Folder for checkpoints; a subfolder per fingerprint, removed when the phase is finished.
     output : Path
         Folder of the phase's output.
-    compute : Compute
+    compute : Devices
         Devices and workers; not part of the fingerprint.
+    code : str
+        Digest of the code behind the phase.
 
     Raises
     ------
     UserError
-        Where no optimiser step was made, a codebook collapsed, windows are missing or weights do not fit.
+        Where no optimiser step was made, training diverged, a codebook collapsed, windows are missing or
+        weights do not fit.
     """
     job = PhaseJob.parse(
-        node, settings, index=index, parents={k: Path(v) for k, v in parents.items()}, compute=compute
+        node,
+        settings,
+        index=index,
+        parents={k: Path(v) for k, v in parents.items()},
+        compute=compute,
+        code=code,
     )
     L.seed_everything(job.phase.seed, workers=True, verbose=False)
     torch.set_num_threads(max(1, compute.threads))
@@ -127,7 +137,7 @@ def _train(
     trainer = L.Trainer(
         accelerator=job.compute.accelerator,
         devices=job.compute.devices,
-        precision=job.compute.precision,  # type: ignore[arg-type]
+        precision=job.precision,  # type: ignore[arg-type]
         max_epochs=job.phase.epochs,
         gradient_clip_val=job.phase.clip_norm,
         callbacks=[
@@ -153,34 +163,48 @@ def _train(
         if _writes():
             (attempt / "history.csv").unlink(missing_ok=True)
             torch.save({"state_dict": module.state_dict()}, initial)
-        recorder.record(_validated(module, data, job.compute), 0)
+        recorder.record(_validated(module, data, job), 0)
     trainer.fit(module, datamodule=data, ckpt_path=last if resumed else None, weights_only=True)
     trainer.strategy.barrier()  # the first process has written the history
     if trainer.global_step == 0:
         raise UserError(f"phase '{job.node}' ended without an optimiser step: no training batch was drawn")
     history = pd.read_csv(attempt / "history.csv")
+    _refuse_divergence(history, job, attempt)
     chosen = history.loc[history["val/loss"].idxmin() if job.phase.keep == "best" else history.index[-1]]
     source = last
     if job.phase.keep == "best":
         source = initial if chosen["epoch"] == 0 else Path(best.best_model_path)
     module.load_state_dict(torch.load(source, weights_only=True, map_location="cpu")["state_dict"])
     finished = module.finish(data)
-    validated = _validated(module, data, job.compute)
+    validated = _validated(module, data, job)
     metrics = {name: float(value) for name, value in sorted(validated.callback_metrics.items())}
     module.refuse(metrics)
     return {"kept_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics, **finished}
+
+
+def _refuse_divergence(history: pd.DataFrame, job: PhaseJob, attempt: Path) -> None:
+    """A loss that is not finite has ruined the weights: nothing is kept, and nothing may go on from it."""
+    ruined = history.loc[~np.isfinite(history["val/loss"]), "epoch"]
+    if ruined.empty:
+        return
+    if _writes():
+        shutil.rmtree(attempt)
+    raise UserError(
+        f"phase '{job.node}' diverged: its validation loss is not finite after epoch {int(ruined.iloc[0])}; "
+        "lower its learning_rate or clip_norm and run again, it starts anew"
+    )
 
 
 def _snapshots(job: PhaseJob, attempt: Path) -> Snapshots:
     return Snapshots(attempt, snapshot_epochs(job.phase.epochs, job.phase.checkpoints))
 
 
-def _validated(module: PhaseModule, data: WindowDataModule, compute: Compute) -> L.Trainer:
+def _validated(module: PhaseModule, data: WindowDataModule, job: PhaseJob) -> L.Trainer:
     """Validate the module's own weights: a trainer with callbacks might put an average in their place."""
     trainer = L.Trainer(
-        accelerator=compute.accelerator,
-        devices=compute.devices,
-        precision=compute.precision,  # type: ignore[arg-type]
+        accelerator=job.compute.accelerator,
+        devices=job.compute.devices,
+        precision=job.precision,  # type: ignore[arg-type]
         logger=False,
         use_distributed_sampler=False,
         enable_progress_bar=False,

@@ -23,6 +23,7 @@ class PhasePlan(StudyPlan):
         settings: dict[str, Any] = {
             "phase": node.model_dump(mode="json", exclude={"encoder"}),
             "lineage": lineage(self.nodes, phase),
+            "precision": self.config.compute.precision,
         }
         if node.init is None:
             settings["encoder"] = node.encoder or self.config.encoder

@@ -69,7 +69,7 @@ class StudyPlan:
 
     def compute_settings(self) -> str:
         """Devices and workers: handed over beside the settings, since they never re-run a step."""
-        return as_json(self.config.compute)
+        return as_json(self.config.compute.model_dump(mode="json", exclude={"precision"}))
 
     @property
     def gpus(self) -> int:

@@ -23,7 +23,7 @@ from cerebro.shards.channel_quality import REASONS, RawFacts, bad_channels, join
 from cerebro.shards.preprocess import UV_PER_VOLT, preprocess
 from cerebro.shards.quality import recording_quality
 from cerebro.shards.repair import repair
-from cerebro.shards.store import LIMIT_UV, ShardWriter, quantise, write_table
+from cerebro.shards.store import LIMIT_UV, SFREQ, ShardWriter, quantise, write_table
 
 SCHEMA = pa.schema(
     {
@@ -112,8 +112,8 @@ def build_shard(
                 continue
             shard.append(samples)
             written.append(entry | facts | {"length": len(samples)})
-    write_table(table, pa.Table.from_pylist(written, schema=SCHEMA), channels=channels, sfreq=settings.sfreq)
-    print(_summary(group, written, len(channels), settings.sfreq))
+    write_table(table, pa.Table.from_pylist(written, schema=SCHEMA), channels=channels, sfreq=SFREQ)
+    print(_summary(group, written, len(channels), SFREQ))
 
 
 def _read(
@@ -140,7 +140,7 @@ def _read(
         names=raw.ch_names,
         reference=row["reference"],
         beyond_store=beyond / signal.shape[1],
-        sfreq=settings.sfreq,
+        sfreq=SFREQ,
         settings=quality,
     )
     summary = recording_quality(signal, bad=bad, hum_db=facts.hum_db, clipped=int(beyond.sum()))

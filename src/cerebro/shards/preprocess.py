@@ -9,6 +9,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 from cerebro.config import Preprocessing
+from cerebro.shards.store import SFREQ
 
 _BLOCK_BYTES = 256 * 2**20
 """Signals preprocessed at once, as float64: MNE's filter and resampling each hold another copy of it."""
@@ -58,7 +59,7 @@ def preprocess(
     ValueError
         If a sample is not finite, or there are too few samples to resample.
     """
-    if raw.n_times < _common_step(raw.info["sfreq"], settings.sfreq):
+    if raw.n_times < _common_step(raw.info["sfreq"], SFREQ):
         raise ValueError(f"only {raw.n_times} samples")
     done = []
     for block in _blocks(raw):
@@ -90,10 +91,10 @@ def _preprocess_block(raw: mne.io.BaseRaw, settings: Preprocessing, *, filtered:
     if not filtered:
         nyquist = raw.info["sfreq"] / 2
         raw.filter(low, high if high < nyquist else None, picks="all", verbose="error")
-    if raw.info["sfreq"] != settings.sfreq:
-        step = _common_step(raw.info["sfreq"], settings.sfreq)
+    if raw.info["sfreq"] != SFREQ:
+        step = _common_step(raw.info["sfreq"], SFREQ)
         raw.crop(tmax=(raw.n_times // step * step - 1) / raw.info["sfreq"], verbose="error")
-        raw.resample(settings.sfreq, npad=_padding(raw.n_times, step), verbose="error")
+        raw.resample(SFREQ, npad=_padding(raw.n_times, step), verbose="error")
     return (raw.get_data() * UV_PER_VOLT).astype(np.float32)
 
 

@@ -19,6 +19,8 @@ from cerebro.errors import UserError
 from cerebro.files import atomic_path
 from cerebro.recordings.montages import positions
 
+SFREQ = 100.0
+"""Sampling rate (Hz) of every shard, as of the challenge: patches, bands and lags of all models are of it."""
 LEAST_BIT_UV = 0.1
 """One step of the stored integers, in µV: signals reach ±3.28 mV, finer than any amplifier's noise."""
 
