@@ -28,9 +28,9 @@ R = PLAN.results
 
 # Every job inherits these; they never re-run a step. OpenMP's threads sleep while they wait for one another:
 # where other jobs hold the cores, waiting in a loop made a training five times slower.
-if PLAN.config.compute.accelerator == "cpu":
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for features and scores, too
 os.environ.update(
+    # Features and scores take a GPU where they see one.
+    {"CUDA_VISIBLE_DEVICES": ""} if PLAN.config.compute.accelerator == "cpu" else {},
     CEREBRO_COMPUTE=PLAN.compute_settings(),
     CEREBRO_NEEDED_WINDOWS=PLAN.needed_windows(),
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")])),
