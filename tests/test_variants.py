@@ -89,11 +89,15 @@ def test_variants_that_differ_by_the_share_of_subjects_alone_are_points_of_the_l
         "half": half,
         "uneven": {**half, "contrast": {"subject_share": 0.25}},
         "other": {**half, "contrast": {"subject_share": 0.5, "temperature": 0.2}},
+        "fewer": {**half, "contrast": {"subject_share": 0.5, "subjects_per_moment": 2}},
         "few_labels": {name: {"subject_share": 0.5} for name in ("reaction_time", "externalizing")},
     }
     _, lineups = expand(study(variants, [0]))
     shares = {lineup.variant: lineup.subject_share for lineup in lineups}
-    assert shares == {"full": 1.0, "half": 0.5, "uneven": None, "other": None, "few_labels": None}
+    assert shares == {
+        **{"full": 1.0, "half": 0.5, "fewer": 0.5},
+        **{"uneven": None, "other": None, "few_labels": None},
+    }
 
 
 @pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)

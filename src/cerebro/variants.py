@@ -108,8 +108,12 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
 
 
 def _share(config: Config, overlay: Mapping[str, Any]) -> float | None:
-    """The one share of subjects that all phases behind the answers learn from, if nothing else is changed."""
-    if any(not isinstance(part, Mapping) or set(part) != {"subject_share"} for part in overlay.values()):
+    """The one share of subjects that all phases behind the answers learn from, if nothing else is changed.
+
+    Fewer subjects may not be enough for a contrast phase's moments, so their number may change along.
+    """
+    along = {"subject_share", "subjects_per_moment"}
+    if any(not isinstance(part, Mapping) or not set(part) <= along for part in overlay.values()):
         return None
     behind = {name for names in config.submission.answers().values() for name in names}
     while more := {parent for name in behind for parent in parents(config.phases[name]).values()} - behind:
