@@ -50,7 +50,7 @@ def test_the_page_shows_scores_gains_variants_and_films(tmp_path):
     assert "| age | +50.0%\\* [+50.0%, +50.0%] |" in text
     assert "| signal | -100.0%\\* [-100.0%, -100.0%] |" in text
     assert "| one | 0.300 [0.200, 0.400] |" in text
-    assert "| signal | 0.250 [0.250, 0.250] |" in text  # the control: a variant may have this name, too
+    assert "| signal, no encoder | 0.250 [0.250, 0.250] |" in text  # a variant may have this name, too
     assert "| signal | 0.060 [0.050, 0.070] |" in text
     assert "| chance | 0.050 | 0.000 |" in text
     table = pd.read_csv(tmp_path / "encoders.csv")

@@ -133,13 +133,13 @@ def _films(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[
                 continue
             chance = top[0]["chance"]
             cells += [_spread([one["value"] for one in top]), _spread([one["isc"]["value"] for one in found])]
-        lines.append([row, *cells])
+        lines.append([f"{row}, no encoder" if SIGNAL in encoders else row, *cells])
     lines.append(["chance", *([ABSENT if chance is None else f"{chance:.3f}", "0.000"] * 2)])
     notes = [
         "How often the most similar window of another person who watches the same film is of the same "
         "moment, and the inter-subject correlation (ISC), on the held-out releases: mean over seeds, in "
-        "brackets the least and the most. 'projection' is what a contrast phase itself compares. 'signal' "
-        "has no tokens: in their place are its correlated components, fitted on training subjects."
+        "brackets the least and the most. 'projection' is what a contrast phase itself compares. The "
+        "signal has no tokens: in their place are its correlated components, fitted on training subjects."
     ]
     header = ["", "tokens\nmoment found", "tokens\nISC", "projection\nmoment found", "projection\nISC"]
     return Table("Same film, different people", header, lines, notes, separated=frozenset({len(lines) - 2}))
