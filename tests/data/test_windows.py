@@ -1,4 +1,7 @@
+import shutil
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -6,6 +9,7 @@ from cerebro.data.selection import check_windows, select_windows
 from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
 from cerebro.files import read_json
+from cerebro.shards.store import read_table, write_table
 
 
 def test_windows_are_the_shards_samples_in_microvolts(study):
@@ -28,6 +32,15 @@ def test_text_labels_become_codes_of_their_sorted_values(study):
     table = study.table[study.table["kind"] == "eyes"].reset_index(drop=True)
     batch = WindowDataset(table, study.shards, ["eyes"])[[0, 1]]
     assert batch["eyes"].tolist() == [0, 1]  # closed, open
+
+
+def test_a_shard_of_another_rate_is_refused_by_name(study, tmp_path):
+    shutil.copytree(study.shards, tmp_path / "shards")
+    shard = tmp_path / "shards" / "hbn-0.parquet"
+    channels = read_table(shard).channels
+    write_table(shard, pq.read_table(shard), channels=channels, sfreq=200.0)
+    with pytest.raises(UserError, match=r"shard hbn-0 .* is at 200 Hz, not at 100"):
+        WindowDataset(study.table, tmp_path / "shards")
 
 
 def test_an_empty_table_is_refused(study):

@@ -48,7 +48,7 @@ def test_logistic_weighs_classes_equally_and_is_scikit_learns():
     random = np.random.default_rng(13)
     y = np.repeat((np.arange(20) % 4 == 0).astype(int), 5)  # a quarter positive
     x = random.normal(size=(100, 3)) + y[:, None]
-    fit = fit_logistic(x, y, subjects=_subjects(20, 5), penalties=PENALTIES)
+    fit = fit_logistic(x, y, subjects=_subjects(20, 5), penalties=PENALTIES, classes=2)
     model = LogisticRegression(C=1 / fit.penalty, class_weight="balanced", max_iter=5000)
     expected = make_pipeline(StandardScaler(), model).fit(x, y).predict_proba(x)
     assert fit.predict(x) == pytest.approx(expected)
@@ -61,4 +61,4 @@ def test_too_few_subjects_are_refused_with_their_number():
     with pytest.raises(TooFewSubjects, match="values are equal"):
         fit_ridge(x, [1] * 4, subjects=["a", "a", "b", "b"], penalties=PENALTIES)
     with pytest.raises(TooFewSubjects, match="3 and 1 training subjects"):
-        fit_logistic(x, [0, 0, 0, 1], subjects=["a", "b", "c", "d"], penalties=PENALTIES)
+        fit_logistic(x, [0, 0, 0, 1], subjects=["a", "b", "c", "d"], penalties=PENALTIES, classes=2)

@@ -81,7 +81,7 @@ def fit_logistic(
     *,
     subjects: ArrayLike,
     penalties: Sequence[float],
-    classes: int = 2,
+    classes: int,
 ) -> LinearFit:
     """Fit (multinomial) logistic regression with all classes weighing the same, as balanced accuracy does.
 
