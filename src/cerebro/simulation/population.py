@@ -99,8 +99,6 @@ def _clear(folder: Path, marker: Path) -> None:
 
 
 def _run(jobs: Sequence[Callable[[], dict[str, Any]]], workers: int) -> list[dict[str, Any]]:
-    if workers == 1:
-        return [job() for job in jobs]
     with (
         _single_threaded(),
         # spawned, not forked: the parent may have threads, and numpy must see the variables at its start
@@ -116,7 +114,7 @@ def _run(jobs: Sequence[Callable[[], dict[str, Any]]], workers: int) -> list[dic
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Let processes started meanwhile use one thread each for linear algebra."""
+    """Let processes started meanwhile use one thread each: rounding depends on their number."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     try:
