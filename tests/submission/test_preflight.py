@@ -1,8 +1,11 @@
 import io
 import pickle
+import platform
+import sys
 
 import numpy as np
 import pytest
+import torch
 
 from cerebro.errors import UserError
 from cerebro.files import read_json
@@ -34,6 +37,8 @@ def test_a_packaged_submission_passes_every_check(submission, tmp_path):
         ("import torch\n", "import torch\nimport cerebro\n", "constructs", "No module named 'cerebro'"),
         ("weights_only=True", "weights_only=False", "constructs", "without weights_only=True"),
         ("weights_challenge_1.pt", "weights_challenge_3.pt", "constructs", "No such file"),
+        (FORWARD, "return torch.tensor(X[:, :1, 0].numpy())", "shapes", "Numpy is not available to"),
+        (FORWARD, "import numpy; return torch.tensor(numpy.ones(3))", "shapes", "Numpy is not available"),
         ("class Model", "import os; os._exit(3)\nclass Model", "constructs", "exit code 3"),
         ("class Model", "def f[T](x: T): ...\nclass Model", "python 3.10 syntax", "line 6"),
         ("        self.offset = offset\n", "        self.offset = offset + torch.rand(1)\n", "repeatable",
@@ -58,6 +63,18 @@ def test_weights_that_would_run_code_are_refused(hand_made, tmp_path):
     pickle.dump(CHECKS["shapes"], stream, protocol=2)
     with pytest.raises(UserError, match=r"'weights only': more\.pt does not load"):
         preflight(hand_made(extra={"more.pt": stream.getvalue()}), output=tmp_path / "preflight.json")
+
+
+def test_another_python_is_asked_and_named(submission, tmp_path):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ntouch "{tmp_path}/called"\nexec "{sys.executable}" "$@"\n')
+    with pytest.raises(UserError, match=r"python is no Python that could run .*submission\.zip"):
+        preflight(submission, output=tmp_path / "preflight.json", python=python)
+    python.chmod(0o755)
+    preflight(submission, output=tmp_path / "preflight.json", python=python)
+    assert (tmp_path / "called").exists()
+    checks = {check["check"]: check for check in read_json(tmp_path / "preflight.json")["checks"]}
+    assert f"Python {platform.python_version()}, torch {torch.__version__}" in checks["constructs"]["detail"]
 
 
 def test_no_zip_at_all_is_a_sentence(tmp_path):

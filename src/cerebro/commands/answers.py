@@ -16,6 +16,11 @@ def add_commands(command: Commands) -> None:
 
     preflight = command("preflight", _preflight, "load and run the zip as the scorer does", settings=False)
     preflight.add_argument("--zip", type=Path, required=True)
+    preflight.add_argument(
+        "--python",
+        type=Path,
+        help="what runs it, as of an environment with envs/scorer.txt; without it, this",
+    )
 
     score = command("score", _score, "score the zip on the held-out releases by the official rules")
     score.add_argument("--zip", type=Path, required=True)
@@ -71,7 +76,7 @@ def _package(options: argparse.Namespace) -> None:
 def _preflight(options: argparse.Namespace) -> None:
     from cerebro.submission.preflight import preflight
 
-    preflight(options.zip, output=options.output)
+    preflight(options.zip, output=options.output, python=options.python)
 
 
 def _score(options: argparse.Namespace) -> None:

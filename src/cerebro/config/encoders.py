@@ -108,7 +108,7 @@ SCORER_NETWORKS = (
     *("SPARCNet", "ShallowFBCSPNet", "TIDNet", "TSception"),
 )
 """Networks with the same options, weights and answers (bit by bit) in braindecode 1.8.1, pinned here, and in
-1.2.0, which the challenge's scorer has; see docs/encoders.md. A submission may use these."""
+1.2.0, which the challenge's scorer has; see docs/submission.md. A submission may use these."""
 
 
 CHALLENGE_SECONDS = 2.0

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -252,7 +253,8 @@ def _build(
         "n_times": n_times,
         "sfreq": sfreq,
         "chs_info": [
-            {"ch_name": channel, "kind": "eeg", "loc": (HEAD_RADIUS * place).numpy()}
+            # By way of a list: the scorer's torch may have been built for another numpy than is there.
+            {"ch_name": channel, "kind": "eeg", "loc": np.array((HEAD_RADIUS * place).tolist())}
             for channel, place in zip(channels, layout, strict=True)
         ],
         "input_window_seconds": None,

@@ -33,17 +33,23 @@ class CleanProcess:
     ----------
     zip : Path
         The submission.
+    python : Path, optional
+        The interpreter that runs it, with torch and numpy in its environment; this one without it.
 
     Raises
     ------
     UserError
-        When ``zip`` is no zip file.
+        When ``zip`` is no zip file, or ``python`` no program.
     """
 
-    def __init__(self, zip: Path) -> None:
+    def __init__(self, zip: Path, *, python: Path | None = None) -> None:
         if not zipfile.is_zipfile(zip):
             raise UserError(f"{zip} is no zip file")
+        if python is not None and not os.access(python, os.X_OK):
+            raise UserError(f"{python} is no Python that could run {zip}")
         self.zip = zip
+        # Its working directory is another; a link stays one, since it tells Python of its environment.
+        self.python = Path(sys.executable) if python is None else python.absolute()
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="submission-")
@@ -70,15 +76,21 @@ class CleanProcess:
         self._errors.close()
         self._folder.cleanup()
 
-    def construct(self, *, sfreq: float) -> None:
+    def construct(self, *, sfreq: float) -> str:
         """Construct the submission and both models, anew at each call.
+
+        Returns
+        -------
+        str
+            The versions of Python and torch that run it.
 
         Raises
         ------
         SubmissionError
             When the submission does, or its process dies.
         """
-        self._ask({"command": "construct", "sfreq": sfreq})
+        reply, _ = self._ask({"command": "construct", "sfreq": sfreq})
+        return str(reply["versions"])
 
     def predict(
         self, challenge: int, windows: NDArray[np.float32], *, batch_size: int
@@ -110,9 +122,12 @@ class CleanProcess:
             "shape": windows.shape,
             "batch_size": batch_size,
         }
-        return self._ask(request, np.ascontiguousarray(windows, np.float32).tobytes())
+        _, answers = self._ask(request, np.ascontiguousarray(windows, np.float32).tobytes())
+        return answers
 
-    def _ask(self, request: dict[str, Any], content: bytes = b"") -> NDArray[np.float32]:
+    def _ask(
+        self, request: dict[str, Any], content: bytes = b""
+    ) -> tuple[dict[str, Any], NDArray[np.float32]]:
         if self._process is None:
             self._process = self._start()
         requests, replies = self._process.stdin, self._process.stdout
@@ -131,11 +146,11 @@ class CleanProcess:
             raise SubmissionError(reply["error"])
         shape = reply.get("shape", [0])
         received = replies.read(4 * int(np.prod(shape)))
-        return np.frombuffer(received, np.float32).reshape(shape)
+        return reply, np.frombuffer(received, np.float32).reshape(shape)
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-I", sandbox.__file__, str(self._unpacked)],
+            [self.python, "-I", sandbox.__file__, str(self._unpacked)],
             cwd=self._working,
             # One thread unless the workflow grants more: single windows only lose by threads.
             env={"OMP_NUM_THREADS": "1", **os.environ},

@@ -49,7 +49,7 @@ class Trial:
     milliseconds: dict[int, float]
 
 
-def preflight(zip: Path, *, output: Path) -> None:
+def preflight(zip: Path, *, output: Path, python: Path | None = None) -> None:
     """Run all checks on a submission and write what each found.
 
     Parameters
@@ -59,6 +59,8 @@ def preflight(zip: Path, *, output: Path) -> None:
     output : Path
         JSON: ``{"passed": bool, "checks": [{"check", "passed", "detail"}]}``; written in either case. Checks
         after the first failure are not run, since each rests on the ones before.
+    python : Path, optional
+        The interpreter that runs it, as of an environment with the scorer's versions; this one without it.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def preflight(zip: Path, *, output: Path) -> None:
         Naming the first check that failed and what it found.
     """
     results: list[dict[str, str | bool]] = []
-    with CleanProcess(zip) as process:
+    with CleanProcess(zip, python=python) as process:
         trial = Trial(zip, process, eeg_like_windows(N_WINDOWS), answers={}, milliseconds={})
         for name, check in CHECKS.items():
             try:
@@ -151,10 +153,10 @@ def _weight_files(zip: Path) -> dict[str, object]:
 
 def _constructs(trial: Trial) -> str:
     for _ in range(2):
-        trial.process.construct(sfreq=SFREQ)
+        versions = trial.process.construct(sfreq=SFREQ)
     with zipfile.ZipFile(trial.zip) as archive:
         needed = "torch, numpy and braindecode" if NETWORK in archive.namelist() else "torch and numpy only"
-    return f"twice, without cerebro, with {needed}"
+    return f"twice, without cerebro, with {needed} ({versions})"
 
 
 def _shapes(trial: Trial) -> str:

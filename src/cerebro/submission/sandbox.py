@@ -2,17 +2,20 @@
 
 Started as ``python -I sandbox.py FOLDER`` in a process of its own that can import the standard library,
 torch, numpy and the submission's own files, and nothing else; with a network of braindecode in it, all that
-is installed but this package. Speaks over standard input and output: one line
-of JSON per request and reply, arrays as raw float32 behind it. What the submission prints goes to the
-standard error.
+is installed but this package. Torch and numpy do not take each other's arrays. Speaks over standard input and
+output: one line of JSON per request and reply, arrays as raw float32 behind it. What the submission prints
+goes to the standard error. Runs on the scorer's Python 3.10 and torch 2.2.2, too.
 """
 
 import importlib
 import importlib.abc
 import json
+import math
 import os
+import platform
 import sys
 import traceback
+from array import array
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -59,6 +62,7 @@ class Candidate:
         import torch
 
         _insist_on_weights_only(torch)
+        _part_from_numpy(torch)
         submission = importlib.import_module("submission")
         if not hasattr(submission, "Submission"):
             raise AttributeError("submission.py defines no class Submission")
@@ -69,17 +73,19 @@ class Candidate:
             model.eval()
             self.models[challenge] = (model, device)
 
-    def predict(self, challenge: int, windows: Any, batch_size: int) -> Any:
+    def predict(self, challenge: int, content: bytearray, shape: list[int], batch_size: int) -> Any:
         """Call ``forward`` batch by batch; returns what it returned, joined along the first axis."""
         import torch
+
+        windows = torch.frombuffer(content, dtype=torch.float32).reshape(shape)
 
         model, device = self.models[challenge]
         outputs = []
         with torch.inference_mode():
             for first in range(0, len(windows), batch_size):
-                X = torch.from_numpy(windows[first : first + batch_size]).to(device)
+                X = windows[first : first + batch_size].to(device)
                 outputs.append(model.forward(X).detach().float().cpu())
-        return torch.cat(outputs).numpy()
+        return torch.cat(outputs)
 
 
 def _insist_on_weights_only(torch: ModuleType) -> None:
@@ -97,15 +103,37 @@ def _insist_on_weights_only(torch: ModuleType) -> None:
     torch.load = checked  # type: ignore[attr-defined]
 
 
-def _answer(candidate: Candidate, request: dict[str, Any], requests: BinaryIO) -> Any:
-    if request["command"] == "construct":
-        return candidate.construct(request["sfreq"])
-    import numpy as np
+def _part_from_numpy(torch: ModuleType) -> None:
+    """Keep torch and numpy apart, as they are where PyPI's torch 2.2.2, built for numpy 1, meets numpy 2."""
+    if getattr(torch.from_numpy, "refuses", False):
+        return
 
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("Numpy is not available to the scorer's torch; go by way of lists")
+
+    def apart(create: Any) -> Any:
+        def checked(data: Any, *arguments: Any, **options: Any) -> Any:
+            return (refuse if type(data).__module__ == "numpy" else create)(data, *arguments, **options)
+
+        return checked
+
+    refuse.refuses = True  # type: ignore[attr-defined]
+    torch.tensor, torch.as_tensor = apart(torch.tensor), apart(torch.as_tensor)  # type: ignore[attr-defined]
+    torch.from_numpy = torch.Tensor.numpy = torch.Tensor.__array__ = refuse  # type: ignore[attr-defined]
+
+
+def _answer(
+    candidate: Candidate, request: dict[str, Any], requests: BinaryIO
+) -> tuple[dict[str, Any], bytes]:
+    """The reply to a request, and the array that follows it."""
+    if request["command"] == "construct":
+        candidate.construct(request["sfreq"])
+        torch = sys.modules["torch"].__version__
+        return {"versions": f"Python {platform.python_version()}, torch {torch}"}, b""
     shape = request["shape"]
-    content = bytearray(requests.read(4 * int(np.prod(shape))))
-    windows = np.frombuffer(content, np.float32).reshape(shape)
-    return candidate.predict(request["challenge"], windows, request["batch_size"])
+    content = bytearray(requests.read(4 * math.prod(shape)))
+    answers = candidate.predict(request["challenge"], content, shape, request["batch_size"])
+    return {"shape": list(answers.shape)}, array("f", answers.flatten().tolist()).tobytes()
 
 
 def main() -> None:
@@ -118,18 +146,15 @@ def main() -> None:
     sys.path.insert(0, str(folder))
     candidate = Candidate(folder)
     while line := requests.readline():
-        array = None
+        answers = b""
         try:
-            array = _answer(candidate, json.loads(line), requests)
-            reply: dict[str, Any] = {} if array is None else {"shape": list(array.shape)}
+            reply, answers = _answer(candidate, json.loads(line), requests)
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             reply = {
                 "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
             }
-        replies.write(json.dumps(reply).encode() + b"\n")
-        if array is not None:
-            replies.write(array.astype("float32").tobytes())
+        replies.write(json.dumps(reply).encode() + b"\n" + answers)
         replies.flush()
 
 
