@@ -323,6 +323,12 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
             "objective: distribution is for target reaction_time",
         ),
         ("reaction_time", {"through": ["age"]}, "through is for target externalizing"),
+        ("externalizing", {"through": ["age"], "objective": "huber"}, "objective: huber has no effect"),
+        (
+            "externalizing",
+            {"target_width_seconds": 0.2},
+            "target_width_seconds is for objective distribution",
+        ),
         ("externalizing", {"freeze_epochs": 5}, r"freeze_epochs \(5\) must be less than epochs \(5\)"),
         (
             "reaction_time",

@@ -15,6 +15,10 @@ from cerebro.errors import UserError
 BLANK = {
     "kind": "",
     "dataset": "hbn",
+    "recording": "r0",
+    "shard": "hbn-0",
+    "start": 0,
+    "length": 200,
     "subject": "s0",
     "split": "train",
     "keep": True,

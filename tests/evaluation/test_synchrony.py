@@ -33,7 +33,9 @@ def population(
 
 
 def measured(windows: pd.DataFrame, embeddings: np.ndarray, **options) -> dict:
-    return synchrony(viewings(windows, embeddings), **{**OPTIONS, **options})
+    numbered = windows.assign(row=range(len(windows)))
+    found = viewings(numbered, lambda rows: embeddings[rows["row"]])
+    return synchrony(found, **{**OPTIONS, **options})
 
 
 def standardised(windows: pd.DataFrame, embeddings: np.ndarray) -> np.ndarray:

@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from cerebro.config import Compute
+from cerebro.config import Compute, EncoderSettings
+from cerebro.data.card import random_encoder
 from cerebro.errors import UserError
 from cerebro.phases.finetune import FinetuneModule, build
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.shrinkage import shrinkage
-from cerebro.phases.transition import layer_groups
+from cerebro.phases.transition import adapt_by_low_rank, layer_groups
 
 SHORT = {"kind": "finetune", "target": "reaction_time", "steps_per_epoch": 2, "batch_size": 8}
 ENCODER = {"dim": 16, "depth": 2, "heads": 2, "dropout": 0.1}
@@ -114,7 +115,7 @@ def test_low_rank_updates_leave_every_weight_of_the_encoder_as_it_was_until_they
     batch = data.validation[[0, 1, 2]]
     with torch.inference_mode():
         adapted = module.eval().model.standardised(batch["signal"], batch["positions"])
-    module.finish(data)
+    module.finish(data, candidates=1)
     plain, _ = start()
     assert set(module.model.encoder.state_dict()) == set(plain.model.encoder.state_dict())
     with torch.inference_mode():
@@ -143,6 +144,20 @@ def test_learning_rates_fall_from_layer_to_layer_towards_the_input(start):
     assert rates["patch_embedding.layers.0.weight"] == rates["adapter.gains"] == 0.125
     optimizer = module.configure_optimizers()["optimizer"]
     assert {group["initial_lr"] for group in optimizer.param_groups} == {1.0, 0.5, 0.25, 0.125, 5e-4}
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_low_rank_updates_learn_at_the_rates_of_their_layers(depth):
+    encoder = random_encoder(EncoderSettings(dim=16, depth=depth, heads=2), seed=0)
+    adapt_by_low_rank(encoder, 2, node="node")
+    names = {id(parameter): name for name, parameter in encoder.named_parameters()}
+    rates: dict[str, set[float]] = {}
+    for parameters, rate in layer_groups(encoder, 1.0, 0.5):
+        for parameter in parameters:
+            layer = names[id(parameter)].split(".")
+            rates.setdefault(".".join(layer[:2]) if layer[0] == "blocks" else "below", set()).add(rate)
+    expected = {f"blocks.{block}": {0.5 ** (depth - 1 - block)} for block in range(depth)}
+    assert rates == {**expected, "below": {0.5**depth}}
 
 
 def test_a_thawed_encoder_warms_up_from_its_own_start(start):
@@ -234,8 +249,8 @@ def test_predictions_keep_what_validation_subjects_confirm_of_their_distance_fro
     with torch.inference_mode():
         own = module.eval().model.standardised(batch["signal"], batch["positions"]).squeeze(1)
     truth = (batch["externalizing"] - module.model.mean) / module.model.deviation
-    factor = shrinkage(own, truth, data.validation.table["subject"])
-    (found,) = module.finish(data).values()
+    factor = shrinkage(own, truth, data.validation.table["subject"], candidates=2)
+    (found,) = module.finish(data, candidates=2).values()
     assert found == pytest.approx(factor, rel=1e-4)
     everyone = study.table.query("kind == 'crop' and split != 'test'")["externalizing"].mean()
     answers = module.model(batch["signal"], batch["positions"]).squeeze(1)
@@ -251,7 +266,7 @@ def test_a_model_that_points_the_wrong_way_ends_as_the_mean_of_all_who_are_not_s
         own = module.eval().model.standardised(batch["signal"], batch["positions"]).squeeze(1)
         truth = (batch["externalizing"] - module.model.mean) / module.model.deviation
         head.regression.weight *= -torch.sign((own * truth).sum())
-    assert module.finish(data) == {"shrinkage": 0.0}
+    assert module.finish(data, candidates=1) == {"shrinkage": 0.0}
     assert module.model.answers_constant
     everyone = study.table.query("kind == 'crop' and split != 'test'")["externalizing"].mean()
     answers = module.model(batch["signal"], batch["positions"])
@@ -260,7 +275,7 @@ def test_a_model_that_points_the_wrong_way_ends_as_the_mean_of_all_who_are_not_s
 
 def test_predictions_may_be_left_as_they_are(start):
     module, data = start(epochs=1, target="externalizing", shrink=False)
-    assert module.finish(data) == {}
+    assert module.finish(data, candidates=1) == {}
     assert module.model.shrinkage == 1.0
 
 

@@ -1,3 +1,5 @@
+import lightning as L
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -58,6 +60,31 @@ def test_learned_weights_of_the_auxiliary_tasks_are_kept_with_the_heads(train):
     start = -torch.tensor([2 * 1.0, 0.5, 2 * 1.0, 2 * 0.5, 2 * 0.5, 2 * 0.5]).log()
     assert learned.shape == start.shape
     assert (learned - start).abs().max() > 1e-4
+
+
+def test_auxiliary_losses_are_means_over_the_windows_that_have_the_label(job):
+    """Archives without a label, and children without one, must not make a loss look small."""
+    module, data = build(job("pretrain", target="signal", tokenizer=None, batch_size=5))
+    labels = data.validation.labels["attention"]
+    labels[::3] = torch.nan
+    for parameter in module.model.auxiliary.parameters():
+        torch.nn.init.zeros_(parameter)
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    (found,) = trainer.validate(module, datamodule=data, verbose=False)
+    looked_at = torch.tensor(np.concatenate(list(data.validation_sampler())))
+    for task in ("attention", "age"):
+        label = data.validation.labels[task][looked_at]
+        known = module.held_out.scales[task].standardise(label[~label.isnan()])
+        assert found[f"val/aux_{task}"] == pytest.approx(known.square().mean().item(), rel=1e-4)
+    assert data.validation.labels["attention"].isnan().any()
+
+
+def test_validation_batches_hold_both_archives(job):
+    _, data = build(job("pretrain", target="signal", tokenizer=None, batch_size=12))
+    archive = data.validation.table["dataset"].to_numpy()
+    drawn = list(data.validation_sampler())
+    assert len({tuple(batch) for batch in drawn}) == len(drawn) > 1
+    assert all(set(archive[batch]) == {"hbn", "tuh"} for batch in drawn if len(batch) == 12)
 
 
 def test_no_auxiliary_task_is_a_choice(train):

@@ -144,27 +144,31 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 from cerebro.config import Compute
-from cerebro.phases import recorder
-from cerebro.phases.run import run_phase
+from cerebro.phases import recorder, run
+
+def end(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 job = json.loads(sys.argv[1])
-if job["die_after"]:
+if job["die_after"] == "training":
+    run.write_phase_output = end
+elif job["die_after"]:
     record = recorder.Recorder.record
     def die(self, trainer, epoch):
         record(self, trainer, epoch)
         if epoch == job["die_after"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+            end()
     recorder.Recorder.record = die
-run_phase(job["node"], job["settings"], index=Path(job["index"]), store=Path(job["store"]),
-          parents=job["parents"], state=Path(job["state"]), output=Path(job["output"]),
-          compute=Compute(accelerator="cpu", threads=1))
+run.run_phase(job["node"], job["settings"], index=Path(job["index"]), store=Path(job["store"]),
+              parents=job["parents"], state=Path(job["state"]), output=Path(job["output"]),
+              compute=Compute(accelerator="cpu", threads=1))
 """
 
 
 @pytest.mark.parametrize(
-    ("node", "parent", "changes"),
+    ("node", "parent", "changes", "die_after"),
     [
-        ("pretrain", "tokenizer", {}),
+        ("pretrain", "tokenizer", {}, 3),
         (
             "reaction_time",
             "contrast",
@@ -177,17 +181,25 @@ run_phase(job["node"], job["settings"], index=Path(job["index"]), store=Path(job
                 "layer_decay": 0.65,
                 "keep": "last",
             },
+            3,
+        ),
+        # Over early, for want of progress, and killed before it was written: no epoch may be added to it.
+        (
+            "reaction_time",
+            "contrast",
+            {"patience": 1, "learning_rate": 1e-12, "encoder_learning_rate": 0, "keep": "last"},
+            "training",
         ),
     ],
 )
 def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
-    study, trained, store, tmp_path, node, parent, changes
+    study, trained, store, tmp_path, node, parent, changes, die_after
 ):
-    """SIGKILL in the third epoch; the second start continues from the last checkpoint, not from the start."""
+    """SIGKILL; the second start continues from the last checkpoint, not from the start."""
     settings = read_card(trained[node])["settings"]
     settings["phase"] = {**settings["phase"], "epochs": 4, **changes}
 
-    def start(state: str, die_after: int) -> subprocess.CompletedProcess[str]:
+    def start(state: str, die_after: int | str) -> subprocess.CompletedProcess[str]:
         job = {
             "node": node,
             "settings": settings,
@@ -206,7 +218,7 @@ def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
-    assert start("killed", die_after=3).returncode == -signal.SIGKILL
+    assert start("killed", die_after=die_after).returncode == -signal.SIGKILL
     second = start("killed", die_after=0)
     assert second.returncode == 0, second.stderr
     assert "resuming" in second.stdout
@@ -214,6 +226,7 @@ def test_a_killed_training_resumes_and_ends_like_an_uninterrupted_one(
     assert start("whole", die_after=0).returncode == 0
     histories = [pd.read_csv(tmp_path / f"{name}_output" / "history.csv") for name in ("killed", "whole")]
     pd.testing.assert_frame_equal(*histories, rtol=1e-5)
+    assert (len(histories[1]) < 1 + 4) == ("patience" in changes)
     weights = [load_file(tmp_path / f"{name}_output" / "encoder.safetensors") for name in ("killed", "whole")]
     for key in weights[0]:
         torch.testing.assert_close(weights[0][key], weights[1][key])

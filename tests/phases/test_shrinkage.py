@@ -44,6 +44,20 @@ def test_a_useless_model_is_mostly_replaced_by_the_constant_and_costs_little_oth
     assert (1 + factors**2).mean() < 1.05
 
 
+@pytest.mark.parametrize("trait", [False, True])
+def test_the_best_of_many_useless_models_is_not_taken_for_a_good_one_by_those_who_chose_it(trait):
+    print("seed 3")
+    random = np.random.default_rng(3)
+    passed = {1: 0, 20: 0}
+    for _ in range(200):
+        _, truth, subjects = study(random, 100, skill=0.0, windows=5, trait=trait)
+        models = [study(random, 100, skill=0.0, windows=5, trait=trait)[0] for _ in range(20)]
+        best = min(models, key=lambda predicted: np.square(truth - 0.3 * predicted).sum())
+        for candidates in passed:
+            passed[candidates] += shrinkage(best, truth, subjects, candidates=candidates) > 0
+    assert passed[20] <= 0.1 * 200 < passed[1]
+
+
 def test_a_harmful_model_is_never_used():
     print("seed 1")
     random = np.random.default_rng(1)

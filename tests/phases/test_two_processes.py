@@ -87,8 +87,11 @@ def test_both_processes_report_the_measures_of_all_windows(ranks, node, names):
         assert math.isfinite(first[name])
 
 
+ALLOCATION = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "1"}
+
+
 def test_the_command_on_two_devices_writes_one_output_and_one_mlflow_run(study, tmp_path):
-    """Lightning starts the second process as the same command."""
+    """The second process is the same command, started by the first: in an allocation of Slurm, too."""
     create_store(name="two", output=tmp_path / "tracking.json")
     settings = {
         "phase": SETTINGS["tokenizer"],
@@ -101,7 +104,7 @@ def test_the_command_on_two_devices_writes_one_output_and_one_mlflow_run(study, 
     command += ["--output", tmp_path / "tokenizer", "--compute", json.dumps(compute)]
     done = subprocess.run(
         [sys.executable, "-m", "cerebro.cli", *map(str, command)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, **ALLOCATION, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,

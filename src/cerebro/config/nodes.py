@@ -228,6 +228,13 @@ class FinetunePhase(Phase):
                     )
         if self.target != "externalizing" and self.through:
             raise ValueError(f"through is for target externalizing, not {self.target}")
+        if self.through and self.objective != "mse":
+            raise ValueError(
+                f"objective: {self.objective} has no effect on factors that are predicted `through`"
+            )
+        width = type(self).model_fields["target_width_seconds"]
+        if self.objective != "distribution" and self.target_width_seconds != width.default:
+            raise ValueError(f"target_width_seconds is for objective distribution, not {self.objective}")
         if self.weight_average and self.checkpoints:
             raise ValueError(
                 "checkpoints hold weights of single steps, weight_average keeps a mean of many: set one of "

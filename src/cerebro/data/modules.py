@@ -118,13 +118,17 @@ class MixedDataModule(WindowDataModule):
         return self.train.sampler(self.phase)
 
     def validation_sampler(self) -> EpochSampler:
-        """Sampler of validation batches: of each archive its share, as far as it has as many windows."""
+        """Sampler of validation batches: of each archive its share, as far as it has as many windows.
+
+        In one order for ever, that no batch is of one archive: it would have no label of the other's.
+        """
         phase: PretrainPhase = self.phase
         rows = [
             numbers[spread(len(numbers), round(phase.max_validation_windows * phase.mix[dataset]))]
             for dataset, numbers in self.validation.table.groupby("dataset").indices.items()
         ]
-        return SequentialSampler(np.sort(np.concatenate(rows)), batch_size=phase.batch_size)
+        mixed = np.random.default_rng(0).permutation(np.concatenate(rows))
+        return SequentialSampler(mixed, batch_size=phase.batch_size)
 
 
 class FinetuneDataModule(WindowDataModule):

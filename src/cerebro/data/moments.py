@@ -12,6 +12,7 @@ task           trial, condition               task, condition, side and answer  
 """
 
 from collections.abc import Mapping
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ KINDS: Mapping[PairSource, tuple[str, ...]] = {
     "task": ("trial", "condition"),
 }
 """Kinds of windows that each source pairs."""
+
+MOMENT_COLUMNS = ("movie", "movie_time", "eyes", "task", "condition", "side", "correct", "trial_time")
+"""Columns of the window index that say which moment a window is."""
 
 TIME_DECIMALS = 3
 """Times of one moment agree to the millisecond; beyond it they differ by rounding."""
@@ -49,7 +53,7 @@ def with_moments(windows: pd.DataFrame, source: PairSource) -> pd.DataFrame:
         parts, time = ["eyes"], pd.Series(0.0, index=windows.index)
     else:
         parts, time = ["task", "condition", "side"], windows["trial_time"]
-    stream = windows[parts].agg("/".join, axis=1)
+    stream = reduce(lambda joined, part: joined + "/" + part, (windows[part] for part in parts))
     if source == "task":
         # A share of right positions (sequence learning) is neither a right nor a wrong answer.
         stream = stream + "/" + windows["correct"].map({1.0: "right", 0.0: "wrong"}).fillna("")

@@ -18,18 +18,18 @@ from cerebro.config import (
     PretrainPhase,
     TokenizerPhase,
 )
-from cerebro.data.moments import KINDS, named, shared_moments, with_moments
+from cerebro.data.moments import KINDS, MOMENT_COLUMNS, named, shared_moments, with_moments
 from cerebro.data.spread import spread
 from cerebro.data.subjects import part_of_subjects, shuffled
 from cerebro.errors import UserError
 from cerebro.files import write_json
 
 
-def read_index(path: Path) -> pd.DataFrame:
-    """Read the window index."""
+def read_index(path: Path, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read the window index, or some of its columns: a whole row takes four times what a training needs."""
     if not Path(path).exists():
         raise UserError(f"{path} does not exist; build it with: snakemake --cores 8 {path}")
-    return pd.read_parquet(path)
+    return pd.read_parquet(path, columns=None if columns is None else list(columns))
 
 
 def shards_folder(index: Path) -> Path:
@@ -113,8 +113,9 @@ def check_windows(settings: dict[str, Any], *, index: Path, output: Path) -> Non
     UserError
         Naming the phase, and the filter that removed its windows.
     """
-    table = read_index(index)
     phases: dict[str, AnyNode] = TypeAdapter(dict[str, AnyNode]).validate_python(settings["phases"])
+    columns = sorted({column for phase in phases.values() for column in phase_columns(phase)})
+    table = read_index(index, columns=columns)
     counts = {}
     for name, phase in phases.items():
         windows = {split: phase_windows(table, name, phase, split) for split in ("train", "validation")}
@@ -142,6 +143,21 @@ def _require_pairs(name: str, phase: ContrastPhase, train: pd.DataFrame, validat
                     f"subjects met ({split}), and needs 2: add subjects or recordings, lower "
                     "subjects_per_moment, or leave the source out"
                 )
+
+
+def phase_columns(phase: AnyNode) -> list[str]:
+    """The columns of the window index that :func:`phase_windows` and a training on its rows look at."""
+    columns = ["kind", "dataset", "split", "keep", "subject", "shard", "start", "length"]
+    match phase:
+        case PretrainPhase():
+            columns += phase.auxiliary
+        case ContrastPhase():
+            columns += ["recording", *MOMENT_COLUMNS]
+        case FinetunePhase():
+            columns += ["recording", phase.target, *phase.through]
+        case BaselinePhase():
+            columns += [phase.target]
+    return columns
 
 
 def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str) -> pd.DataFrame:

@@ -21,12 +21,15 @@ from pyriemann.estimation import Covariances
 from pyriemann.tangentspace import TangentSpace
 
 from cerebro.config import BaselinePhase
+from cerebro.data.selection import evenly_per_subject
 from cerebro.errors import UserError
 from cerebro.evaluation.band_power import Windows, band_power, read_ten_twenty
 from cerebro.evaluation.floors import AGE_SEX, AGE_SEX_RUN, from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects, fit_ridge
 from cerebro.recordings.montages import LAYOUTS
 
+REFERENCE_WINDOWS = 20_000
+"""Windows behind the Riemannian mean, evenly of all subjects: its iterations hold five copies of them."""
 LEAST_VARIANCE = 1e-4
 """Added to the diagonal of covariances (µV²): far below any EEG, so that a window without a single good
 channel has finite features."""
@@ -70,12 +73,7 @@ def fit_baseline(
         if settings.features == "spectral":
             known, asked = (band_power(rows, shards) for rows in (training, wanted))
         else:
-            known, asked = tangent_vectors(
-                *(
-                    np.concatenate([covariances(part) for part in read_ten_twenty(rows, shards)])
-                    for rows in (training, wanted)
-                )
-            )
+            known, asked = tangent_vectors(training, wanted, shards)
         fit = fit_ridge(known, training[target], subjects=training["subject"], penalties=penalties)
     except TooFewSubjects as error:
         raise UserError(f"baseline '{node}' cannot be fitted: {error}") from None
@@ -102,16 +100,26 @@ def covariances(signal: Windows) -> Features:
     return Covariances("oas").transform(centred.astype(np.float64)) + floor
 
 
-def tangent_vectors(training: Features, wanted: Features) -> tuple[Features, Features]:
-    """Project covariances onto the tangent space at the Riemannian mean of the training windows.
+def tangent_vectors(training: pd.DataFrame, wanted: pd.DataFrame, shards: Path) -> tuple[Features, Features]:
+    """Covariances of windows in the tangent space at the Riemannian mean of the training windows.
 
     Parameters
     ----------
-    training, wanted : array, shape (n, n_chans, n_chans)
+    training, wanted : DataFrame, n rows each
+        Rows of the window index, numbered from 0.
+    shards : Path
 
     Returns
     -------
-    two arrays, shape (n, n_chans * (n_chans + 1) / 2)
+    two arrays, shape (n, 190)
+        For 19 electrodes.
     """
-    space = TangentSpace(metric="riemann").fit(training)
-    return space.transform(training), space.transform(wanted)
+    each = max(1, REFERENCE_WINDOWS // training["subject"].nunique())
+    reference = read_ten_twenty(evenly_per_subject(training, each), shards)
+    space = TangentSpace(metric="riemann")
+    space.fit(np.concatenate([covariances(part) for part in reference]))
+    known, asked = (
+        np.concatenate([space.transform(covariances(part)) for part in read_ten_twenty(rows, shards)])
+        for rows in (training, wanted)
+    )
+    return known, asked

@@ -150,7 +150,7 @@ def _measured(embed: Embed, windows: pd.DataFrame, chosen: InterSubject, resampl
     if (reason := _too_few(windows)) is not None:
         return {"not_measurable": reason}
     return synchrony(
-        viewings(windows, embed(windows)),
+        viewings(windows, embed),
         exclusion_seconds=chosen.exclusion_seconds,
         temperature=chosen.temperature,
         resamples=resamples,

@@ -5,6 +5,7 @@ Each feature is first standardised over a subject's windows of a film, as time c
 correlated between subjects: what tells people or recordings apart is gone, what changes with the film stays.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,15 +38,17 @@ class Viewings:
     embeddings: NDArray[np.float32]
 
 
-def viewings(windows: pd.DataFrame, embeddings: NDArray[np.floating]) -> Viewings:
-    """Arrange embeddings of movie windows by subject and moment.
+def viewings(windows: pd.DataFrame, embed: Callable[[pd.DataFrame], NDArray[np.floating]]) -> Viewings:
+    """Embed movie windows, subject by subject, and arrange them by subject and moment.
 
     Parameters
     ----------
     windows : DataFrame, n rows
         Columns ``subject``, ``movie``, ``movie_time``. Of several windows of one subject and moment the
         first counts.
-    embeddings : array, shape (n, width)
+    embed : callable
+        Takes some of these rows, numbered from 0, and returns (n, width): all windows' tokens are gigabytes,
+        which are not held twice.
     """
     subjects, person = np.unique(windows["subject"].to_numpy(dtype=str), return_inverse=True)
     code, _ = pd.factorize(windows["movie"], sort=True)
@@ -54,15 +57,18 @@ def viewings(windows: pd.DataFrame, embeddings: NDArray[np.floating]) -> Viewing
     place = place.reshape(-1)
     movie = moments[:, 0].astype(np.int64)
     seen = np.zeros((len(subjects), len(moments)), bool)
-    arranged = np.zeros((len(subjects), len(moments), embeddings.shape[1]), np.float32)
-    for row in reversed(range(len(windows))):
-        seen[person[row], place[row]] = True
-        arranged[person[row], place[row]] = embeddings[row]
+    arranged = np.zeros((0, 0, 0), np.float32)
     for subject in range(len(subjects)):
-        for film in np.unique(movie):
+        own = np.flatnonzero(person == subject)
+        met, first = np.unique(place[own], return_index=True)
+        embedded = embed(windows.iloc[own[first]].reset_index(drop=True))
+        if subject == 0:
+            arranged = np.zeros((*seen.shape, embedded.shape[1]), np.float32)
+        seen[subject, met] = True
+        arranged[subject, met] = embedded
+        for film in np.unique(movie[met]):
             inside = seen[subject] & (movie == film)
-            if inside.any():
-                arranged[subject, inside] = _standardised(arranged[subject, inside])
+            arranged[subject, inside] = _standardised(arranged[subject, inside])
     return Viewings(subjects, movie, moments[:, 1], seen, arranged)
 
 
@@ -108,7 +114,7 @@ def synchrony(
     same_film = found.movie[:, None] == found.movie[None, :]
     near = same_film & (np.abs(found.time[:, None] - found.time[None, :]) < exclusion_seconds)
     candidate = ~near | np.eye(len(near), dtype=bool)
-    lengths = np.maximum(np.linalg.norm(found.embeddings, axis=2), 1e-12)
+    lengths = np.stack([np.sqrt(np.einsum("mw,mw->m", own, own)) for own in found.embeddings]).clip(1e-12)
     for a in range(count):
         for b in range(a, count):
             both = found.seen[a][:, None] & found.seen[b][None, :]

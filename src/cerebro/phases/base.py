@@ -59,10 +59,12 @@ class PhaseModule(L.LightningModule):
     def refuse(self, metrics: dict[str, float]) -> None:
         """Raise ``UserError`` when the final metrics show that training failed; by default none do."""
 
-    def finish(self, data: L.LightningDataModule) -> dict[str, float]:
+    def finish(self, data: L.LightningDataModule, *, candidates: int) -> dict[str, float]:
         """Complete the model once its final weights are loaded, before it is validated and written.
 
-        Returns metrics to be kept with the phase's; by default there is nothing to do.
+        ``candidates`` is the number of epochs, the start among them, of which validation windows chose the
+        one that is kept; 1 where they had no choice. Returns metrics to be kept with the phase's; by default
+        there is nothing to do.
         """
         return {}
 
@@ -73,7 +75,7 @@ class PhaseModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW (betas .9 and .98 as LaBraM) with linear warm-up and cosine decay to zero.
 
-        Vectors (biases, norms, gains, the mask token) are not decayed.
+        Vectors (biases, norms, the mask token) are not decayed; matrices are, the adapter's gains among them.
         """
         groups, schedules = [], []
         total = self.phase.epochs * self.phase.steps_per_epoch
@@ -101,10 +103,16 @@ class PhaseModule(L.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedules)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def record(self, stage: str, values: Mapping[str, Tensor | float], batch_size: int) -> None:
-        """Log values as epoch means under ``<stage>/<name>``."""
-        named = {f"{stage}/{name}": value for name, value in values.items()}
-        self.log_dict(named, on_step=False, on_epoch=True, batch_size=batch_size, sync_dist=True)
+    def window_counts(self, batch: dict[str, Tensor]) -> Mapping[str, int]:
+        """Windows behind each value of :meth:`evaluate` that is not a mean over the whole batch."""
+        return {}
+
+    def record(self, stage: str, values: Mapping[str, Tensor | float], batch: dict[str, Tensor]) -> None:
+        """Log values as means over the epoch's windows under ``<stage>/<name>``."""
+        counts, size = self.window_counts(batch), len(batch["row"])
+        for name, value in values.items():
+            count = counts.get(name, size)
+            self.log(f"{stage}/{name}", value, on_step=False, on_epoch=True, batch_size=count, sync_dist=True)
 
     def on_train_batch_start(self, batch: dict[str, Tensor], step: int) -> None:
         """Let dropout, too, depend on seed, step and rank alone, so that resuming changes nothing."""
@@ -113,12 +121,12 @@ class PhaseModule(L.LightningModule):
     def training_step(self, batch: dict[str, Tensor], step: int) -> Tensor:
         """Loss of one training batch."""
         values = self.evaluate(batch)
-        self.record("train", values, len(batch["row"]))
+        self.record("train", values, batch)
         return values["loss"]
 
     def validation_step(self, batch: dict[str, Tensor], step: int) -> None:
         """Metrics of one validation batch."""
-        self.record("val", self.evaluate(batch), len(batch["row"]))
+        self.record("val", self.evaluate(batch), batch)
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """All metrics of a batch; ``loss`` is minimised in training and selects in validation."""

@@ -131,10 +131,10 @@ def build(job: PhaseJob) -> tuple[ContrastModule, ContrastiveDataModule]:
     """Module and data of a contrast phase."""
     phase = job.phase
     assert isinstance(phase, ContrastPhase)
-    train = job.windows("train")
+    train = job.windows["train"]
     data = ContrastiveDataModule(
         train,
-        pd.concat([job.windows("validation"), train], ignore_index=True),
+        pd.concat([job.windows["validation"], train], ignore_index=True),
         shards=job.shards,
         phase=phase,
         compute=job.compute,

@@ -136,7 +136,7 @@ class FinetuneModule(PhaseModule):
         if variance > 0:
             self.log("val/nrmse", (error / count / variance) ** 0.5)
 
-    def finish(self, data: L.LightningDataModule) -> dict[str, float]:
+    def finish(self, data: L.LightningDataModule, *, candidates: int) -> dict[str, float]:
         """Merge low-rank updates; find out on validation subjects how far predictions may be trusted.
 
         Every device looks at all validation windows, so that all come to the same result. What predictions
@@ -157,7 +157,7 @@ class FinetuneModule(PhaseModule):
             predicted.append(answer.squeeze(-1).cpu())
             truth.append(self._standardised(batch).cpu())
         subjects = data.validation.table["subject"].to_numpy()[np.concatenate(rows)]
-        factor = shrinkage(torch.cat(predicted), torch.cat(truth), subjects)
+        factor = shrinkage(torch.cat(predicted), torch.cat(truth), subjects, candidates=candidates)
         labels = pd.concat([part.table[self.phase.target] for part in (data.train, data.validation)])
         self.model.shrinkage, self.model.constant = factor, float(labels.mean())
         print(f"predictions keep {factor:.2f} of their distance from the training mean", flush=True)
@@ -168,7 +168,7 @@ def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
     """Module and data of a finetune phase."""
     phase = job.phase
     assert isinstance(phase, FinetunePhase)
-    train = job.windows("train")
+    train = job.windows["train"]
     values = train[phase.target].to_numpy(np.float64)
     if values.std() == 0:
         raise UserError(f"phase '{job.node}': all {len(values)} training windows have one {phase.target}")
@@ -209,7 +209,7 @@ def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
         adapt_by_low_rank(predictor.encoder, phase.low_rank, node=job.node)
     data = FinetuneDataModule(
         train,
-        job.windows("validation"),
+        job.windows["validation"],
         shards=job.shards,
         phase=phase,
         compute=job.compute,

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from cerebro.config import AnyPhase, Architecture, BraindecodeSettings, Devices, read_architecture
 from cerebro.data.card import WEIGHTS, random_encoder, read_card
 from cerebro.data.networks import read_weights
-from cerebro.data.selection import phase_windows, read_index, shards_folder
+from cerebro.data.selection import phase_columns, phase_windows, read_index, shards_folder
 from cerebro.errors import UserError
 from cerebro.files import digest_file, digest_text
 from cerebro.models.encoder import build_encoder
@@ -81,13 +81,12 @@ class PhaseJob:
         return shards_folder(self.index)
 
     @cached_property
-    def table(self) -> pd.DataFrame:
-        """The window index."""
-        return read_index(self.index)
-
-    def windows(self, split: str) -> pd.DataFrame:
-        """Windows that this phase trains or selects on."""
-        return phase_windows(self.table, self.node, self.phase, split)
+    def windows(self) -> dict[str, pd.DataFrame]:
+        """Windows that this phase trains (``train``) and selects (``validation``) on."""
+        table = read_index(self.index, columns=phase_columns(self.phase))
+        return {
+            split: phase_windows(table, self.node, self.phase, split) for split in ("train", "validation")
+        }
 
     def parent(self, key: str) -> Path:
         """Output folder of the phase that ``key`` names."""

@@ -109,6 +109,12 @@ class MEMPretrainModule(PhaseModule):
         loss = errors["loss"] + self.phase.auxiliary_weight * losses["loss"]
         return {"loss": loss, **values, **{f"aux_{name}": value for name, value in losses.items()}}
 
+    def window_counts(self, batch: dict[str, Tensor]) -> dict[str, int]:
+        """Each auxiliary loss is a mean over the windows that have its label."""
+        labels = self._standardised(batch)
+        known = torch.stack([(~label.isnan()).sum() for label in labels.values()]).tolist() if labels else []
+        return {f"aux_{task}": count for task, count in zip(labels, known, strict=True)}
+
     def on_validation_epoch_start(self) -> None:
         """Forget the predictions of the last epoch."""
         self.held_out.clear()
@@ -142,7 +148,7 @@ def build(job: PhaseJob) -> tuple[MEMPretrainModule, MixedDataModule]:
     target = _target(job, phase, encoder)
     loss = AuxiliaryTaskLoss(dict(phase.auxiliary.items()), learned=phase.auxiliary_weighting == "learned")
     model = MaskedModel(encoder, n_outputs=target.n_outputs, tasks=tasks, auxiliary_loss=loss)
-    train, validation = job.windows("train"), job.windows("validation")
+    train, validation = job.windows["train"], job.windows["validation"]
     held_out = HeldOutSubjects(validation, tasks, label_scales(train, tasks), label_means(train, tasks))
     data = MixedDataModule(
         train,

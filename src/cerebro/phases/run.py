@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from cerebro import __version__
@@ -131,19 +132,15 @@ def _train(
 ) -> dict[str, float]:
     """Fit, go back to the weights that are kept (those before training, if best), return their metrics."""
     recorder = Recorder(attempt / "history.csv", run)
-    best = ModelCheckpoint(attempt, filename="best", monitor="val/loss", enable_version_counter=False)
-    # A checkpoint of its own: save_last would follow only the epochs that improve on the best one.
-    latest = ModelCheckpoint(attempt, filename="last", enable_version_counter=False)
     trainer = L.Trainer(
-        accelerator=job.compute.accelerator,
-        devices=job.compute.devices,
-        precision=job.precision,  # type: ignore[arg-type]
+        **_hardware(job),
         max_epochs=job.phase.epochs,
         gradient_clip_val=job.phase.clip_norm,
         callbacks=[
             *module.callbacks(),
-            best,
-            latest,
+            ModelCheckpoint(attempt, filename="best", monitor="val/loss", enable_version_counter=False),
+            # A checkpoint of its own: save_last would follow only the epochs that improve on the best one.
+            ModelCheckpoint(attempt, filename="last", enable_version_counter=False),
             EarlyStopping("val/loss", patience=job.phase.patience),
             _snapshots(job, attempt),
             recorder,
@@ -155,7 +152,7 @@ def _train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    last, initial = attempt / "last.ckpt", attempt / "initial.ckpt"
+    last, initial, fitted = attempt / "last.ckpt", attempt / "initial.ckpt", attempt / "fitted"
     resumed = last.exists()
     if resumed:
         print(f"{job.node}: resuming from {last}", flush=True)
@@ -164,18 +161,23 @@ def _train(
             (attempt / "history.csv").unlink(missing_ok=True)
             torch.save({"state_dict": module.state_dict()}, initial)
         recorder.record(_validated(module, data, job), 0)
-    trainer.fit(module, datamodule=data, ckpt_path=last if resumed else None, weights_only=True)
-    trainer.strategy.barrier()  # the first process has written the history
-    if trainer.global_step == 0:
-        raise UserError(f"phase '{job.node}' ended without an optimiser step: no training batch was drawn")
+    if not fitted.exists():  # one that was over, early perhaps, would go on for an epoch
+        trainer.fit(module, datamodule=data, ckpt_path=last if resumed else None, weights_only=True)
+        trainer.strategy.barrier()  # the first process has written the history
+        if trainer.global_step == 0:
+            raise UserError(
+                f"phase '{job.node}' ended without an optimiser step: no training batch was drawn"
+            )
+        if _writes():
+            fitted.touch()
     history = pd.read_csv(attempt / "history.csv")
     _refuse_divergence(history, job, attempt)
-    chosen = history.loc[history["val/loss"].idxmin() if job.phase.keep == "best" else history.index[-1]]
-    source = last
+    chosen, source, candidates = history.iloc[-1], last, 1
     if job.phase.keep == "best":
-        source = initial if chosen["epoch"] == 0 else Path(best.best_model_path)
+        chosen, candidates = history.loc[history["val/loss"].idxmin()], len(history)
+        source = initial if chosen["epoch"] == 0 else attempt / "best.ckpt"
     module.load_state_dict(torch.load(source, weights_only=True, map_location="cpu")["state_dict"])
-    finished = module.finish(data)
+    finished = module.finish(data, candidates=candidates)
     validated = _validated(module, data, job)
     metrics = {name: float(value) for name, value in sorted(validated.callback_metrics.items())}
     module.refuse(metrics)
@@ -195,6 +197,17 @@ def _refuse_divergence(history: pd.DataFrame, job: PhaseJob, attempt: Path) -> N
     )
 
 
+def _hardware(job: PhaseJob) -> dict[str, Any]:
+    """What both trainers run on. Ranks are always started from here: inside a job of Slurm Lightning would
+    leave that to `srun`, and train on one device or refuse."""
+    return {
+        "accelerator": job.compute.accelerator,
+        "devices": job.compute.devices,
+        "precision": job.precision,
+        "plugins": [LightningEnvironment()],
+    }
+
+
 def _snapshots(job: PhaseJob, attempt: Path) -> Snapshots:
     return Snapshots(attempt, snapshot_epochs(job.phase.epochs, job.phase.checkpoints))
 
@@ -202,9 +215,7 @@ def _snapshots(job: PhaseJob, attempt: Path) -> Snapshots:
 def _validated(module: PhaseModule, data: WindowDataModule, job: PhaseJob) -> L.Trainer:
     """Validate the module's own weights: a trainer with callbacks might put an average in their place."""
     trainer = L.Trainer(
-        accelerator=job.compute.accelerator,
-        devices=job.compute.devices,
-        precision=job.precision,  # type: ignore[arg-type]
+        **_hardware(job),
         logger=False,
         use_distributed_sampler=False,
         enable_progress_bar=False,

@@ -8,14 +8,14 @@ CONFIDENCE = 0.95
 """One-sided confidence that predictions help at all, below which they are not used."""
 
 
-def shrinkage(deviation: ArrayLike, truth: ArrayLike, subjects: ArrayLike) -> float:
+def shrinkage(deviation: ArrayLike, truth: ArrayLike, subjects: ArrayLike, *, candidates: int = 1) -> float:
     """Factor in [0, 1] on predicted deviations from the training mean; 0 where their use is not proven.
 
     With ``b`` the least-squares slope of the truth on the prediction through the training mean, ``s`` its
     standard error by the jackknife over subjects and ``t = b / s``, the factor is ``b (1 - (q / t)²)`` where
     ``t`` exceeds ``q``, the quantile of Student's t with one degree of freedom less than subjects, and 0
-    elsewhere. A model that has learned nothing is thus replaced by the constant in 19 of 20 cases, however
-    few subjects there are to judge it, and one with ``t`` of twice ``q`` keeps three quarters of its
+    elsewhere. A model that has learned nothing is thus replaced by the constant in about 19 of 20 cases,
+    however few subjects there are to judge it, and one with ``t`` of twice ``q`` keeps three quarters of its
     slope; the price, a quarter squared of the explained variance, is small because the error is flat around
     the best factor.
 
@@ -27,6 +27,9 @@ def shrinkage(deviation: ArrayLike, truth: ArrayLike, subjects: ArrayLike) -> fl
         True deviations from the training mean.
     subjects : array, shape (n,)
         Whose window each row is; windows of one person are no independent evidence.
+    candidates : int
+        Models of which this one was chosen by the same subjects. The best of many that have learned nothing
+        looks good to those who chose it, so each is allowed its part of the doubt alone (Bonferroni).
 
     Returns
     -------
@@ -49,7 +52,7 @@ def shrinkage(deviation: ArrayLike, truth: ArrayLike, subjects: ArrayLike) -> fl
     slope = _ratio(product.sum(), square.sum())
     without = _ratio(product.sum() - product, square.sum() - square)
     error = np.sqrt((count - 1) / count * np.square(without - without.mean()).sum())
-    threshold = stats.t.ppf(CONFIDENCE, count - 1) * error
+    threshold = stats.t.ppf(1 - (1 - CONFIDENCE) / candidates, count - 1) * error
     if not slope > threshold:
         return 0.0
     return float(np.clip(slope * (1 - (threshold / slope) ** 2), 0.0, 1.0))

@@ -93,6 +93,6 @@ def build(job: PhaseJob) -> tuple[TokenizerModule, WindowDataModule]:
         job.encoder(), n_codes=phase.codes, code_dim=phase.code_dim, decay=phase.ema_decay
     )
     data = WindowDataModule(
-        job.windows("train"), job.windows("validation"), shards=job.shards, phase=phase, compute=job.compute
+        job.windows["train"], job.windows["validation"], shards=job.shards, phase=phase, compute=job.compute
     )
     return TokenizerModule(tokenizer, phase), data

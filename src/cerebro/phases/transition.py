@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from cerebro.errors import UserError
 from cerebro.models.low_rank import add_low_rank
@@ -52,8 +53,8 @@ def layer_groups(encoder: nn.Module, peak: float, decay: float) -> list[tuple[li
     """An encoder's trained parameters by layer, with learning rates that fall towards the input.
 
     Layers are those of the encoder's longest ``ModuleList``; what is registered before it is one layer below
-    them, what comes after one above. The last layer has the peak rate, and each layer ``decay`` times that
-    of the next. An encoder without such a list is one layer.
+    them, what comes after one above. The last layer that has something to train has the peak rate, and each
+    layer ``decay`` times that of the next. An encoder without such a list is one layer.
 
     Parameters
     ----------
@@ -67,7 +68,11 @@ def layer_groups(encoder: nn.Module, peak: float, decay: float) -> list[tuple[li
     ----------
     Bao et al. (2022), BEiT, ICLR, whose fine-tuning LaBraM follows.
     """
-    stacks = {name: part for name, part in encoder.named_modules() if isinstance(part, nn.ModuleList)}
+    stacks = {
+        name: part
+        for name, part in encoder.named_modules()
+        if isinstance(part, nn.ModuleList) and not isinstance(part, ParametrizationList)
+    }
     stack = max(stacks, key=lambda name: len(stacks[name]), default="no stack")
     layers: list[list[nn.Parameter]] = [[]]
     current = ""
@@ -78,8 +83,8 @@ def layer_groups(encoder: nn.Module, peak: float, decay: float) -> list[tuple[li
             current = layer
         if parameter.requires_grad:
             layers[-1].append(parameter)
-    top = len(layers) - 1
-    return [(part, peak * decay ** (top - i)) for i, part in enumerate(layers) if part]
+    trained = [part for part in layers if part]
+    return [(part, peak * decay ** (len(trained) - 1 - i)) for i, part in enumerate(trained)]
 
 
 def adapt_by_low_rank(encoder: nn.Module, rank: int, *, node: str) -> None:
