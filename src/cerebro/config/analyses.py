@@ -61,8 +61,8 @@ class InterSubject(Settings):
     components: int = Field(default=3, gt=0)
     """Correlated components of the signal that the control uses."""
     max_subjects: int = Field(default=40, ge=2)
-    """Subjects of a split that are compared, evenly spread. Their tokens are held in memory, `width x channels x
-    patches` numbers a window (0.5 MB with 128 channels and width 256); time grows with the square."""
+    """Subjects of a split that are compared, evenly spread. Their tokens are held in memory: half a
+    megabyte a window with 128 channels and a width of 256. Time grows with the square."""
 
 
 def _listed(names: Any) -> Any:
