@@ -1,8 +1,13 @@
-"""One bad file costs one file; too many of them mean that something else is wrong, and the step stops."""
+"""One bad file costs one file; too many of them mean that something else is wrong, and the step stops.
 
+What is wrong with the disk or the network is no fault of a file: it may be over the next time, so that it
+stops the step too, and nothing remembers it.
+"""
+
+import errno
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cerebro.errors import UserError
 
@@ -18,6 +23,41 @@ _PARTICULAR = (
         "promises more data records than it holds",
     ),
 )
+
+# What a broken file asks for: a place before its start, or a file of signals under a name that can't be one.
+# Errors without a number are raised by readers, in their own words.
+_OF_THE_CONTENT = (None, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether an error says nothing of a file's content: it is not there, or can't be read at this time."""
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return True
+    return isinstance(error, OSError) and error.errno not in _OF_THE_CONTENT
+
+
+def refuse_unreadable(dataset: str, unreadable: Sequence[tuple[str, str]]) -> None:
+    """Stop when the disk or the network did not give a file.
+
+    Parameters
+    ----------
+    dataset
+        Its name in the configuration.
+    unreadable
+        Path and fault of every such recording.
+
+    Raises
+    ------
+    UserError
+        Naming the first one; the step can be run again at any time.
+    """
+    if unreadable:
+        path, fault = unreadable[0]
+        raise UserError(
+            f"{len(unreadable)} of {dataset}'s recordings can't be read (first: {path}: {fault}), which says "
+            "nothing of their content; running again may help, and if it does not, "
+            f"datasets.{dataset}.exclude leaves their subjects out"
+        )
 
 
 def kind_of_reason(reason: str) -> str:

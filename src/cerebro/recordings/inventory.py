@@ -17,7 +17,7 @@ from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
 from cerebro.recordings.exclusions import Exclusions, bare, read_exclusions
-from cerebro.recordings.failures import kind_of_reason, refuse_failures
+from cerebro.recordings.failures import kind_of_reason, refuse_failures, refuse_unreadable
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.headers import Header, read_headers
 from cerebro.recordings.readers import load_reader, person_function
@@ -93,8 +93,8 @@ def build_inventory(
     Raises
     ------
     UserError
-        If a folder doesn't exist, too many recordings of a dataset are broken, or no usable recording is
-        found at all.
+        If a folder doesn't exist, the disk does not give a file, too many recordings of a dataset are broken,
+        or no usable recording is found at all.
     """
     found = {
         name: _find(name, dataset, _roots(name, dataset, raw), excluded_subjects)
@@ -122,6 +122,8 @@ def build_inventory(
         rows += own
     print(_summary(rows))
     for name, dataset in datasets.items():
+        unreadable = [row for row in rows if row["dataset"] == name and row["status"] == "unreadable"]
+        refuse_unreadable(name, [(row["path"], row["reason"]) for row in unreadable])
         tried = [row for row in rows if row["dataset"] == name and row["status"] in ("ok", "quarantined")]
         broken = [row["reason"] for row in tried if row["status"] == "quarantined"]
         refuse_failures(name, broken, recordings=len(tried), limit=dataset.max_failed_share)

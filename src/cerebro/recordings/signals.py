@@ -8,6 +8,7 @@ import mne
 
 from cerebro.recordings.edf import read_edf_header
 from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
+from cerebro.recordings.failures import is_of_the_disk
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
 """Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
@@ -29,6 +30,8 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
         different sampling rates, or the format is unknown; the message says which.
     FileNotFoundError
         If the file, or the one beside it that holds its signals, is missing.
+    OSError
+        If the disk or the network fails, as :func:`~cerebro.recordings.failures.is_of_the_disk` tells.
     """
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in FORMATS:
@@ -80,9 +83,11 @@ def _open_eeglab(path: Path) -> mne.io.BaseRaw:
 def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> mne.io.BaseRaw:
     try:
         return reader(path, preload=False, verbose="error", **options)
-    except (MemoryError, FileNotFoundError):
+    except MemoryError:
         raise
     except Exception as error:
+        if is_of_the_disk(error):
+            raise
         # Broken files make MNE and SciPy raise anything at all, in words that need a context.
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ValueError(f"broken or truncated: MNE cannot read it ({said})") from error
