@@ -145,6 +145,22 @@ def test_more_than_the_allowed_share_of_faults_stops_the_step(archive: Path, tmp
     assert not (tmp_path / "inventory.parquet").exists()
 
 
+def test_whoever_is_stopped_by_faults_finds_every_file_and_its_reason_in_a_list(
+    archive: Path, tmp_path: Path
+) -> None:
+    listed = tmp_path / "quarantined.csv"
+    with pytest.raises(UserError, match=rf"{re.escape(str(listed))} lists all of them"):
+        inventory(archive, tmp_path / "inventory.parquet", limit=0.1)
+    reasons = {Path(row.path).name: row.reason for row in pd.read_csv(listed).itertuples()}
+    assert set(reasons) == set(FAULTS) - {"nan_raw.fif"}
+    for file, reason in reasons.items():
+        assert FAULTS[file] in reason
+    (tmp_path / "sound").mkdir()
+    edf(tmp_path / "sound" / "a.edf")
+    inventory(tmp_path / "sound", tmp_path / "inventory.parquet")
+    assert pd.read_csv(listed).empty
+
+
 def test_a_clean_second_run_opens_no_quarantined_file_again_unless_it_changed(
     archive: Path, tmp_path: Path
 ) -> None:

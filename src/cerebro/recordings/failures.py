@@ -8,6 +8,7 @@ import errno
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from cerebro.errors import UserError
 
@@ -67,7 +68,9 @@ def kind_of_reason(reason: str) -> str:
     return reason
 
 
-def refuse_failures(dataset: str, reasons: Iterable[str], *, recordings: int, limit: float) -> None:
+def refuse_failures(
+    dataset: str, reasons: Iterable[str], *, recordings: int, limit: float, listed_in: Path | None = None
+) -> None:
     """Stop when more than one recording and more than a share of a dataset is quarantined.
 
     Parameters
@@ -80,17 +83,20 @@ def refuse_failures(dataset: str, reasons: Iterable[str], *, recordings: int, li
         How many recordings the dataset has, the quarantined ones included.
     limit
         Largest share that goes on.
+    listed_in
+        The file that lists all of them, if there is one.
 
     Raises
     ------
     UserError
-        Naming the commonest reasons and the key that holds the limit.
+        Naming the commonest reasons, the key that holds the limit, and the list.
     """
     counted = Counter(map(kind_of_reason, reasons))
     failed = counted.total()
     if failed > 1 and failed > limit * recordings:
         commonest = "; ".join(f"{size} x {reason}" for reason, size in counted.most_common(3))
+        all_of_them = f"; {listed_in} lists all of them" if listed_in else ""
         raise UserError(
             f"{failed} of {recordings} recordings of {dataset} are quarantined, more than "
-            f"datasets.{dataset}.max_failed_share = {limit:g} allows: {commonest}"
+            f"datasets.{dataset}.max_failed_share = {limit:g} allows: {commonest}{all_of_them}"
         )
