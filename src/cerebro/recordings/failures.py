@@ -23,6 +23,10 @@ _PARTICULAR = (
         re.compile(r"promises \d+ data records, the file holds \d+"),
         "promises more data records than it holds",
     ),
+    (
+        re.compile(r"its variables take \d+ bytes, the file holds \d+"),
+        "its variables take more bytes than it holds",
+    ),
 )
 
 # What a broken file asks for: a place before its start, or a file of signals under a name that can't be one.
