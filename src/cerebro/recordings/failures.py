@@ -29,9 +29,9 @@ _PARTICULAR = (
     ),
 )
 
-# What a broken file asks for: a place before its start, or a file of signals under a name that can't be one.
-# Errors without a number are raised by readers, in their own words.
-_OF_THE_CONTENT = (None, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
+# What a broken file asks for, or a broken link: a place before its start, a file of signals under a name that
+# can't be one, itself. Errors without a number are raised by readers, in their own words.
+_OF_THE_CONTENT = (None, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def is_of_the_disk(error: Exception) -> bool:

@@ -118,10 +118,9 @@ def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header,
     except FileNotFoundError:
         return Header(status="missing", reason="not downloaded: the file that holds its signals"), None
     except Exception as error:
-        if is_of_the_disk(error):
-            return _unreadable(error), None
         # Broken files make MNE and SciPy raise anything at all; one bad file must cost one file, named.
-        return replace(stamped, status="quarantined", reason=_said(error)), stamp
+        failed = _failed(stamped, error)
+        return failed, None if failed.status == "unreadable" else stamp
 
 
 def _glance(path: Path) -> tuple[Header, Stamp]:
@@ -133,7 +132,7 @@ def _glance(path: Path) -> tuple[Header, Stamp]:
     except FileNotFoundError:
         return Header(status="missing", reason=f"not downloaded: the link {file.name} points nowhere"), stamp
     except OSError as error:
-        return _unreadable(error), stamp
+        return _failed(Header(), error), stamp
     return Header(size_bytes=sum(stamp[::2]), mtime_ns=max(stamp[1::2])), stamp
 
 
@@ -147,7 +146,7 @@ def _unless_pointer(path: Path, header: Header, stamp: Stamp) -> Header:
                 missing = f"not downloaded: {file.name} is a pointer of git-annex"
                 return Header(status="missing", reason=missing)
     except OSError as error:
-        return _unreadable(error)
+        return _failed(header, error)
     return header
 
 
@@ -180,13 +179,12 @@ def _content(path: Path) -> dict[str, Any]:
     return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
 
 
-def _unreadable(error: Exception) -> Header:
-    return Header(status="unreadable", reason=f"{type(error).__name__}: {error}".splitlines()[0])
-
-
-def _said(error: Exception) -> str:
+def _failed(header: Header, error: Exception) -> Header:
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    return f"header unreadable: {kind}{error}".splitlines()[0]
+    said = f"{kind}{error}".splitlines()[0]
+    if is_of_the_disk(error):
+        return replace(header, status="unreadable", reason=said)
+    return replace(header, status="quarantined", reason=f"header unreadable: {said}")
 
 
 def _remembered(memory: Path) -> dict[str, tuple[Stamp, Header]]:
