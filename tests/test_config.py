@@ -230,6 +230,45 @@ WRONG = {
     "a share of nobody": ({"phases": {"contrast": {"subject_share": 0}}}, "phases.contrast.subject_share"),
     "a phase with the name of a section": ({"phases": {"submission": BASELINE}}, "phases.submission"),
     "a name that is no folder": ({"name": "a/b"}, "name"),
+    "a phase whose name is half a regular expression": (
+        {"phases": {"(x": BASELINE}},
+        "phases: '(x' can't be",
+    ),
+    "a phase with the name of a checkpoint": ({"phases": {"x@1": BASELINE}}, "phases: 'x@1' can't be a name"),
+    "a phase outside of the results": ({"phases": {"../x": BASELINE}}, "phases: '../x' can't be a name"),
+    "a dataset with a name of two lines": (
+        {"datasets": {"my\n": {"reader": "files", "roots": ["."]}}},
+        "datasets: 'my\\n' can't be a name",
+    ),
+    "a variant with a slash in its name": (
+        {"ablations": {"variants": {"a/b": {}}}},
+        "ablations: variants: 'a/b' can't be a name",
+    ),
+    "an accelerator that is none": (
+        {"compute": {"accelerator": "gpuu"}},
+        "compute.accelerator: Input should be 'auto', 'cpu' or 'gpu'",
+    ),
+    "a precision that is none": (
+        {"compute": {"precision": "bf16_mixed"}},
+        "compute.precision: Input should be '32-true', '16-mixed' or 'bf16-mixed'",
+    ),
+    "a band whose edges are reversed": (
+        {"preprocessing": {"band": [50, 0.5]}},
+        "preprocessing.band: [50, 0.5] is no band of signals at 100 Hz",
+    ),
+    "a band without its lower edge": ({"preprocessing": {"band": [0, 40]}}, "preprocessing.band: [0, 40]"),
+    "a band beyond what 100 Hz can hold": (
+        {"preprocessing": {"band": [0.5, 70]}},
+        "preprocessing.band: [0.5, 70]",
+    ),
+    "a test release in other letters": (
+        {"splits": {"test_releases": ["r5"]}},
+        "splits.test_releases.0: 'r5' would match no release; HBN's are written R5",
+    ),
+    "a release with a space": (
+        {"datasets": {"hbn": {"releases": ["R1", "R 05"]}}},
+        "datasets.hbn.releases.1: 'R 05' would match no release; HBN's are written R5",
+    ),
 }
 
 
@@ -341,3 +380,14 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
 def test_options_of_fine_tuning_that_contradict_each_other_are_refused(node, changes, fault) -> None:
     with pytest.raises(UserError, match=f"phases.{node}: .*{fault}"):
         load_config(merged({"phases": {node: changes}}))
+
+
+def test_names_may_hold_numbers_and_releases_of_ones_own_are_as_one_calls_them() -> None:
+    overlay = {
+        "phases": {"rate_0.1-b": BASELINE},
+        "splits": {"test_releases": ["R5", "R12", "second wave"]},
+        "preprocessing": {"band": [1, 40]},
+    }
+    config = load_config(merged(overlay))
+    assert "rate_0.1-b" in config.phases
+    assert config.splits.test_releases == ("R5", "R12", "second wave")

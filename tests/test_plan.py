@@ -249,6 +249,42 @@ def test_a_root_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path) -> N
         plan({"datasets": {"hbn": {"roots": [str(tmp_path / "nowhere")]}}})
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"exclude": ["nolist.txt"]}, r"datasets\.hbn\.exclude: the list nolist\.txt can't be read"),
+        ({"keep": ["./nolist"]}, r"datasets\.hbn\.keep: the list \./nolist can't be read"),
+        (
+            {"exclude_evaluation_of": ["tuab"]},
+            r"datasets\.hbn\.exclude_evaluation_of: there is no folder tuab",
+        ),
+        ({"exclude_evaluation_of": ["empty"]}, r"no evaluation patient is found in empty"),
+        ({"exclude_evaluation_of": ["list.txt"]}, r"there is no folder list\.txt"),
+        ({"reader": "os"}, r"datasets\.hbn\.reader: reader 'os' .* is no module that is written in Python"),
+        ({"reader": "wrong_plan_reader"}, r"'wrong_plan_reader' \(.*\.py\) can't be read: SyntaxError"),
+    ],
+)
+def test_lists_and_readers_are_looked_at_when_the_plan_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.txt").touch()
+    (tmp_path / "wrong_plan_reader.py").write_text("def scan(:")
+    with pytest.raises(UserError, match=rf"^configuration: .*{sentence}") as caught:
+        plan({"datasets": {"hbn": {"roots": ["."], **settings}}})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_reader_may_say_how_it_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "# coding: latin1\nPLACE = 'Universit\xe4t'\ndef scan(roots): yield from ()\n"
+    (tmp_path / "latin_plan_reader.py").write_text(source, encoding="latin1")
+    datasets = {"hbn": {"roots": [str(tmp_path)], "reader": "latin_plan_reader"}}
+    assert plan({"datasets": datasets}).inventory_code() != plan().inventory_code()
+
+
 def test_a_baseline_is_fitted_and_compared_and_neither_trained_nor_probed_nor_checked() -> None:
     mean = {"kind": "baseline", "target": "reaction_time", "features": "mean"}
     variants = {"age": {"reaction_time": {**mean, "features": "age_sex", "penalties": [1.0]}}}

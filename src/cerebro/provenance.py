@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import decode_source
 from pathlib import Path
 
 from cerebro.files import digest_text
@@ -57,7 +58,7 @@ def code_digest(*modules: str, without: tuple[str, ...] = (), files: tuple[Path,
         An imported package is not pinned in the lock file, or a module does not exist.
     """
     unseen = UNSEEN.union(without)
-    outside = [file.read_text() for file in files]
+    outside = [decode_source(file.read_bytes()) for file in files]
     used = {name for source in outside for name in imports(source) if _file(name) is not None}
     modules = (*modules, *used)
     pins = read_pins(LOCK.read_text())

@@ -57,6 +57,16 @@ def test_a_sound_archive_is_described_and_nothing_stands_in_the_way(archive: Pat
     assert cells(said, "externalizing finetune")[3:] in (["4", "1", "1"], ["5", "", "1"])
 
 
+def test_a_file_that_the_disk_does_not_give_would_stop_the_run(archive: Path, check: Check) -> None:
+    path = next((archive / "data/hbn/R1_L100_bdf/sub-A0/eeg").glob("*.bdf"))
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # every read fails, for root too
+    code, said = check()
+    assert code == 1
+    (problem,) = problems(said)
+    assert re.match(r"1 of hbn's recordings can't be read \(first: .*sub-A0.*running again may help", problem)
+
+
 def test_nothing_is_written_and_no_file_is_changed(archive: Path, check: Check) -> None:
     before = {path: path.lstat().st_mtime_ns for path in (archive / "data").rglob("*")}
     check()

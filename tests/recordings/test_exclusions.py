@@ -73,6 +73,18 @@ def test_numbered_files_of_tuev_tell_their_patient_in_the_header(
         assert evaluation_patients(tmp_path) == {"aaaaaabc"}
 
 
+def test_no_evaluation_patient_is_missed_because_the_disk_did_not_give_a_header(tmp_path: Path) -> None:
+    folder = tmp_path / "edf/eval/032"
+    folder.mkdir(parents=True)
+    (folder / "aaaaaaaa_s001_t000.edf").touch()
+    (folder / "bckg_032_a_.edf").symlink_to("gone.edf")
+    with pytest.warns(UserWarning, match="1 evaluation files tell their patient neither"):
+        assert evaluation_patients(tmp_path) == {"aaaaaaaa"}
+    (folder / "bckg_032_b_.edf").symlink_to("/proc/self/mem")  # every read fails, for root too
+    with pytest.raises(UserError, match=r"bckg_032_b_\.edf can't be read .*running again may help"):
+        evaluation_patients(tmp_path)
+
+
 def test_a_folder_without_evaluation_patients_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no evaluation patient is found .* should hold a folder 'eval'"):
         evaluation_patients(tmp_path)

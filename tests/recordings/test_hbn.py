@@ -50,6 +50,8 @@ def scan(*roots: Path) -> list[Recording]:
     ("folder", "suffix"),
     [
         ("ds005509", "set"),
+        ("R5_L100", "set"),
+        ("R5_mini_L100", "set"),
         ("R5_L100_bdf", "bdf"),
         ("R5_mini_L100_bdf", "bdf"),
         ("EEG2025r5", "bdf"),
@@ -64,7 +66,7 @@ def test_all_ten_tasks_are_found_in_every_layout(tmp_path: Path, folder: str, su
         (task, run) for task, runs in TASKS.items() for run in runs
     )
     assert {one.release for one in found} == {"R5"}
-    assert {one.filtered for one in found} == {suffix == "bdf"}
+    assert {one.filtered for one in found} == {folder != "ds005509"}
     assert {one.reference for one in found} == {"Cz"}
     assert {one.person.externalizing for one in found} == {0.4}
     assert len({one.name for one in found}) == 13

@@ -170,6 +170,11 @@ def test_a_pointer_of_git_annex_is_missing_not_broken(tmp_path: Path, pointer: b
     assert header(tmp_path / "a.set").status == glance(tmp_path / "a.set").status == "missing"
 
 
+def test_a_link_to_itself_is_broken_and_no_fault_of_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "a.edf").symlink_to("a.edf")
+    assert header(tmp_path / "a.edf").status == glance(tmp_path / "a.edf").status == "quarantined"
+
+
 def test_a_truncated_file_says_how_much_it_holds(tmp_path: Path, write_signals: WriteSignals) -> None:
     path = write_signals(tmp_path / "a.bdf", NET)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])

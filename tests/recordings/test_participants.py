@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cerebro.errors import UserError
 from cerebro.recordings.hbn import AGES
 from cerebro.recordings.participants import MAX_FACTOR, read_participants
 from cerebro.recordings.recording import FACTORS, Person
@@ -164,3 +165,9 @@ def test_no_table_raises_and_every_label_is_missing_or_in_range(
         for factor in FACTORS:
             value = getattr(one.person, factor)
             assert math.isnan(value) or abs(value) <= MAX_FACTOR
+
+
+def test_a_table_that_the_disk_does_not_give_stops_the_step(tmp_path: Path) -> None:
+    (tmp_path / "participants.tsv").symlink_to("/proc/self/mem")  # every read fails, for root too
+    with pytest.raises(UserError, match=r"participants\.tsv can't be read .*running again may help"):
+        read_participants(tmp_path / "participants.tsv")

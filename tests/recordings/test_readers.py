@@ -36,18 +36,41 @@ def test_a_module_of_ones_own_is_a_reader_by_its_name(module: Path) -> None:
         ("absent_reader", None, "there is no reader 'absent_reader'; built in are hbn, tuh, files"),
         ("package.absent_reader", None, "there is no reader 'package.absent_reader'"),
         ("empty_reader", "", r"reader 'empty_reader' \(.*\) has no function scan\(roots\)"),
-        ("broken_reader", "import nothing_of_that_name", "'broken_reader' can't be imported: ModuleNotFound"),
-        ("wrong_reader", "def scan(:", "reader 'wrong_reader' can't be imported: SyntaxError"),
+        ("os", None, "reader 'os' .* is no module that is written in Python"),
+        ("math", None, "reader 'math' .* is no module that is written in Python"),
+        (
+            "broken_reader",
+            "import re\nimport nothing_of_that_name",
+            r"'broken_reader' can't be imported \(.*broken_reader\.py, line 2\): ModuleNotFoundError",
+        ),
+        ("wrong_reader", "def scan(:", r"'wrong_reader' \(.*wrong_reader\.py\) can't be read: SyntaxError"),
+        (
+            "latin_reader",
+            "# Universit\xe4t\n",
+            r"'latin_reader' \(.*latin_reader\.py\) can't be read: SyntaxError: .*encoding",
+        ),
     ],
 )
 def test_what_is_no_reader_is_one_sentence(
     module: Path, name: str, content: str | None, sentence: str
 ) -> None:
     if content is not None:
-        (module / f"{name}.py").write_text(content)
+        (module / f"{name}.py").write_text(content, encoding="latin1")
     with pytest.raises(UserError, match=sentence) as caught:
         load_reader(name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_package_that_fails_names_its_own_file_and_not_the_readers(module: Path) -> None:
+    (module / "failing_package").mkdir()
+    (module / "failing_package" / "__init__.py").write_text("\nraise RuntimeError('no licence')\n")
+    (module / "failing_package" / "reader.py").write_text("def scan(roots):\n    yield from ()\n")
+    sentence = r"can't be imported \(.*failing_package/__init__\.py, line 2\): RuntimeError: no licence"
+    with pytest.raises(UserError, match=sentence):
+        find_reader("failing_package.reader")
+    (module / "failing_package" / "__init__.py").write_text("import nothing_of_that_name\n")
+    with pytest.raises(UserError, match=r"line 1\): ModuleNotFoundError: No module named 'nothing_of_that"):
+        find_reader("failing_package.reader")
 
 
 def test_any_folder_of_eeg_files_is_read_by_names_alone(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import edfio
 import mne
 import numpy as np
 import pytest
+import scipy.io
 
 from cerebro.recordings.montages import positions
 from cerebro.recordings.signals import open_raw, source_files
@@ -228,7 +232,7 @@ def test_every_broken_file_says_what_is_wrong_with_it(tmp_path: Path, write_sign
         "half.edf": (edf[: len(edf) // 2], "truncated: its header promises"),
         "half.bdf": (bdf[: len(bdf) // 2], "truncated: its header promises"),
         "header.bdf": (bdf[:400], "truncated within its header"),
-        "half.set": (eeglab[: len(eeglab) // 2], "broken or truncated"),
+        "half.set": (eeglab[: len(eeglab) // 2], "truncated: its variables take"),
         "records.edf": (more_records, "promises 99 data records"),
         "really_bdf.edf": (bdf, "a BDF file under the name of an EDF file"),
         "gaps.edf": (gaps, "its signals have gaps"),
@@ -238,6 +242,40 @@ def test_every_broken_file_says_what_is_wrong_with_it(tmp_path: Path, write_sign
     for name, (content, reason) in cases.items():
         with pytest.raises(ValueError, match=reason):
             open_raw(_damaged(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("struct", [False, True])
+def test_an_eeglab_file_that_lost_its_end_is_truncated_though_its_header_is_whole(
+    tmp_path: Path, *, struct: bool, compressed: bool
+) -> None:
+    path = write_set(tmp_path / "a.set", ["E1", "Cz"])
+    fields = {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
+    fields["data"] = fields.pop("data")  # last
+    content = {"EEG": fields} if struct else fields
+    scipy.io.savemat(path, content, appendmat=False, do_compression=compressed)
+    assert open_raw(path).n_times == 1000
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="truncated: its variables take"):
+        open_raw(path)
+
+
+def test_eeglab_files_are_opened_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MNE may read all of one for its header: side by side, long ones would not fit in memory."""
+    paths = [write_set(tmp_path / f"{number}.set", ["E1", "Cz"]) for number in range(4)]
+    read, open_now, most = mne.io.read_raw_eeglab, [], []
+
+    def watched(path: Path, **options: Any) -> mne.io.BaseRaw:
+        open_now.append(path)
+        most.append(len(open_now))
+        time.sleep(0.02)
+        open_now.remove(path)
+        return read(path, **options)
+
+    monkeypatch.setattr(mne.io, "read_raw_eeglab", watched)
+    with ThreadPoolExecutor(4) as pool:
+        assert [raw.n_times for raw in pool.map(open_raw, paths)] == [1000] * 4
+    assert most == [1] * 4
 
 
 def test_a_header_of_a_recorder_that_was_never_stopped_is_no_fault(

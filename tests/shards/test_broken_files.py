@@ -1,8 +1,11 @@
 """One bad file costs one file: every kind of fault, from the archive to the window index."""
 
+import errno
 import json
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import edfio
@@ -11,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cerebro.cli import main
 from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
 from cerebro.errors import UserError
 from cerebro.recordings.inventory import build_inventory
@@ -37,12 +41,18 @@ def fif(path: Path, signal: np.ndarray) -> Path:
     return path
 
 
+def fails_with(error: OSError) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
 FAULTS = {
     "empty.edf": "empty",
     "halved.edf": "truncated",
     "header.edf": "truncated within its header",
     "magic.edf": "wrong first bytes",
-    "unreadable.edf": "OSError",
     "twice.edf": "electrode Cz appears twice",
     "uneven.edf": "EEG channels at uneven sampling rates: 100, 200 Hz",
     "none.edf": "no EEG channel",
@@ -65,7 +75,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "halved.edf").write_bytes(whole[: len(whole) // 2])
     (folder / "header.edf").write_bytes(whole[:300])
     (folder / "magic.edf").write_bytes(b"<html>" + whole[6:])
-    (folder / "unreadable.edf").symlink_to("/proc/self/mem")  # every read fails, for root too
     edf(folder / "twice.edf", (*LABELS[:3], "EEG CZ-LE"))
     edf(folder / "uneven.edf", rates=(100, 100, 100, 200))
     edf(folder / "none.edf", ("EEG EKG1-REF", "PHOTIC-REF", "IBI", "EEG 26-REF"))
@@ -124,27 +133,43 @@ def test_every_fault_is_quarantined_by_its_reason_and_the_rest_becomes_windows(
     index = pd.read_parquet(tmp_path / "index.parquet")
     assert index.groupby("subject").size().to_dict() == dict.fromkeys("abcde", 5)
     summary = json.loads((tmp_path / "index.json").read_text())
-    assert sum(summary["recordings_unused"]["mine"]["quarantined"].values()) == 11
+    assert sum(summary["recordings_unused"]["mine"]["quarantined"].values()) == 10
     assert sum(summary["recordings_quarantined"]["mine"].values()) == 1
 
 
 def test_more_than_the_allowed_share_of_faults_stops_the_step(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"11 of 17 recordings of mine are quarantined.*max_failed_share = 0\.1"
+        UserError, match=r"10 of 16 recordings of mine are quarantined.*max_failed_share = 0\.1"
     ):
         inventory(archive, tmp_path / "inventory.parquet", limit=0.1)
     assert not (tmp_path / "inventory.parquet").exists()
+
+
+def test_whoever_is_stopped_by_faults_finds_every_file_and_its_reason_in_a_list(
+    archive: Path, tmp_path: Path
+) -> None:
+    listed = tmp_path / "quarantined.csv"
+    with pytest.raises(UserError, match=rf"{re.escape(str(listed))} lists all of them"):
+        inventory(archive, tmp_path / "inventory.parquet", limit=0.1)
+    reasons = {Path(row.path).name: row.reason for row in pd.read_csv(listed).itertuples()}
+    assert set(reasons) == set(FAULTS) - {"nan_raw.fif"}
+    for file, reason in reasons.items():
+        assert FAULTS[file] in reason
+    (tmp_path / "sound").mkdir()
+    edf(tmp_path / "sound" / "a.edf")
+    inventory(tmp_path / "sound", tmp_path / "inventory.parquet")
+    assert pd.read_csv(listed).empty
 
 
 def test_a_clean_second_run_opens_no_quarantined_file_again_unless_it_changed(
     archive: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "archive"
-    shutil.copytree(archive, folder, symlinks=True)
+    shutil.copytree(archive, folder)
     state = tmp_path / "state"
     first = inventory(folder, tmp_path / "inventory.parquet", state=state)
     for path in folder.iterdir():  # as if it had been mended behind the back of size and time
-        if path.name in FAULTS and path.suffix == ".edf" and not path.is_symlink():
+        if path.name in FAULTS and path.suffix == ".edf":
             stat = path.stat()
             path.write_bytes(b"x" * stat.st_size)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -155,3 +180,68 @@ def test_a_clean_second_run_opens_no_quarantined_file_again_unless_it_changed(
     assert third.loc["halved.edf", "status"] == "ok"
     others = second[second["file"] != "halved.edf"].set_index("file")
     pd.testing.assert_frame_equal(third.drop("halved.edf"), others)
+
+
+def test_what_the_disk_does_not_give_stops_the_inventory_and_is_tried_again(tmp_path: Path) -> None:
+    folder, state, output = tmp_path / "archive", tmp_path / "state", tmp_path / "inventory.parquet"
+    folder.mkdir()
+    edf(folder / "a.edf")
+    path = folder / "b.edf"
+    path.symlink_to("/proc/self/mem")  # every read fails, for root too
+    with pytest.raises(
+        UserError, match=r"1 of mine's recordings can't be read \(first: .*b\.edf: OSError: "
+    ) as it:
+        inventory(folder, output, state=state)
+    assert "running again may help" in str(it.value)
+    assert not output.exists()
+    assert "b.edf" not in (state / "headers.jsonl").read_text()
+    path.unlink()
+    edf(path)
+    assert inventory(folder, output, state=state)["status"].to_list() == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENOMEM])
+def test_a_passing_fault_of_the_disk_is_no_fault_of_an_eeglab_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    folder, state, output = tmp_path / "archive", tmp_path / "state", tmp_path / "inventory.parquet"
+    folder.mkdir()
+    raw = mne.io.RawArray(np.zeros((2, 400)), mne.create_info(["Fp1", "Cz"], 100, "eeg"), verbose="error")
+    mne.export.export_raw(folder / "a.set", raw, verbose="error")
+    edf(folder / "b.edf")
+    with monkeypatch.context() as patch:
+        patch.setattr(mne.io, "read_raw_eeglab", fails_with(OSError(code, os.strerror(code))))
+        with pytest.raises(UserError, match=rf"a\.set: .*{os.strerror(code)}.*running again may help"):
+            inventory(folder, output, state=state)
+    assert inventory(folder, output, state=state)["status"].to_list() == ["ok", "ok"]
+    with monkeypatch.context() as patch:
+        patch.setattr(mne.io, "read_raw_eeglab", fails_with(OSError("no number, a reader's own words")))
+        os.utime(folder / "a.set")
+        assert "broken or truncated" in inventory(folder, output, state=state)["reason"][0]
+    assert inventory(folder, output, state=state)["status"][0] == "quarantined"  # remembered
+
+
+@pytest.mark.parametrize("where", ["read_raw_edf", "get_data"])
+def test_a_shard_is_never_finished_without_what_the_disk_did_not_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    (tmp_path / "archive").mkdir()
+    edf(tmp_path / "archive" / "a.edf")
+    edf(tmp_path / "archive" / "b.edf")
+    inventory(tmp_path / "archive", tmp_path / "inventory.parquet")
+    settings = {"preprocessing": Preprocessing(), "quality": Quality()}
+    texts = {name: part.model_dump(mode="json") for name, part in settings.items()}
+    command = [
+        *("shard", "--settings", json.dumps({**texts, "test_releases": []}), "--group", "mine-0"),
+        *("--inventory", str(tmp_path / "inventory.parquet")),
+        *("--output", str(tmp_path / "mine-0.npy"), "--table", str(tmp_path / "mine-0.parquet")),
+    ]
+    with monkeypatch.context() as patch:
+        stale = OSError(errno.ESTALE, "Stale file handle")
+        patch.setattr(mne.io if where == "read_raw_edf" else mne.io.BaseRaw, where, fails_with(stale))
+        assert main(command) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"cerebro shard: .*a\.edf can't be read \(.*Stale.*running again may help\n", said)
+    assert not list(tmp_path.glob("*mine-0*"))
+    assert main(command) == 0
+    assert (pd.read_parquet(tmp_path / "mine-0.parquet")["length"] == 1000).all()

@@ -15,7 +15,7 @@ from cerebro.check.lengths import Lengths, estimate_lengths
 from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.recordings.exclusions import read_exclusions
-from cerebro.recordings.failures import refuse_failures
+from cerebro.recordings.failures import refuse_failures, refuse_unreadable
 from cerebro.recordings.headers import Header, glance
 from cerebro.recordings.inventory import SCHEMA, inventory_row, tell_copies_apart, why_unwanted
 from cerebro.recordings.montages import canonical_order
@@ -139,6 +139,12 @@ def _table(rows: Sequence[Mapping[str, Any]], opened: Sequence[bool]) -> pd.Data
 def _judge(result: Survey) -> None:
     rows, name = result.rows, result.name
     if rows.empty:
+        return
+    unreadable = rows[rows["status"] == "unreadable"]
+    try:
+        refuse_unreadable(name, list(zip(unreadable["path"], unreadable["reason"], strict=True)))
+    except UserError as error:
+        result.problems.append(str(error))
         return
     if result.usable.empty:
         reasons = rows["reason"].value_counts()

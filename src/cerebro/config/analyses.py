@@ -150,8 +150,8 @@ class Statistics(Settings):
 class Devices(Settings):
     """Devices and workers: they cannot change what is computed, so no step re-runs when they change."""
 
-    accelerator: str = "auto"
-    """Lightning's accelerator: `auto`, `cpu`, `gpu`."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Lightning's accelerator; `auto` takes what is there."""
     devices: int | Literal["auto"] = "auto"
     """Number of devices; more than one trains with DDP."""
     workers: int = Field(default=0, ge=0)
@@ -163,5 +163,6 @@ class Devices(Settings):
 class Compute(Devices):
     """Devices and workers, and the precision of trainings, which is part of what they compute."""
 
-    precision: str = "32-true"
-    """Lightning's precision, for instance `bf16-mixed` on a GPU; a change trains anew."""
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    """Lightning's precision, for instance `bf16-mixed` on a GPU; a change trains anew. Weights are always of
+    single precision."""

@@ -1,9 +1,10 @@
 """Settings of the data: archives, simulation, download, shards, windows, splits."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_validator
 
 from cerebro.config.settings import Settings
 
@@ -19,6 +20,19 @@ EXCLUDED_SUBJECTS = (
     "sub-NDARBA381JGH",
 )
 """The nine subjects that the challenge's start kit leaves out (`sub_rm` in its Challenge 1 notebook)."""
+
+_RELEASE = re.compile(r"\s*r(?:elease)?[\s_-]*0*(\d+)\s*", flags=re.IGNORECASE)
+
+
+def _as_written(release: str) -> str:
+    match = _RELEASE.fullmatch(release)
+    if match and release != f"R{match[1]}":
+        raise ValueError(f"'{release}' would match no release; HBN's are written R{match[1]}")
+    return release
+
+
+Release = Annotated[str, AfterValidator(_as_written)]
+"""Name of a release: `R1` to `R11` of HBN, or as a reader of one's own calls it."""
 
 
 class SimulatedRelease(Settings):
@@ -66,7 +80,7 @@ class Dataset(Settings):
     """Number of subject groups, one sharding job and one shard each; about one per 100 subjects."""
     tasks: tuple[str, ...] = ()
     """Tasks to keep, by BIDS name; empty keeps all."""
-    releases: tuple[str, ...] = ()
+    releases: tuple[Release, ...] = ()
     """Releases to keep (`R1`, ...); empty keeps all that lie below the roots."""
     keep: tuple[str, ...] = ()
     """The only subjects to take: names, or text files with one name a line (an entry with a `.` or a `/` is a
@@ -105,7 +119,17 @@ class Preprocessing(Settings):
     """From raw samples to shards, whose rate is always 100 Hz: patches, bands and the challenge are of it."""
 
     band: tuple[float, float] = (0.5, 50.0)
-    """Band-pass in Hz; recordings that the archive already band-passed are not filtered again."""
+    """Band-pass in Hz, its upper edge at most 50; recordings that the archive already band-passed are not
+    filtered again."""
+
+    @field_validator("band")
+    @classmethod
+    def _passes(cls, band: tuple[float, float]) -> tuple[float, float]:
+        """MNE takes edges in the other order for a band to stop."""
+        low, high = band
+        if not 0 < low < high <= 50:
+            raise ValueError(f"[{low:g}, {high:g}] is no band of signals at 100 Hz; 0 < low < high <= 50 is")
+        return band
 
 
 class Quality(Settings):
@@ -154,7 +178,7 @@ class Windows(Settings):
 class Splits(Settings):
     """Who trains, who selects, who is scored."""
 
-    test_releases: tuple[str, ...] = ("R5",)
+    test_releases: tuple[Release, ...] = ("R5",)
     """Releases that are only ever scored."""
     validation_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the training subjects held out to select and stop."""

@@ -1,10 +1,14 @@
 """What all settings have in common."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""Names become parts of paths and of Snakemake's regular expressions."""
 
 
 class Settings(BaseModel):
@@ -14,18 +18,24 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_removed(cls, data: Any) -> Any:
-        """In every mapping of named things an entry that an overlay sets to null is removed."""
+    def _read_named(cls, data: Any) -> Any:
+        """In mappings of named things names are checked, and entries that an overlay sets to null removed."""
         if not isinstance(data, Mapping):
             return data
         named = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is dict}
         return {
-            key: _without_removed(key, value) if key in named and isinstance(value, Mapping) else value
+            key: _kept(key, value) if key in named and isinstance(value, Mapping) else value
             for key, value in data.items()
         }
 
 
-def _without_removed(key: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(key: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    for name in map(str, entries):
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{key}: {name!r} can't be a name; names hold letters, digits, '_', '-' and '.', and begin "
+                "with none of the last two"
+            )
     kept = {name: entry for name, entry in entries.items() if entry is not None}
     if entries and not kept:  # a default would not come back, and nobody asked for nothing
         raise ValueError(

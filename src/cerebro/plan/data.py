@@ -24,7 +24,7 @@ class DataPlan(StudyPlan):
     Raises
     ------
     UserError
-        A folder, list or reader that ``datasets`` names does not exist.
+        A folder, list or reader that ``datasets`` names does not exist or can't be read.
     """
 
     def __init__(self, config: Config) -> None:
@@ -34,6 +34,8 @@ class DataPlan(StudyPlan):
                 if not root.is_dir() and not self._comes_by_download(root):
                     raise UserError(f"configuration: datasets.{name}.roots: there is no folder {root}")
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
+        excluded = config.splits.excluded_subjects
+        self._exclusions = {name: _excluded(name, part, excluded) for name, part in config.datasets.items()}
 
     @property
     def simulated(self) -> bool:
@@ -147,12 +149,6 @@ class DataPlan(StudyPlan):
         return as_json(self.config.splits.model_dump(include={"test_releases", "excluded_subjects"}))
 
     @cached_property
-    def _exclusions(self) -> dict[str, Exclusions]:
-        """Who stays out, by dataset."""
-        excluded = self.config.splits.excluded_subjects
-        return {name: read_exclusions(name, part, excluded) for name, part in self.config.datasets.items()}
-
-    @cached_property
     def _listings(self) -> dict[tuple[str, str], str]:
         """Digests of the names, sizes and times of files, by dataset and group.
 
@@ -174,6 +170,13 @@ def _reader_file(name: str, dataset: Dataset) -> Path | None:
         return find_reader(dataset.reader)
     except UserError as error:
         raise UserError(f"configuration: datasets.{name}.reader: {error}") from None
+
+
+def _excluded(name: str, dataset: Dataset, excluded_subjects: Iterable[str]) -> Exclusions:
+    try:
+        return read_exclusions(name, dataset, excluded_subjects)
+    except UserError as error:
+        raise UserError(f"configuration: {error}") from None
 
 
 def _present(files: Iterable[Path | None]) -> tuple[Path, ...]:

@@ -84,7 +84,7 @@ def evaluation_patients(root: Path) -> set[str]:
     Raises
     ------
     UserError
-        If no patient is found below any folder ``eval``.
+        If no patient is found below any folder ``eval``, or the disk does not give a header that names one.
     """
     patients: set[str] = set()
     nameless = 0
@@ -117,8 +117,12 @@ def _patient_of_header(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             field = stream.read(88)[8:].decode("latin1")
-    except OSError:
+    except FileNotFoundError:  # a link to content that has not been downloaded
         return ""
+    except OSError as error:
+        raise UserError(
+            f"datasets.*.exclude_evaluation_of: {path} can't be read ({error}); running again may help"
+        ) from error
     first = field.split()[0] if field.split() else ""
     return first if _PATIENT.fullmatch(first) else ""
 

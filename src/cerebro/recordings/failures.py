@@ -1,8 +1,14 @@
-"""One bad file costs one file; too many of them mean that something else is wrong, and the step stops."""
+"""One bad file costs one file; too many of them mean that something else is wrong, and the step stops.
 
+What is wrong with the disk or the network is no fault of a file: it may be over the next time, so that it
+stops the step too, and nothing remembers it.
+"""
+
+import errno
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from cerebro.errors import UserError
 
@@ -17,7 +23,46 @@ _PARTICULAR = (
         re.compile(r"promises \d+ data records, the file holds \d+"),
         "promises more data records than it holds",
     ),
+    (
+        re.compile(r"its variables take \d+ bytes, the file holds \d+"),
+        "its variables take more bytes than it holds",
+    ),
 )
+
+# What a broken file asks for, or a broken link: a place before its start, a file of signals under a name that
+# can't be one, itself. Errors without a number are raised by readers, in their own words.
+_OF_THE_CONTENT = (None, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether an error says nothing of a file's content: it is not there, or can't be read at this time."""
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return True
+    return isinstance(error, OSError) and error.errno not in _OF_THE_CONTENT
+
+
+def refuse_unreadable(dataset: str, unreadable: Sequence[tuple[str, str]]) -> None:
+    """Stop when the disk or the network did not give a file.
+
+    Parameters
+    ----------
+    dataset
+        Its name in the configuration.
+    unreadable
+        Path and fault of every such recording.
+
+    Raises
+    ------
+    UserError
+        Naming the first one; the step can be run again at any time.
+    """
+    if unreadable:
+        path, fault = unreadable[0]
+        raise UserError(
+            f"{len(unreadable)} of {dataset}'s recordings can't be read (first: {path}: {fault}), which says "
+            "nothing of their content; running again may help, and if it does not, "
+            f"datasets.{dataset}.exclude leaves their subjects out"
+        )
 
 
 def kind_of_reason(reason: str) -> str:
@@ -27,7 +72,9 @@ def kind_of_reason(reason: str) -> str:
     return reason
 
 
-def refuse_failures(dataset: str, reasons: Iterable[str], *, recordings: int, limit: float) -> None:
+def refuse_failures(
+    dataset: str, reasons: Iterable[str], *, recordings: int, limit: float, listed_in: Path | None = None
+) -> None:
     """Stop when more than one recording and more than a share of a dataset is quarantined.
 
     Parameters
@@ -40,17 +87,20 @@ def refuse_failures(dataset: str, reasons: Iterable[str], *, recordings: int, li
         How many recordings the dataset has, the quarantined ones included.
     limit
         Largest share that goes on.
+    listed_in
+        The file that lists all of them, if there is one.
 
     Raises
     ------
     UserError
-        Naming the commonest reasons and the key that holds the limit.
+        Naming the commonest reasons, the key that holds the limit, and the list.
     """
     counted = Counter(map(kind_of_reason, reasons))
     failed = counted.total()
     if failed > 1 and failed > limit * recordings:
         commonest = "; ".join(f"{size} x {reason}" for reason, size in counted.most_common(3))
+        all_of_them = f"; {listed_in} lists all of them" if listed_in else ""
         raise UserError(
             f"{failed} of {recordings} recordings of {dataset} are quarantined, more than "
-            f"datasets.{dataset}.max_failed_share = {limit:g} allows: {commonest}"
+            f"datasets.{dataset}.max_failed_share = {limit:g} allows: {commonest}{all_of_them}"
         )

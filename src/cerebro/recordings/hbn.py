@@ -1,8 +1,9 @@
 """Find HBN-EEG recordings: OpenNeuro's releases and the challenge's 100 Hz copies, any subset of them.
 
 A BIDS root is recognised by its subject folders, wherever it lies below the given folders. Originals are
-EEGLAB ``.set`` at 500 Hz; the challenge's copies (``R5_L100_bdf``, ``R5_mini_L100_bdf``, eegdash's
-``EEG2025r5``) are ``.bdf`` at 100 Hz, already band-passed to 0.5 to 50 Hz, with the reference kept at Cz.
+EEGLAB ``.set`` at 500 Hz; the challenge's copies are at 100 Hz, already band-passed to 0.5 to 50 Hz, with the
+reference kept at Cz: ``.bdf`` (``R5_L100_bdf``, ``R5_mini_L100_bdf``, eegdash's ``EEG2025r5``) or ``.set``
+(``R5_L100``, ``R5_mini_L100``).
 """
 
 import re
@@ -22,6 +23,7 @@ _FILE = re.compile(
     r"(_acq-(?P<acq>[A-Za-z0-9]+))?(_run-(?P<run>\d+))?_eeg\.(?P<format>set|bdf)"
 )
 _RELEASE_IN_FOLDER = re.compile(r"(?:^|[_-]|2025)R(\d+)(?=$|[_-]|mini)", flags=re.IGNORECASE)
+_CHALLENGE_FOLDER = re.compile(r"(?:^|[_-])L100(?=$|[_-])", flags=re.IGNORECASE)
 
 AGES = (4.0, 23.0)
 """Ages in years that are possible: HBN enrols from 5 to 21 (Alexander et al. 2017,
@@ -64,7 +66,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
             task=match["task"],
             run=run,
             reference="Cz",
-            filtered=match["format"] == "bdf",
+            filtered=match["format"] == "bdf" or _CHALLENGE_FOLDER.search(archive.name) is not None,
             person=participant.person,
             problem="" if release else _doubt(releases),
         )

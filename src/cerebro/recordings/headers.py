@@ -15,6 +15,7 @@ from typing import Any
 from cerebro.files import atomic_path
 from cerebro.recordings.edf import read_edf_header
 from cerebro.recordings.electrodes import edf_electrodes
+from cerebro.recordings.failures import is_of_the_disk
 from cerebro.recordings.signals import open_raw
 
 # git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
@@ -48,7 +49,8 @@ class Header:
     patient: str = ""
     """The patient field of an EDF or BDF file."""
     status: str = "ok"
-    """`ok`, `missing` (not downloaded), or `quarantined` (broken)."""
+    """`ok`, `missing` (not downloaded), `quarantined` (broken), or `unreadable` (the disk or the network
+    failed, which is never remembered)."""
     reason: str = ""
     """Why it is not `ok`."""
 
@@ -115,11 +117,10 @@ def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header,
         raise
     except FileNotFoundError:
         return Header(status="missing", reason="not downloaded: the file that holds its signals"), None
-    except OSError as error:  # of the disk, not of the content: it may be over the next time
-        return replace(stamped, status="quarantined", reason=_said(error)), None
     except Exception as error:
         # Broken files make MNE and SciPy raise anything at all; one bad file must cost one file, named.
-        return replace(stamped, status="quarantined", reason=_said(error)), stamp
+        failed = _failed(stamped, error)
+        return failed, None if failed.status == "unreadable" else stamp
 
 
 def _glance(path: Path) -> tuple[Header, Stamp]:
@@ -131,7 +132,7 @@ def _glance(path: Path) -> tuple[Header, Stamp]:
     except FileNotFoundError:
         return Header(status="missing", reason=f"not downloaded: the link {file.name} points nowhere"), stamp
     except OSError as error:
-        return Header(status="quarantined", reason=_said(error)), stamp
+        return _failed(Header(), error), stamp
     return Header(size_bytes=sum(stamp[::2]), mtime_ns=max(stamp[1::2])), stamp
 
 
@@ -145,7 +146,7 @@ def _unless_pointer(path: Path, header: Header, stamp: Stamp) -> Header:
                 missing = f"not downloaded: {file.name} is a pointer of git-annex"
                 return Header(status="missing", reason=missing)
     except OSError as error:
-        return replace(header, status="quarantined", reason=_said(error))
+        return _failed(header, error)
     return header
 
 
@@ -178,9 +179,12 @@ def _content(path: Path) -> dict[str, Any]:
     return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
 
 
-def _said(error: Exception) -> str:
+def _failed(header: Header, error: Exception) -> Header:
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    return f"header unreadable: {kind}{error}".splitlines()[0]
+    said = f"{kind}{error}".splitlines()[0]
+    if is_of_the_disk(error):
+        return replace(header, status="unreadable", reason=said)
+    return replace(header, status="quarantined", reason=f"header unreadable: {said}")
 
 
 def _remembered(memory: Path) -> dict[str, tuple[Stamp, Header]]:

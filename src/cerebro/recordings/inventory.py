@@ -1,5 +1,6 @@
 """One table of every recording found: the only step that scans the archives."""
 
+import csv
 import json
 import math
 import sys
@@ -17,7 +18,7 @@ from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
 from cerebro.recordings.exclusions import Exclusions, bare, read_exclusions
-from cerebro.recordings.failures import kind_of_reason, refuse_failures
+from cerebro.recordings.failures import kind_of_reason, refuse_failures, refuse_unreadable
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.headers import Header, read_headers
 from cerebro.recordings.readers import load_reader, person_function
@@ -84,7 +85,8 @@ def build_inventory(
     excluded_subjects
         Subjects that stay in the table with the status ``excluded``, with or without ``sub-``.
     output
-        The parquet file to write, with the columns of :data:`SCHEMA`.
+        The parquet file to write, with the columns of :data:`SCHEMA`. Beside it `quarantined.csv` lists which
+        recordings are broken and why, also where they are too many for the step to go on.
     state
         Folder in which headers are remembered, so that the next scan opens only files that changed.
     threads
@@ -93,8 +95,8 @@ def build_inventory(
     Raises
     ------
     UserError
-        If a folder doesn't exist, too many recordings of a dataset are broken, or no usable recording is
-        found at all.
+        If a folder doesn't exist, the disk does not give a file, too many recordings of a dataset are broken,
+        or no usable recording is found at all.
     """
     found = {
         name: _find(name, dataset, _roots(name, dataset, raw), excluded_subjects)
@@ -121,10 +123,15 @@ def build_inventory(
         tell_copies_apart(own)
         rows += own
     print(_summary(rows))
+    quarantined = output.with_name("quarantined.csv")
+    _list_quarantined(rows, quarantined)
     for name, dataset in datasets.items():
+        unreadable = [row for row in rows if row["dataset"] == name and row["status"] == "unreadable"]
+        refuse_unreadable(name, [(row["path"], row["reason"]) for row in unreadable])
         tried = [row for row in rows if row["dataset"] == name and row["status"] in ("ok", "quarantined")]
         broken = [row["reason"] for row in tried if row["status"] == "quarantined"]
-        refuse_failures(name, broken, recordings=len(tried), limit=dataset.max_failed_share)
+        limit = dataset.max_failed_share
+        refuse_failures(name, broken, recordings=len(tried), limit=limit, listed_in=quarantined)
     if not any(row["status"] == "ok" for row in rows):
         searched = ", ".join(
             f"{name}: {', '.join(map(str, _roots(name, part, raw)))}" for name, part in datasets.items()
@@ -252,6 +259,13 @@ def tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:
             row["recording"] = f"{identity}#{number}"
             if used["status"] == "ok":
                 row |= {"status": "excluded", "reason": f"the same recording as {used['path']}"}
+
+
+def _list_quarantined(rows: Sequence[dict[str, Any]], output: Path) -> None:
+    with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, ("dataset", "path", "reason"), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(row for row in rows if row["status"] == "quarantined")
 
 
 def _summary(rows: list[dict[str, Any]]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cerebro.errors import UserError
 from cerebro.recordings.recording import FACTORS, Person
 
 HUMAN_AGES = (0.0, 120.0)
@@ -39,7 +40,7 @@ def read_participants(
 ) -> dict[str, Participant]:
     """Read release and labels of every subject in a BIDS ``participants.tsv``.
 
-    Nothing in a table raises. What is missing, no number, an unexpected sex, or out of range is NaN; so is
+    No content of a table raises. What is missing, no number, an unexpected sex, or out of range is NaN; so is
     every label on which two rows of one subject disagree. One warning counts them all.
 
     Parameters
@@ -55,14 +56,21 @@ def read_participants(
     -------
     dict
         By subject (``sub-…``).
+
+    Raises
+    ------
+    UserError
+        If the table is there and the disk or the network does not give it: nobody would miss the labels.
     """
     counts: Counter[str] = Counter()
     try:
         rows = _rows(path, counts)
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         why = "it is not there" if isinstance(error, FileNotFoundError) else str(error)
         warnings.warn(f"{path}: no labels and no releases, since {why}", stacklevel=2)
         return {}
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error}); running again may help") from error
     people: dict[str, list[Participant]] = {}
     for row in rows:
         subject = _subject(row.get("participant_id", ""))

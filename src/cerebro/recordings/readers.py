@@ -13,8 +13,10 @@ module name, so that a new archive is one file and one section of the configurat
     What the patient field of an EDF or BDF header says of the subject, where the archive keeps it there.
 """
 
+import ast
 import importlib
 import importlib.util
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -69,7 +71,7 @@ def load_reader(name: str) -> Reader:
     try:
         module = importlib.import_module(name)
     except Exception as error:  # whatever a module of one's own does wrong
-        raise UserError(f"reader '{name}' can't be imported: {type(error).__name__}: {error}") from error
+        raise _faulty(name, error) from error
     if not callable(getattr(module, "scan", None)):
         raise UserError(f"reader '{name}' ({module.__file__}) has no function scan(roots)")
     return module
@@ -81,20 +83,41 @@ def find_reader(name: str) -> Path | None:
     Raises
     ------
     UserError
-        If there is no such module.
+        If there is no such module, the package that holds it can't be imported, or it is no valid Python.
     """
     if name in BUILT_IN:
         return None
     try:
         found = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # of the package that should hold it
+    except Exception as error:  # whatever the package that should hold it does wrong
+        if not isinstance(error, ModuleNotFoundError) or not f"{name}.".startswith(f"{error.name}."):
+            raise _faulty(name, error) from error
         found = None
     if found is None or found.origin is None:
         raise UserError(
             f"there is no reader '{name}'; built in are {', '.join(BUILT_IN)}, any other is a module on "
             "Python's path (PYTHONPATH, or the folder where the workflow runs)"
         )
-    return Path(found.origin)
+    source = Path(found.origin)
+    if source.suffix != ".py":
+        raise UserError(f"reader '{name}' ({source}) is no module that is written in Python")
+    try:
+        ast.parse(importlib.util.decode_source(source.read_bytes()), filename=source.name)
+    except (SyntaxError, ValueError, OSError) as error:
+        raise UserError(f"reader '{name}' ({source}) can't be read: {_said(error)}") from error
+    return source
+
+
+def _faulty(name: str, error: Exception) -> UserError:
+    """What went wrong in an import, and where: it may lie in what the reader imports."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return UserError(
+        f"reader '{name}' can't be imported ({where.filename}, line {where.lineno}): {_said(error)}"
+    )
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def events_function(name: str) -> "Callable[[Path], pd.DataFrame] | None":

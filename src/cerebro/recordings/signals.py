@@ -1,5 +1,6 @@
 """Open a raw file of any supported format with its EEG channels under canonical names."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import mne
 
 from cerebro.recordings.edf import read_edf_header
 from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
+from cerebro.recordings.failures import is_of_the_disk
+from cerebro.recordings.matlab import refuse_truncated
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
 """Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
@@ -15,9 +18,13 @@ BrainVision, MNE's own, GDF and Neuroscan."""
 
 _MATLAB = (b"MATLAB", b"\x89HDF")
 
+# Where all of a file is one variable (EEGLAB before 2021) MNE reads its signals to know its header: side by
+# side that takes several times the memory and no less time.
+_ONE_AT_A_TIME = threading.Lock()
+
 
 def open_raw(path: Path) -> mne.io.BaseRaw:
-    """Open a raw file; signals are in volts, as everywhere in MNE, and are not loaded.
+    """Open a raw file; signals are in volts, as everywhere in MNE, and not loaded where MNE can do without.
 
     Only channels with a known place on the scalp remain: by their labels, see
     :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where no label is known.
@@ -29,6 +36,8 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
         different sampling rates, or the format is unknown; the message says which.
     FileNotFoundError
         If the file, or the one beside it that holds its signals, is missing.
+    OSError
+        If the disk or the network fails, as :func:`~cerebro.recordings.failures.is_of_the_disk` tells.
     """
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in FORMATS:
@@ -69,7 +78,9 @@ def _open_eeglab(path: Path) -> mne.io.BaseRaw:
     with path.open("rb") as stream:
         if not stream.read(8).startswith(_MATLAB):
             raise ValueError("not an EEGLAB file (wrong first bytes)")
-    raw = _read(mne.io.read_raw_eeglab, path)
+    refuse_truncated(path)
+    with _ONE_AT_A_TIME:
+        raw = _read(mne.io.read_raw_eeglab, path)
     for beside in source_files(path, raw)[1:]:
         # Single precision, channel by channel; MNE notices only when it reads.
         if beside.stat().st_size < 4 * raw.n_times * len(raw.ch_names):
@@ -80,9 +91,11 @@ def _open_eeglab(path: Path) -> mne.io.BaseRaw:
 def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> mne.io.BaseRaw:
     try:
         return reader(path, preload=False, verbose="error", **options)
-    except (MemoryError, FileNotFoundError):
+    except MemoryError:
         raise
     except Exception as error:
+        if is_of_the_disk(error):
+            raise
         # Broken files make MNE and SciPy raise anything at all, in words that need a context.
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ValueError(f"broken or truncated: MNE cannot read it ({said})") from error

@@ -16,7 +16,9 @@ import pyarrow as pa
 from rich.progress import track
 
 from cerebro.config import Preprocessing, Quality
+from cerebro.errors import UserError
 from cerebro.files import atomic_path, digest_file, digest_text
+from cerebro.recordings.failures import is_of_the_disk
 from cerebro.recordings.montages import canonical_order
 from cerebro.recordings.signals import open_raw, source_files
 from cerebro.shards.channel_quality import REASONS, RawFacts, bad_channels, join_facts, raw_facts
@@ -85,6 +87,11 @@ def build_shard(
         Which group (column ``group`` of the inventory).
     output, table
         The ``.npy`` and the ``.parquet`` to write.
+
+    Raises
+    ------
+    UserError
+        If the disk or the network does not give a file: without it the shard would stay incomplete.
     """
     rows = pd.read_parquet(inventory)
     rows = rows[(rows["group"] == group) & (rows["status"] == "ok")]
@@ -105,6 +112,11 @@ def build_shard(
             except MemoryError:
                 raise
             except Exception as error:
+                if is_of_the_disk(error):
+                    raise UserError(
+                        f"{row['path']} can't be read ({type(error).__name__}: {error}), which says nothing "
+                        "of its content; running again may help"
+                    ) from error
                 # Broken files make MNE raise anything at all; one bad file must cost one file, named.
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 reason = f"{kind}{error}".splitlines()[0]
