@@ -5,6 +5,7 @@ from typing import Any
 
 from cerebro.recordings.groups import group_index
 
+INVENTORY = "Finding every recording"
 LINEAGE = "Drawing the probes along the lineages"
 REACTION_TIME_ONWARDS = {
     "Training reaction_time",
@@ -114,16 +115,26 @@ def test_code_reruns_the_steps_that_import_it_and_a_comment_reruns_nothing(edita
 
 def test_a_new_subject_reruns_the_shard_of_its_group_alone(archived: Any) -> None:
     archived.add_subject("sub-E")
-    assert "Finding every recording" in archived.jobs(archived.from_archive)
+    assert archived.jobs(archived.from_archive) == {INVENTORY}
     after_the_inventory(archived)
     group = f"hbn-{group_index('sub-E', 2)}"
     assert archived.jobs(archived.from_archive) == INDEX_ONWARDS | {f"Preprocessing {group}"}
 
 
+def test_a_touched_or_added_file_of_no_subject_reruns_the_inventory_and_nothing_that_follows(
+    archived: Any,
+) -> None:
+    (archived.folder / "archive" / "R1" / "participants.tsv").touch()
+    (archived.folder / "archive" / "R1" / "NOTES.txt").write_text("Copied on Monday.")
+    assert archived.jobs(archived.from_archive) == {INVENTORY}
+    after_the_inventory(archived, mtime_ns=1)
+    assert archived.jobs(archived.from_archive) == set()
+
+
 def test_new_labels_rerun_the_index_and_no_shard(archived: Any) -> None:
     (archived.folder / "archive" / "R1" / "participants.tsv").write_text("participant_id\tage\n")
-    assert archived.jobs(archived.from_archive) == INDEX_ONWARDS | {"Finding every recording"}
-    after_the_inventory(archived)
+    assert archived.jobs(archived.from_archive) == {INVENTORY}
+    after_the_inventory(archived, age=8.0)
     assert archived.jobs(archived.from_archive) == INDEX_ONWARDS
 
 
@@ -169,9 +180,9 @@ def edit(file: Path, addition: str) -> None:
     file.write_text(file.read_text() + addition)
 
 
-def after_the_inventory(study: Any, overlay: Any = None) -> None:
+def after_the_inventory(study: Any, overlay: Any = None, **columns: Any) -> None:
     """Finish the inventory: a dry run does not see past this checkpoint, a real run looks again after it."""
+    study.write_inventory(**columns)
     inventory = "results/smoke/inventory/recordings.parquet"
-    (study.folder / inventory).write_text("other rows")
     done = study.snakemake("--touch", "--force", inventory, overlay=overlay or study.from_archive)
     assert done.returncode == 0, done.stderr

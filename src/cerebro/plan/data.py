@@ -1,8 +1,9 @@
 """Raw recordings to the window index: what each step of data reads, and what makes it run again."""
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cerebro.config import Config, Dataset
 from cerebro.errors import UserError
@@ -13,6 +14,9 @@ from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.readers import BUILT_IN, find_reader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EVENTS = ("cerebro.recordings.events",)
 """Code that readers import and that neither the inventory nor a shard runs."""
@@ -34,6 +38,7 @@ class DataPlan(StudyPlan):
                 if not root.is_dir() and not self._comes_by_download(root):
                     raise UserError(f"configuration: datasets.{name}.roots: there is no folder {root}")
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
+        self._inventory = cache(_read_inventory)  # asked for by many jobs, and final once it is asked for
 
     @property
     def simulated(self) -> bool:
@@ -95,6 +100,10 @@ class DataPlan(StudyPlan):
         """
         excluded = [part.digest() for part in self._exclusions.values()]
         return digest_text(repr((sorted(self._listings.items()), excluded)))
+
+    def recordings(self, inventory: str) -> str:
+        """Digest of what a finished inventory says, whenever it and the files were written."""
+        return _digest(self._inventory(inventory))
 
     def members(self, group: str) -> str:
         """Digest of what decides which recordings a group holds, and of their files.
@@ -182,6 +191,18 @@ def _present(files: Iterable[Path | None]) -> tuple[Path, ...]:
 
 def _dataset_name(group: str) -> str:
     return group.rpartition("-")[0]
+
+
+def _read_inventory(path: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.read_parquet(path).drop(columns="mtime_ns")
+
+
+def _digest(rows: "pd.DataFrame") -> str:
+    from pandas.util import hash_pandas_object
+
+    return digest_text(repr([*rows.columns, *hash_pandas_object(rows, index=False).tolist()]))
 
 
 def _line(path: Path) -> str:
