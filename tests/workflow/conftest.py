@@ -76,7 +76,7 @@ class Study:
         done = self.snakemake("--touch", "--forceall", overlay=overlay)
         assert done.returncode == 0, done.stderr
 
-    def write_inventory(self, **columns: Any) -> None:
+    def write_inventory(self, excluded: str = "", **columns: Any) -> None:
         """Write an inventory of the subjects of `archive/R1`, one recording each; the workflow reads it."""
         subjects = sorted(path.name for path in (self.folder / "archive" / "R1").glob("sub-*"))
         rows = [
@@ -85,7 +85,7 @@ class Study:
                 "dataset": "hbn",
                 "subject": subject,
                 "group": group_name("hbn", group_index(subject, 2)),
-                "status": "ok",
+                "status": "excluded" if subject == excluded else "ok",
                 **columns,
             }
             for subject in subjects

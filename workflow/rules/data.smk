@@ -53,10 +53,10 @@ checkpoint inventory:
 
 
 # The inventory runs whenever a file below the roots came, went or was touched. What reads it follows what it
-# says, which `recordings` digests, and not that it was written anew; a shard follows the files of its own
-# subjects, which `members` digests. That is what ancient() says. The inventory is a checkpoint because ancient()
-# alone hides more than it says: while the inventory itself has to run, Snakemake does not look for other
-# reasons to run what follows. After a checkpoint it looks again.
+# says, which `recordings` digests, and not that it was written anew; a shard follows what it says of the shard's
+# own group, and the files of these subjects, which `members` digests. That is what ancient() says. The inventory
+# is a checkpoint because ancient() alone hides more than it says: while the inventory itself has to run,
+# Snakemake does not look for other reasons to run what follows. After a checkpoint it looks again.
 rule shard:
     input:
         markers=lambda wildcards: PLAN.markers(wildcards.group),
@@ -76,7 +76,7 @@ rule shard:
         runtime=240,
     params:
         settings=PLAN.shard_settings(),
-        members=lambda wildcards: PLAN.members(wildcards.group),
+        members=lambda wildcards: PLAN.members(wildcards.group, checkpoints.inventory.get().output[0]),
         code=lambda wildcards: PLAN.shard_code(wildcards.group),
     message:
         "Preprocessing {wildcards.group}"

@@ -10,10 +10,10 @@ from cerebro.errors import UserError
 from cerebro.files import digest_text
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest
-from cerebro.recordings.exclusions import Exclusions, read_exclusions
+from cerebro.recordings.exclusions import read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
-from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.readers import BUILT_IN, find_reader
+from cerebro.recordings.recording import Person
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,28 +98,28 @@ class DataPlan(StudyPlan):
 
         By it the inventory notices what came and went.
         """
-        excluded = [part.digest() for part in self._exclusions.values()]
-        return digest_text(repr((sorted(self._listings.items()), excluded)))
+        excluded = self.config.splits.excluded_subjects
+        lists = [read_exclusions(*part, excluded).digest() for part in self.config.datasets.items()]
+        return digest_text(repr((sorted(self._listings.items()), lists)))
 
     def recordings(self, inventory: str) -> str:
         """Digest of what a finished inventory says, whenever it and the files were written."""
         return _digest(self._inventory(inventory))
 
-    def members(self, group: str) -> str:
-        """Digest of what decides which recordings a group holds, and of their files.
+    def members(self, group: str, inventory: str) -> str:
+        """Digest of the recordings of a group that a finished inventory finds usable, and of their files.
 
-        A new subject changes the digest of its own group only. Who is the subject of a file is known by the
-        file's name in archives with a reader that is built in; with a reader of one's own, every file
-        of the dataset counts for each of its groups.
+        Labels are not part of it: they come with the window index. All files of a subject count, by their
+        names in archives with a reader that is built in; with a reader of one's own, every file of the
+        dataset counts for each of its groups.
         """
         name = _dataset_name(group)
-        dataset = self.config.datasets[name]
-        choice = dataset.model_dump(mode="json", include={"reader", "roots", "groups", "tasks", "releases"})
-        by_name = dataset.reader in BUILT_IN
-        files = self._listings.get((name, group if by_name else ""), "")
-        # Where no file's name tells whose it is, a list of subjects may concern any group.
-        excluded = "" if dataset.roots and by_name else self._exclusions[name].digest()
-        return digest_text(as_json({"dataset": choice, "files": files, "excluded": excluded}))
+        known = self._inventory(inventory)
+        usable = known[(known["group"] == group) & (known["status"] == "ok")]
+        by_name = self.config.datasets[name].reader in BUILT_IN
+        subjects = sorted(set(usable["subject"])) if by_name else [""]
+        files = [self._listings.get((name, subject), "") for subject in subjects]
+        return digest_text(repr([_digest(usable.drop(columns=[*vars(Person())])), files]))
 
     def shard_code(self, group: str) -> str:
         """Digest of the code behind a shard: its own, and what finds the recordings of its dataset."""
@@ -156,25 +156,15 @@ class DataPlan(StudyPlan):
         return as_json(self.config.splits.model_dump(include={"test_releases", "excluded_subjects"}))
 
     @cached_property
-    def _exclusions(self) -> dict[str, Exclusions]:
-        """Who stays out, by dataset."""
-        excluded = self.config.splits.excluded_subjects
-        return {name: read_exclusions(name, part, excluded) for name, part in self.config.datasets.items()}
-
-    @cached_property
     def _listings(self) -> dict[tuple[str, str], str]:
-        """Digests of the names, sizes and times of files, by dataset and group.
+        """Digests of the names, sizes and times of files, by dataset and subject.
 
-        What is of no known subject stands under the group ``""``; excluded subjects have no files.
+        What is of no known subject stands under the subject ``""``.
         """
         listings: dict[tuple[str, str], list[str]] = {}
         for name, dataset in self.config.datasets.items():
             for path in walk_files(dataset.roots):
-                subject = subject_of_file(path, dataset.reader)
-                if subject and self._exclusions[name].reason(subject):
-                    continue
-                group = group_name(name, group_index(subject, dataset.groups)) if subject else ""
-                listings.setdefault((name, group), []).append(_line(path))
+                listings.setdefault((name, subject_of_file(path, dataset.reader)), []).append(_line(path))
         return {key: digest_text("\n".join(sorted(lines))) for key, lines in listings.items()}
 
 
