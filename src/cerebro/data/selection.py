@@ -28,7 +28,9 @@ from cerebro.files import write_json
 def read_index(path: Path) -> pd.DataFrame:
     """Read the window index."""
     if not Path(path).exists():
-        raise UserError(f"{path} does not exist; build it with: snakemake --cores 8 {path}")
+        raise UserError(
+            f"{path} does not exist; build it with: snakemake --cores 8 {path}, with the study's --configfile"
+        )
     return pd.read_parquet(path)
 
 
