@@ -1,5 +1,6 @@
 """What an edit re-runs, by the dry runs of the real workflow."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,20 @@ def test_ablations_train_what_their_variants_change_and_share_the_rest(finished:
     fitted = {f"Fitting {phase}-age_sex-0 for test windows" for phase in PHASES[3:]}  # once for both seeds
     assert {job for job in jobs if job.startswith("Fitting")} == fitted
     assert {"Comparing the variants", "Comparing the encoders"} <= jobs
+
+
+def test_no_command_of_the_comparisons_grows_with_the_number_of_seeds(finished: Any) -> None:
+    """Linux takes 131,072 bytes as one argument, and the shell gets a command as one."""
+    one, many = (comparisons(finished, seeds) for seeds in (1, 12))
+    assert len(one) == 2
+    assert many == one
+
+
+def comparisons(study: Any, seeds: int) -> list[str]:
+    overlay = {"ablations": {"seeds": list(range(seeds))}}
+    done = study.snakemake("ablations", "--dry-run", "--printshellcmds", overlay=overlay)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted(re.findall(r"cerebro\.cli (?:ablations|encoders) .*", done.stdout + done.stderr))
 
 
 def test_seeds_and_weights_of_the_submission_train_lineages_and_ask_for_answers_to_weigh_them_by(
