@@ -56,6 +56,7 @@ wildcard_constraints:
 
 localrules:
     download,
+    list_compared,
     ablations,
     submission,
     track,

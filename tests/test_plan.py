@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from snakemake.utils import update_config
@@ -13,7 +15,9 @@ from cerebro import provenance
 from cerebro.config import load_config
 from cerebro.errors import UserError
 from cerebro.plan import Plan
+from cerebro.recordings.exclusions import bare
 from cerebro.recordings.groups import group_index
+from cerebro.recordings.inventory import SCHEMA
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,14 +38,27 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def digests(archive: Path, excluded: tuple[str, ...] = ()) -> dict[str, str]:
+def digests(archive: Path, excluded: tuple[str, ...] = (), **columns: Any) -> dict[str, str]:
+    """Digests of what lies there, and of an inventory of it whose rows are alike but for what is given."""
     overlay = {
         "datasets": {"hbn": {"roots": [str(archive)], "groups": 3}},
         "splits": {"excluded_subjects": list(excluded)},
     }
+    rows = [
+        {
+            "subject": path.name,
+            "group": group_of(path.name),
+            "status": "excluded" if bare(path.name) in map(bare, excluded) else "ok",
+            **columns,
+        }
+        for path in sorted((archive / "R1").glob("sub-*"))
+    ]
+    inventory = archive.with_name(f"{archive.name}.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), inventory)
     asked = plan(overlay)
-    groups = {group: asked.members(group) for group in asked.groups if group.startswith("hbn")}
-    return {"all": asked.found(), **groups}
+    hbn = [group for group in asked.groups if group.startswith("hbn")]
+    groups = {group: asked.members(group, str(inventory)) for group in hbn}
+    return {"all": asked.found(), "recordings": asked.recordings(str(inventory)), **groups}
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -230,11 +247,31 @@ def test_labels_change_the_inventory_and_no_group(archive: Path) -> None:
     assert changed(before, digests(archive)) == {"all"}
 
 
+def test_shards_follow_what_the_inventory_says_but_for_labels_and_nothing_follows_its_times(
+    archive: Path,
+) -> None:
+    before = digests(archive)
+    assert changed(before, digests(archive, mtime_ns=1)) == set()
+    assert changed(before, digests(archive, age=9.0)) == {"recordings"}
+    everyone = {group_of("sub-A"), group_of("sub-B"), group_of("sub-C")}
+    assert changed(before, digests(archive, release="R2")) == {"recordings"} | everyone
+
+
+def test_a_recording_that_becomes_usable_changes_its_group(archive: Path) -> None:
+    """As when a table said that it is of another release than its folder, and was corrected."""
+    before = digests(archive, status="quarantined")
+    everyone = {group_of("sub-A"), group_of("sub-B"), group_of("sub-C")}
+    assert changed(before, digests(archive)) == {"recordings"} | everyone
+
+
 @pytest.mark.parametrize("spelling", ["sub-C", "C"])
 def test_an_excluded_subject_leaves_its_group(archive: Path, spelling: str) -> None:
     before = digests(archive)
-    assert group_of("sub-C") in changed(before, digests(archive, excluded=(spelling,)))
     assert changed(before, digests(archive, excluded=("sub-elsewhere",))) <= {"all"}
+    excluded = digests(archive, excluded=(spelling,))
+    assert changed(before, excluded) == {"all", "recordings", group_of("sub-C")}
+    (archive / "R1" / "sub-C" / "eeg" / "sub-C_notes.json").write_text("{}")
+    assert changed(excluded, digests(archive, excluded=(spelling,))) == {"all"}
 
 
 def test_a_link_to_a_file_that_was_not_downloaded_is_listed(archive: Path) -> None:

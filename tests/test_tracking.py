@@ -149,7 +149,7 @@ def test_parallel_processes_lose_no_metric(empty_store: Path) -> None:
 
 def test_a_missing_store_or_database_says_which_command_rebuilds_it(tmp_path: Path) -> None:
     store = tmp_path / "tracking.json"
-    with pytest.raises(UserError, match=r"snakemake --cores 1 --force .*tracking\.json"):
+    with pytest.raises(UserError, match=r"snakemake --cores 1 --force .*tracking\.json, with .*--configfile"):
         start_run(store, name="a", kind="probe").__enter__()
     store.write_text('{"database": "mlflow.db", "experiment_id": "1", "experiment": "study"}')
     with pytest.raises(UserError, match=r"mlflow\.db.*snakemake --cores 1 --force .*tracking\.json"):

@@ -175,7 +175,7 @@ def _client(database: Path) -> "MlflowClient":
 
 
 def _read_store(store: Path) -> tuple[Path, str]:
-    rebuild = f"snakemake --cores 1 --force {store}"
+    rebuild = f"snakemake --cores 1 --force {store}, with the study's --configfile"
     if not Path(store).exists():
         raise UserError(f"there is no {store}; create the MLflow store with: {rebuild}")
     content = read_json(store)

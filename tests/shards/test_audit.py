@@ -201,6 +201,35 @@ def test_an_unknown_split_and_an_empty_index_are_refused(copy: Path) -> None:
     refused(copy, "holds no window")
 
 
+@pytest.mark.parametrize("named", ["R7", "r5"])
+def test_a_study_with_nothing_to_score_is_refused_before_it_trains(copy: Path, named: str) -> None:
+    def trained(table: pd.DataFrame) -> None:
+        table.loc[in_split(table, "test"), "split"] = "train"
+
+    edit(copy / "index.parquet", trained)
+    message = refused(copy, "nothing is there to score challenge 1 on", test_releases=[named])
+    assert f"splits.test_releases names {named}, " in message
+    assert "are of R1, R2, R5;" in message
+    assert run(copy, test_releases=[])["subjects"]["test"] == 0
+
+
+def test_a_test_release_without_labels_is_refused(copy: Path) -> None:
+    def unlabelled(table: pd.DataFrame) -> None:
+        table.loc[in_split(table, "test"), "externalizing"] = np.nan
+
+    edit(copy / "index.parquet", unlabelled)
+    message = refused(copy, "nothing is there to score challenge 2 on: splits.test_releases names R5")
+    assert "are of R1, R2;" in message
+
+
+def test_a_study_that_no_challenge_concerns_needs_no_test_release(copy: Path) -> None:
+    def resting(table: pd.DataFrame) -> pd.DataFrame:
+        return table[~in_split(table, "test") & table["kind"].isin(["fixed", "eyes"])]
+
+    edit(copy / "index.parquet", resting)
+    assert run(copy)["subjects"]["test"] == 0
+
+
 def test_the_start_kits_nine_subjects_are_excluded_by_default() -> None:
     assert len(set(Splits().excluded_subjects)) == 9
     assert "sub-NDARWV769JM7" in Splits().excluded_subjects

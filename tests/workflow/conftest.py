@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
+
+from cerebro.recordings.groups import group_index, group_name
+from cerebro.recordings.inventory import SCHEMA
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,10 +55,13 @@ class Study:
         """Messages of the jobs that a dry run lists, the target itself left out."""
         done = self.snakemake(target, "--dry-run", overlay=overlay)
         assert done.returncode == 0, done.stdout + done.stderr
-        messages = re.findall(
-            r"^Job \d+: (.*?)(?: \(progress: .*\))?$", done.stdout + done.stderr, re.MULTILINE
-        )
-        return {message for message in messages if not message.endswith(" is complete")}
+        return _messages(done)
+
+    def run(self, target: str, overlay: Mapping[str, Any] | None = None) -> set[str]:
+        """Run a target for good; messages of the jobs that this took."""
+        done = self.snakemake(target, overlay=overlay)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return _messages(done)
 
     def pretend_finished(self, overlay: Mapping[str, Any] | None = None) -> None:
         """Create every promised file, empty, and let Snakemake record that its rules made them."""
@@ -64,8 +72,26 @@ class Study:
             path = self.folder / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+        self.write_inventory()
         done = self.snakemake("--touch", "--forceall", overlay=overlay)
         assert done.returncode == 0, done.stderr
+
+    def write_inventory(self, excluded: str = "", **columns: Any) -> None:
+        """Write an inventory of the subjects of `archive/R1`, one recording each; the workflow reads it."""
+        subjects = sorted(path.name for path in (self.folder / "archive" / "R1").glob("sub-*"))
+        rows = [
+            {
+                "recording": f"hbn/R1/{subject}/RestingState",
+                "dataset": "hbn",
+                "subject": subject,
+                "group": group_name("hbn", group_index(subject, 2)),
+                "status": "excluded" if subject == excluded else "ok",
+                **columns,
+            }
+            for subject in subjects
+        ]
+        path = self.folder / "results" / "smoke" / "inventory" / "recordings.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
 
     @property
     def from_archive(self) -> dict[str, Any]:
@@ -83,6 +109,13 @@ class Study:
         """The environment of the tests, with their Python first on the path and one thread a process."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def _messages(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Messages of the jobs that a run started, or that a dry run lists, without that of the target."""
+    pattern = r"^Job \d+: (.*?)(?: \(progress: .*\))?$"
+    messages = re.findall(pattern, done.stdout + done.stderr, re.MULTILINE)
+    return {message for message in messages if not message.endswith(" is complete")}
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """What an edit re-runs, by the dry runs of the real workflow."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from cerebro.recordings.groups import group_index
 
+INVENTORY = "Finding every recording"
 LINEAGE = "Drawing the probes along the lineages"
 REACTION_TIME_ONWARDS = {
     "Training reaction_time",
@@ -114,25 +116,34 @@ def test_code_reruns_the_steps_that_import_it_and_a_comment_reruns_nothing(edita
 
 def test_a_new_subject_reruns_the_shard_of_its_group_alone(archived: Any) -> None:
     archived.add_subject("sub-E")
-    assert "Finding every recording" in archived.jobs(archived.from_archive)
+    assert archived.jobs(archived.from_archive) == {INVENTORY}
     after_the_inventory(archived)
     group = f"hbn-{group_index('sub-E', 2)}"
     assert archived.jobs(archived.from_archive) == INDEX_ONWARDS | {f"Preprocessing {group}"}
 
 
+def test_a_touched_or_added_file_of_no_subject_reruns_the_inventory_and_nothing_that_follows(
+    archived: Any,
+) -> None:
+    (archived.folder / "archive" / "R1" / "participants.tsv").touch()
+    (archived.folder / "archive" / "R1" / "NOTES.txt").write_text("Copied on Monday.")
+    assert archived.jobs(archived.from_archive) == {INVENTORY}
+    after_the_inventory(archived, mtime_ns=1)
+    assert archived.jobs(archived.from_archive) == set()
+
+
 def test_new_labels_rerun_the_index_and_no_shard(archived: Any) -> None:
     (archived.folder / "archive" / "R1" / "participants.tsv").write_text("participant_id\tage\n")
-    assert archived.jobs(archived.from_archive) == INDEX_ONWARDS | {"Finding every recording"}
-    after_the_inventory(archived)
+    assert archived.jobs(archived.from_archive) == {INVENTORY}
+    after_the_inventory(archived, age=8.0)
     assert archived.jobs(archived.from_archive) == INDEX_ONWARDS
 
 
 def test_excluding_a_subject_reruns_the_shard_of_its_group_alone(archived: Any) -> None:
     overlay = {**archived.from_archive, "splits": {"excluded_subjects": ["sub-A"]}}
-    after_the_inventory(archived, overlay)
+    after_the_inventory(archived, overlay, excluded="sub-A")
     group = f"hbn-{group_index('sub-A', 2)}"
-    simulated = {"Preprocessing tuh-0"}  # nobody knows before the simulation whom it writes
-    assert archived.jobs(overlay) - simulated == INDEX_ONWARDS | {f"Preprocessing {group}"}
+    assert archived.jobs(overlay) == INDEX_ONWARDS | {f"Preprocessing {group}"}
 
 
 def test_ablations_train_what_their_variants_change_and_share_the_rest(finished: Any) -> None:
@@ -149,6 +160,20 @@ def test_ablations_train_what_their_variants_change_and_share_the_rest(finished:
     fitted = {f"Fitting {phase}-age_sex-0 for test windows" for phase in PHASES[3:]}  # once for both seeds
     assert {job for job in jobs if job.startswith("Fitting")} == fitted
     assert {"Comparing the variants", "Comparing the encoders"} <= jobs
+
+
+def test_no_command_of_the_comparisons_grows_with_the_number_of_seeds(finished: Any) -> None:
+    """Linux takes 131,072 bytes as one argument, and the shell gets a command as one."""
+    one, many = (comparisons(finished, seeds) for seeds in (1, 12))
+    assert len(one) == 2
+    assert many == one
+
+
+def comparisons(study: Any, seeds: int) -> list[str]:
+    overlay = {"ablations": {"seeds": list(range(seeds))}}
+    done = study.snakemake("ablations", "--dry-run", "--printshellcmds", overlay=overlay)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted(re.findall(r"cerebro\.cli (?:ablations|encoders) .*", done.stdout + done.stderr))
 
 
 def test_seeds_and_weights_of_the_submission_train_lineages_and_ask_for_answers_to_weigh_them_by(
@@ -169,9 +194,9 @@ def edit(file: Path, addition: str) -> None:
     file.write_text(file.read_text() + addition)
 
 
-def after_the_inventory(study: Any, overlay: Any = None) -> None:
+def after_the_inventory(study: Any, overlay: Any = None, **columns: Any) -> None:
     """Finish the inventory: a dry run does not see past this checkpoint, a real run looks again after it."""
+    study.write_inventory(**columns)
     inventory = "results/smoke/inventory/recordings.parquet"
-    (study.folder / inventory).write_text("other rows")
     done = study.snakemake("--touch", "--force", inventory, overlay=overlay or study.from_archive)
     assert done.returncode == 0, done.stderr

@@ -49,7 +49,7 @@ def test_every_promised_file_is_there(smoke: Any) -> None:
         "summary.md",
         "adapters/comparison.json",
         "adapters/comparison.md",
-        *(f"tables/{name}" for name in ("ablations.csv", "ablations.md", "encoders.csv", "encoders.md")),
+        *(f"tables/{name}.{kind}" for name in ("ablations", "encoders") for kind in ("csv", "json", "md")),
         *(f"tables/{name}.svg" for name in ("forest", "learning_curve", "lineage")),
     ]
     assert [name for name in promised if not (results / name).is_file()] == []

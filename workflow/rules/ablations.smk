@@ -82,8 +82,30 @@ rule oracle:
         " --index {input.index:q} --output {output:q} &> {log:q}"
 
 
+# A file, since all nodes of many seeds are longer than one argument of a command may be (128 KiB on Linux).
+rule list_compared:
+    output:
+        ablations=f"{R}/tables/ablations.json",
+        encoders=f"{R}/tables/encoders.json",
+    log:
+        f"{R}/logs/list_compared.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        ablations=PLAN.ablation_settings(),
+        encoders=PLAN.encoder_comparison_settings(),
+    message:
+        "Listing what is compared"
+    run:
+        Path(output.ablations).write_text(params.ablations)
+        Path(output.encoders).write_text(params.encoders)
+
+
 rule compare_variants:
     input:
+        settings=rules.list_compared.output.ablations,
         predictions=lambda wildcards: PLAN.compared_answers(),
         validation=PLAN.weighing_answers(),
         tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
@@ -103,18 +125,18 @@ rule compare_variants:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=PLAN.ablation_settings(),
+        answers=f"{R}/predictions",
         code=code_digest("cerebro.report.ablations"),
     message:
         "Comparing the variants"
     shell:
-        "python -m cerebro.cli ablations --settings {params.settings:q}"
-        " --predictions {input.predictions:q} --validation {input.validation:q}"
+        "python -m cerebro.cli ablations --settings {input.settings:q} --predictions {params.answers:q}"
         " --tracking {input.tracking:q} --output {output.table:q} 2>&1 | tee {log:q}"
 
 
 rule compare_encoders:
     input:
+        settings=rules.list_compared.output.encoders,
         probes=lambda wildcards: expand(rules.probe.output.answers, encoder=PLAN.compared_encoders()),
         isc=lambda wildcards: expand(rules.isc.output[0], compared=PLAN.compared_encoders()),
     output:
@@ -132,13 +154,14 @@ rule compare_encoders:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=PLAN.encoder_comparison_settings(),
+        probes=f"{R}/probes",
+        isc=f"{R}/isc",
         code=code_digest("cerebro.report.encoders"),
     message:
         "Comparing the encoders"
     shell:
-        "python -m cerebro.cli encoders --settings {params.settings:q} --probes {input.probes:q}"
-        " --isc {input.isc:q} --output {output.table:q} 2>&1 | tee {log:q}"
+        "python -m cerebro.cli encoders --settings {input.settings:q} --probes {params.probes:q}"
+        " --isc {params.isc:q} --output {output.table:q} 2>&1 | tee {log:q}"
 
 
 rule ablations:

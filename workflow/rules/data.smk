@@ -52,10 +52,11 @@ checkpoint inventory:
         " --threads {threads} --output {output:q} &> {log:q}"
 
 
-# A shard follows the files of its own subjects, which `members` digests, and not the inventory as a whole.
-# That is what ancient() says. The inventory is a checkpoint because ancient() alone hides more than it says:
-# while the inventory itself has to run, Snakemake does not look for other reasons to run the shard. After
-# a checkpoint it looks again.
+# The inventory runs whenever a file below the roots came, went or was touched. What reads it follows what it
+# says, which `recordings` digests, and not that it was written anew; a shard follows what it says of the shard's
+# own group, and the files of these subjects, which `members` digests. That is what ancient() says. The inventory
+# is a checkpoint because ancient() alone hides more than it says: while the inventory itself has to run,
+# Snakemake does not look for other reasons to run what follows. After a checkpoint it looks again.
 rule shard:
     input:
         markers=lambda wildcards: PLAN.markers(wildcards.group),
@@ -75,7 +76,7 @@ rule shard:
         runtime=240,
     params:
         settings=PLAN.shard_settings(),
-        members=lambda wildcards: PLAN.members(wildcards.group),
+        members=lambda wildcards: PLAN.members(wildcards.group, checkpoints.inventory.get().output[0]),
         code=lambda wildcards: PLAN.shard_code(wildcards.group),
     message:
         "Preprocessing {wildcards.group}"
@@ -86,7 +87,7 @@ rule shard:
 
 rule windows:
     input:
-        inventory=rules.inventory.output[0],
+        inventory=ancient(lambda wildcards: checkpoints.inventory.get().output[0]),
         tables=expand(rules.shard.output.table, group=PLAN.groups),
     output:
         index=f"{R}/windows/index.parquet",
@@ -103,6 +104,7 @@ rule windows:
         runtime=120,
     params:
         settings=PLAN.windows_settings(),
+        recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=PLAN.windows_code(),
     message:
         "Indexing windows, labels and splits"
@@ -115,7 +117,7 @@ rule windows:
 rule audit:
     input:
         index=rules.windows.output.index,
-        inventory=rules.inventory.output[0],
+        inventory=ancient(lambda wildcards: checkpoints.inventory.get().output[0]),
         tables=expand(rules.shard.output.table, group=PLAN.groups),
         signals=expand(rules.shard.output.signals, group=PLAN.groups),
     output:
@@ -132,6 +134,7 @@ rule audit:
         runtime=60,
     params:
         settings=PLAN.audit_settings(),
+        recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=code_digest("cerebro.shards.audit"),
     message:
         "Auditing the splits"

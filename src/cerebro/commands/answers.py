@@ -1,6 +1,8 @@
 """Commands from finished phases to scores."""
 
 import argparse
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from cerebro.commands.parsing import Commands
@@ -13,6 +15,9 @@ def add_commands(command: Commands) -> None:
         package.add_argument(
             f"--challenge-{challenge}", type=Path, nargs="+", required=True, help="folders of its phases"
         )
+    package.add_argument(
+        "--validation", type=Path, nargs="*", default=[], help="files of `predict` to fit weights on"
+    )
 
     preflight = command("preflight", _preflight, "load and run the zip as the scorer does", settings=False)
     preflight.add_argument("--zip", type=Path, required=True)
@@ -41,7 +46,9 @@ def add_commands(command: Commands) -> None:
     oracle.add_argument("--index", type=Path, required=True)
 
     ablations = command("ablations", _ablations, "compare variants with the full study")
-    ablations.add_argument("--predictions", type=Path, nargs="+", required=True, help="files of `predict`")
+    ablations.add_argument(
+        "--predictions", type=Path, required=True, help="folder of the answers: <split>/<node>.parquet"
+    )
     ablations.add_argument("--tracking", type=Path, required=True)
 
     summary = command("summary", _summary, "print scores and probes beside their floors", settings=False)
@@ -55,11 +62,6 @@ def add_commands(command: Commands) -> None:
 
     for answering in (predict, baseline):
         answering.add_argument("--split", choices=["validation", "test"], required=True)
-
-    for weighing in (package, ablations):
-        weighing.add_argument(
-            "--validation", type=Path, nargs="*", default=[], help="files of `predict` to fit weights on"
-        )
 
 
 def _package(options: argparse.Namespace) -> None:
@@ -119,10 +121,15 @@ def _ablations(options: argparse.Namespace) -> None:
     from cerebro.report.ablations import tabulate
     from cerebro.variants import Lineup
 
+    def answers(split: str, nodes: Iterable[str]) -> dict[str, Path]:
+        return {node: options.predictions / split / f"{node}.parquet" for node in nodes}
+
+    lineups = TypeAdapter(list[Lineup]).validate_python(options.settings["lineups"])
+    members = [names for lineup in lineups for names in lineup.members().values()]
     tabulate(
-        TypeAdapter(list[Lineup]).validate_python(options.settings["lineups"]),
-        predictions={path.stem: path for path in options.predictions},
-        validation={path.stem: path for path in options.validation},
+        lineups,
+        predictions=answers("test", chain.from_iterable(members)),
+        validation=answers("validation", chain.from_iterable(lineup.weighed() for lineup in lineups)),
         resamples=Statistics.model_validate(options.settings["statistics"]).resamples,
         store=options.tracking,
         output=options.output,

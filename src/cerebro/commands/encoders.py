@@ -36,8 +36,8 @@ def add_commands(command: Commands) -> None:
     isc.add_argument("--tracking", type=Path, required=True)
 
     encoders = command("encoders", _encoders, "compare encoders over seeds by their probes")
-    encoders.add_argument("--probes", type=Path, nargs="+", required=True, help="answers of `probe`")
-    encoders.add_argument("--isc", type=Path, nargs="+", required=True, help="files of `isc`")
+    encoders.add_argument("--probes", type=Path, required=True, help="folder of the answers of `probe`")
+    encoders.add_argument("--isc", type=Path, required=True, help="folder of the files of `isc`")
 
 
 def _features(options: argparse.Namespace) -> None:
@@ -99,10 +99,12 @@ def _encoders(options: argparse.Namespace) -> None:
     from cerebro.report.encoders import tabulate_encoders
     from cerebro.stages import Comparison
 
+    comparisons = [Comparison(**options.settings[name]) for name in ("phases", "variants")]
+    compared = [encoder for one in comparisons for encoders in one.rows.values() for encoder in encoders]
     tabulate_encoders(
-        *(Comparison(**options.settings[name]) for name in ("phases", "variants")),
-        probes={path.stem: path for path in options.probes},
-        isc={path.stem: path for path in options.isc},
+        *comparisons,
+        probes={encoder: options.probes / f"{encoder}.parquet" for encoder in compared},
+        isc={encoder: options.isc / f"{encoder}.json" for encoder in compared},
         resamples=Statistics.model_validate(options.settings["statistics"]).resamples,
         output=options.output,
     )

@@ -28,7 +28,9 @@ from cerebro.files import write_json
 def read_index(path: Path, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read the window index, or some of its columns: a whole row takes four times what a training needs."""
     if not Path(path).exists():
-        raise UserError(f"{path} does not exist; build it with: snakemake --cores 8 {path}")
+        raise UserError(
+            f"{path} does not exist; build it with: snakemake --cores 8 {path}, with the study's --configfile"
+        )
     return pd.read_parquet(path, columns=None if columns is None else list(columns))
 
 

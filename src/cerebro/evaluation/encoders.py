@@ -81,7 +81,7 @@ def _compared(
         if not same:
             raise UserError(
                 f"probe {target}: '{encoder}' was probed on other samples; remove the files under probes/ "
-                "and run `snakemake ablations` again"
+                "and run `snakemake ablations` again, with the study's --configfile"
             )
     metric = LEADING[TARGETS[target].metric]
     bootstrap = SubjectBootstrap(subjects, resamples=resamples)

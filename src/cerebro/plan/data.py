@@ -1,8 +1,9 @@
 """Raw recordings to the window index: what each step of data reads, and what makes it run again."""
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cerebro.config import Config, Dataset
 from cerebro.errors import UserError
@@ -11,8 +12,11 @@ from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
-from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.readers import BUILT_IN, find_reader
+from cerebro.recordings.recording import Person
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EVENTS = ("cerebro.recordings.events",)
 """Code that readers import and that neither the inventory nor a shard runs."""
@@ -36,6 +40,7 @@ class DataPlan(StudyPlan):
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
         excluded = config.splits.excluded_subjects
         self._exclusions = {name: _excluded(name, part, excluded) for name, part in config.datasets.items()}
+        self._inventory = cache(_read_inventory)  # asked for by many jobs, and final once it is asked for
 
     @property
     def simulated(self) -> bool:
@@ -95,24 +100,27 @@ class DataPlan(StudyPlan):
 
         By it the inventory notices what came and went.
         """
-        excluded = [part.digest() for part in self._exclusions.values()]
-        return digest_text(repr((sorted(self._listings.items()), excluded)))
+        lists = [part.digest() for part in self._exclusions.values()]
+        return digest_text(repr((sorted(self._listings.items()), lists)))
 
-    def members(self, group: str) -> str:
-        """Digest of what decides which recordings a group holds, and of their files.
+    def recordings(self, inventory: str) -> str:
+        """Digest of what a finished inventory says, whenever it and the files were written."""
+        return _digest(self._inventory(inventory))
 
-        A new subject changes the digest of its own group only. Who is the subject of a file is known by the
-        file's name in archives with a reader that is built in; with a reader of one's own, every file
-        of the dataset counts for each of its groups.
+    def members(self, group: str, inventory: str) -> str:
+        """Digest of the recordings of a group that a finished inventory finds usable, and of their files.
+
+        Labels are not part of it: they come with the window index. All files of a subject count, by their
+        names in archives with a reader that is built in; with a reader of one's own, every file of the
+        dataset counts for each of its groups.
         """
         name = _dataset_name(group)
-        dataset = self.config.datasets[name]
-        choice = dataset.model_dump(mode="json", include={"reader", "roots", "groups", "tasks", "releases"})
-        by_name = dataset.reader in BUILT_IN
-        files = self._listings.get((name, group if by_name else ""), "")
-        # Where no file's name tells whose it is, a list of subjects may concern any group.
-        excluded = "" if dataset.roots and by_name else self._exclusions[name].digest()
-        return digest_text(as_json({"dataset": choice, "files": files, "excluded": excluded}))
+        known = self._inventory(inventory)
+        usable = known[(known["group"] == group) & (known["status"] == "ok")]
+        by_name = self.config.datasets[name].reader in BUILT_IN
+        subjects = sorted(set(usable["subject"])) if by_name else [""]
+        files = [self._listings.get((name, subject), "") for subject in subjects]
+        return digest_text(repr([_digest(usable.drop(columns=[*vars(Person())])), files]))
 
     def shard_code(self, group: str) -> str:
         """Digest of the code behind a shard: its own, and what finds the recordings of its dataset."""
@@ -150,18 +158,14 @@ class DataPlan(StudyPlan):
 
     @cached_property
     def _listings(self) -> dict[tuple[str, str], str]:
-        """Digests of the names, sizes and times of files, by dataset and group.
+        """Digests of the names, sizes and times of files, by dataset and subject.
 
-        What is of no known subject stands under the group ``""``; excluded subjects have no files.
+        What is of no known subject stands under the subject ``""``.
         """
         listings: dict[tuple[str, str], list[str]] = {}
         for name, dataset in self.config.datasets.items():
             for path in walk_files(dataset.roots):
-                subject = subject_of_file(path, dataset.reader)
-                if subject and self._exclusions[name].reason(subject):
-                    continue
-                group = group_name(name, group_index(subject, dataset.groups)) if subject else ""
-                listings.setdefault((name, group), []).append(_line(path))
+                listings.setdefault((name, subject_of_file(path, dataset.reader)), []).append(_line(path))
         return {key: digest_text("\n".join(sorted(lines))) for key, lines in listings.items()}
 
 
@@ -185,6 +189,18 @@ def _present(files: Iterable[Path | None]) -> tuple[Path, ...]:
 
 def _dataset_name(group: str) -> str:
     return group.rpartition("-")[0]
+
+
+def _read_inventory(path: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.read_parquet(path).drop(columns="mtime_ns")
+
+
+def _digest(rows: "pd.DataFrame") -> str:
+    from pandas.util import hash_pandas_object
+
+    return digest_text(repr([*rows.columns, *hash_pandas_object(rows, index=False).tolist()]))
 
 
 def _line(path: Path) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from cerebro.config import CHALLENGES
 from cerebro.errors import UserError
 from cerebro.files import write_json
 from cerebro.recordings.hbn import release_of_folder
@@ -26,6 +27,7 @@ SPLITS = ("train", "validation", "test")
 
 _IDENTITY = ["dataset", "release", "subject", "recording", "shard", "split"]
 _PLACE = ["recording", "shard", "start", "length", "onset"]
+_SCORED = ["kind", "keep", *(label for _, label in CHALLENGES.values())]
 _BATCH = 1_000_000
 _EXAMPLES = 3
 
@@ -63,7 +65,7 @@ def audit(
     Parameters
     ----------
     test_releases
-        Releases that may only be scored.
+        Releases that may only be scored; without any, nothing needs to be there to score.
     excluded_subjects
         Subjects of whom there must be no window, with or without ``sub-``.
     index, inventory
@@ -78,14 +80,19 @@ def audit(
     ------
     UserError
         If a subject of a test release has a window of another split, stands in two splits or is excluded; if
-        a window's recording is not a usable one of the inventory; or if a window lies outside its recording.
+        a window's recording is not a usable one of the inventory; if a window lies outside its recording; or
+        if a challenge has windows, and none to score.
     """
     findings = _Findings()
     rows = pd.read_parquet(inventory)
     places = _places(shards, findings)
     identities, windows = [], 0
-    for batch in _batches(index, sorted({*_IDENTITY, *_PLACE})):
+    labelled: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for batch in _batches(index, sorted({*_IDENTITY, *_PLACE, *_SCORED})):
         windows += len(batch)
+        for kind, label in CHALLENGES.values():
+            given = batch[(batch["kind"] == kind) & batch[label].notna() & batch["keep"]]
+            labelled[label].update(zip(given["split"], given["release"], strict=True))
         identities.append(batch[_IDENTITY].drop_duplicates())
         _check_places(batch[_PLACE], places, findings)
     if not windows:
@@ -99,7 +106,21 @@ def audit(
             f"the window index {index} is not fit for training: {findings.sentence()}; delete it and the "
             f"inventory {inventory} and build both again; should they come out the same, report it as a bug"
         )
+    if test_releases:
+        _require_scored(labelled, test_releases)
     write_json(output, _report(used, windows, test_releases))
+
+
+def _require_scored(labelled: Mapping[str, set[tuple[str, str]]], test_releases: Sequence[str]) -> None:
+    """Refuse an index with labels, by split and release, of which none is to be scored."""
+    for challenge, (kind, label) in CHALLENGES.items():
+        if labelled[label] and "test" not in {split for split, _ in labelled[label]}:
+            releases = sorted({release or "no release" for _, release in labelled[label]})
+            raise UserError(
+                f"nothing is there to score challenge {challenge} on: splits.test_releases names "
+                f"{', '.join(test_releases)}, and windows of kind {kind} with a label are of "
+                f"{', '.join(releases)}; correct the list, or say [] to train without a score"
+            )
 
 
 def _places(shards: Sequence[Path], findings: _Findings) -> pd.DataFrame:
