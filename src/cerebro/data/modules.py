@@ -120,7 +120,7 @@ class MixedDataModule(WindowDataModule):
     def validation_sampler(self) -> EpochSampler:
         """Sampler of validation batches: of each archive its share, as far as it has as many windows.
 
-        In one order for ever, that no batch is of one archive: it would have no label of the other's.
+        Always in one order that mixes archives: a batch of one alone would have no label of the other's.
         """
         phase: PretrainPhase = self.phase
         rows = [

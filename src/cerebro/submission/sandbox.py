@@ -78,7 +78,6 @@ class Candidate:
         import torch
 
         windows = torch.frombuffer(content, dtype=torch.float32).reshape(shape)
-
         model, device = self.models[challenge]
         outputs = []
         with torch.inference_mode():
