@@ -107,7 +107,7 @@ def test_an_untrained_distribution_is_that_of_the_training_times_whatever_the_wi
     print("seed 2")
     seconds = 1.6 + 0.3 * torch.randn(500, generator=torch.Generator().manual_seed(2))
     head = response_head()
-    head.start_from(seconds, jitter=0.0, width=0.1)
+    head.bias.data.copy_(head.log_prior(seconds, jitter=0.0, width=0.1))
     assert head.constant
     logits = head.logits(tokens(), everything(), *windows())
     torch.testing.assert_close(logits[0], logits[1])

@@ -279,6 +279,63 @@ def test_predictions_may_be_left_as_they_are(start):
     assert module.model.shrinkage == 1.0
 
 
+def bin_shares(head: Any, seconds: np.ndarray, jitter: float, width: float) -> Tensor:
+    """Share of each bin among windows moved by every hundredth of a second up to the jitter."""
+    edges = np.append(head.centres - 0.05, head.centres[-1] + 0.05)
+    edges[0], edges[-1] = -np.inf, np.inf  # times beyond the bins count as the nearest
+    moved = (seconds[:, None] + np.arange(-jitter, jitter + 0.005, 0.01)).ravel()
+    smooth = moved[:, None] + width * np.linspace(-3, 3, 61)
+    weight = np.broadcast_to(np.exp(-0.5 * np.linspace(-3, 3, 61) ** 2), smooth.shape)
+    counts, _ = np.histogram(smooth, edges, weights=weight)
+    return torch.from_numpy(counts / counts.sum()).float()
+
+
+def test_the_exported_head_has_the_prior_of_windows_as_they_are_scored(start, study):
+    """Training moves windows and learns the smeared prior; the head that is kept must not answer by it."""
+    module, data = start(epochs=2, objective="distribution", jitter_seconds=0.5, learning_rate=1e-2)
+    head = module.model.head
+    seconds = data.train.table["reaction_time"].to_numpy()
+    smeared, nominal = (bin_shares(head, seconds, jitter, 0.1) for jitter in (0.5, 0.0))
+    torch.testing.assert_close(head.bias.softmax(0).detach(), smeared, atol=0.02, rtol=0)
+    assert (smeared - nominal).abs().max() > 0.03
+    fit(module, data)
+    before = head.bias.detach().clone()
+    module.finish(data, candidates=1)
+    likely = nominal > 0.03
+    moved = (head.bias.detach() - before)[likely]
+    expected = (nominal.log() - smeared.log())[likely]
+    torch.testing.assert_close(moved - moved.mean(), expected - expected.mean(), atol=0.25, rtol=0)
+    again = head.bias.detach().clone()
+    module.finish(data, candidates=1)
+    torch.testing.assert_close(head.bias.detach(), again, msg="the prior is corrected once")
+
+
+def test_validation_and_the_exported_head_answer_alike(start):
+    module, data = start(epochs=2, objective="distribution", jitter_seconds=0.5, shrink=False)
+    fit(module, data)
+    torch.nn.init.normal_(module.model.head.evidence.weight, std=0.1)
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    (during,) = trainer.validate(module, datamodule=data, verbose=False)
+    module.finish(data, candidates=1)
+    (after,) = trainer.validate(module, datamodule=data, verbose=False)
+    assert during == pytest.approx(after, rel=1e-5)
+    table = data.validation.table
+    batch = data.validation[list(range(len(table)))]
+    with torch.inference_mode():
+        answers = module.eval().model(batch["signal"], batch["positions"]).squeeze(1).numpy()
+    error = answers - table["reaction_time"].to_numpy()
+    assert after["val/nrmse"] == pytest.approx(
+        np.sqrt(np.mean(error**2)) / table["reaction_time"].std(ddof=0), rel=1e-4
+    )
+
+
+def test_windows_that_are_not_moved_leave_the_prior_as_it_is(start):
+    module, data = start(epochs=1, objective="distribution")
+    before = module.model.head.bias.detach().clone()
+    module.finish(data, candidates=1)
+    torch.testing.assert_close(module.model.head.bias.detach(), before)
+
+
 def test_validation_reports_the_squared_error_and_nrmse_of_all_windows(start):
     module, data = start(epochs=2, objective="distribution", learning_rate=1e-2)
     fit(module, data)

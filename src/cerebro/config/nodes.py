@@ -57,7 +57,7 @@ class Phase(Node):
     learning_rate: float = Field(default=5e-4, gt=0)
     """Peak learning rate of AdamW."""
     weight_decay: float = Field(default=0.05, ge=0)
-    """Weight decay of AdamW on matrices."""
+    """Weight decay of AdamW on the weights of linear and convolutional layers."""
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     """Share of all steps over which the learning rate rises linearly; a cosine follows."""
     clip_norm: float = Field(default=3.0, gt=0)

@@ -201,19 +201,23 @@ class ResponseHead(nn.Module):
         return not bool(self.evidence.weight.any())
 
     @torch.no_grad()
-    def start_from(self, seconds: Tensor, *, jitter: float, width: float) -> None:
-        """Set the bias to the log probabilities of the times of training windows.
+    def log_prior(self, seconds: Tensor, *, jitter: float, width: float) -> Tensor:
+        """Log probability of each bin without EEG, where windows are moved by up to ``jitter``.
 
         Parameters
         ----------
         seconds : Tensor, shape (n,)
             Times of training windows.
         jitter, width : float
-            As windows are moved in training, and as in :meth:`soft_targets`; seconds.
+            Largest move of a window, and the width of :meth:`soft_targets`; seconds.
+
+        Returns
+        -------
+        Tensor, shape (n_bins,)
         """
         lags = torch.linspace(-jitter, jitter, 21).unsqueeze(1)
         moved = (seconds.unsqueeze(0) + lags).flatten()
-        self.bias.copy_((self.soft_targets(moved, width).mean(dim=0) + 1e-4).log())
+        return (self.soft_targets(moved, width).mean(dim=0) + 1e-4).log()
 
     def logits(self, tokens: Tensor, present: Tensor, signal: Tensor, positions: Tensor) -> Tensor:
         """Log probability of each bin up to a constant, shape (batch, n_bins)."""

@@ -1,7 +1,7 @@
 """What every training has: the optimiser, its schedule, and metrics logged under fixed names."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from cerebro.config import Phase
+
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention)
+"""Layers whose weights are decayed."""
+LAYER_WEIGHTS = ("weight", "in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+"""Names of their weights."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,20 @@ class ParameterGroup:
     parameters: list[nn.Parameter]
     learning_rate: float
     first_step: int = 0
+
+
+def layer_weights(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Names and weights of linear and convolutional layers, with their low-rank updates; no biases.
+
+    Packed projections of :class:`torch.nn.MultiheadAttention` are linear layers too.
+    """
+    for prefix, layer in model.named_modules():
+        if not isinstance(layer, LAYERS):
+            continue
+        for name, parameter in layer.named_parameters(prefix):
+            own = name.removeprefix(f"{prefix}.")
+            if own in LAYER_WEIGHTS or own.startswith("parametrizations.weight."):
+                yield name, parameter
 
 
 class PhaseModule(L.LightningModule):
@@ -75,9 +94,11 @@ class PhaseModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW (betas .9 and .98 as LaBraM) with linear warm-up and cosine decay to zero.
 
-        Vectors (biases, norms, the mask token) are not decayed; matrices are, the adapter's gains among them.
+        Weights of linear and convolutional layers are decayed, and nothing else: zero is no neutral value of
+        an adapter's gains, of spatial filters or of a norm.
         """
         groups, schedules = [], []
+        layers = {id(parameter) for _, parameter in layer_weights(self.model)}
         total = self.phase.epochs * self.phase.steps_per_epoch
         warmup = max(1, round(self.phase.warmup_share * total))
 
@@ -94,7 +115,7 @@ class PhaseModule(L.LightningModule):
         for group in self.parameter_groups():
             trained = [parameter for parameter in group.parameters if parameter.requires_grad]
             for decayed in (True, False):
-                chosen = [parameter for parameter in trained if (parameter.ndim > 1) == decayed]
+                chosen = [parameter for parameter in trained if (id(parameter) in layers) == decayed]
                 if chosen:
                     decay = self.phase.weight_decay if decayed else 0.0
                     groups.append({"params": chosen, "lr": group.learning_rate, "weight_decay": decay})

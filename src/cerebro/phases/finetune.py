@@ -41,15 +41,26 @@ class FinetuneModule(PhaseModule):
     model : Predictor
     phase : FinetunePhase
     factors : Factors, optional
-        What is predicted on the way, when the target is read from factors.
+        Labels predicted on the way, when the target is read from factors.
+    to_nominal : Tensor, shape (n_bins,), optional
+        Log probability of each bin for windows as they are scored, minus that for windows as training moves
+        them. A head trained on moved windows learns their prior; this takes it back.
     """
 
     model: Predictor
     phase: FinetunePhase
+    to_nominal: Tensor | None
 
-    def __init__(self, model: Predictor, phase: FinetunePhase, factors: Factors | None = None) -> None:
+    def __init__(
+        self,
+        model: Predictor,
+        phase: FinetunePhase,
+        factors: Factors | None = None,
+        to_nominal: Tensor | None = None,
+    ) -> None:
         super().__init__(model, phase)
         self.factors = factors
+        self.register_buffer("to_nominal", to_nominal, persistent=False)
 
     def card(self) -> dict[str, Any]:
         """The predictor's architecture, its target, and the scale of factors on the way."""
@@ -102,8 +113,7 @@ class FinetuneModule(PhaseModule):
             # Every parameter takes part, since DDP waits for a gradient of each, frozen for now or not.
             waiting = [parameter.sum() for parameter in predictor.encoder.parameters() if self.frozen]
             return {"loss": self._objective(batch, inputs) + 0 * sum(waiting)}
-        predicted = predictor.head(*inputs).squeeze(-1).float()
-        truth = self._standardised(batch)
+        predicted, truth = self._predicted(inputs).squeeze(-1).float(), self._standardised(batch)
         error, centred = (predicted - truth).double(), truth.double()
         self.sums += torch.stack(
             (error.square().sum(), centred.square().sum(), centred.sum(), torch.ones_like(centred).sum())
@@ -121,6 +131,13 @@ class FinetuneModule(PhaseModule):
         loss = F.huber_loss if self.phase.objective == "huber" else F.mse_loss
         return loss(predicted, truth)
 
+    def _predicted(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Standardised predictions (batch, 1) for windows that were not moved."""
+        head = self.model.head
+        if isinstance(head, ResponseHead) and self.to_nominal is not None:
+            return head.expectation(head.logits(*inputs) + self.to_nominal)
+        return head(*inputs)
+
     def _standardised(self, batch: dict[str, Tensor]) -> Tensor:
         return (batch[self.phase.target] - self.model.mean) / self.model.deviation
 
@@ -137,13 +154,20 @@ class FinetuneModule(PhaseModule):
             self.log("val/nrmse", (error / count / variance) ** 0.5)
 
     def finish(self, data: L.LightningDataModule, *, candidates: int) -> dict[str, float]:
-        """Merge low-rank updates; find out on validation subjects how far predictions may be trusted.
+        """Merge low-rank updates, correct the head's prior, and shrink predictions by validation subjects.
+
+        The prior of moved windows leaves the head's bias for good (prior shift: Saerens, Latinne &
+        Decaestecker 2002, Neural Computation 14).
 
         Every device looks at all validation windows, so that all come to the same result. What predictions
         are shrunk towards is the mean over training and validation windows.
         """
         assert isinstance(data, FinetuneDataModule)
         merge_low_rank(self.model.encoder)
+        if isinstance(self.model.head, ResponseHead) and self.to_nominal is not None:
+            with torch.no_grad():
+                self.model.head.bias.add_(self.to_nominal)
+            self.to_nominal = None
         if not self.phase.shrink:
             return {}
         self.eval()
@@ -195,11 +219,16 @@ def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
     elif phase.target == "reaction_time":
         head["n_patches"] = encoder.course_patches(int(train["length"].iloc[0]))
     predictor = Predictor(encoder, head, mean=mean, deviation=deviation, low=low, high=high)
-    factors = None
+    factors = to_nominal = None
     if isinstance(predictor.head, ResponseHead):
-        predictor.head.start_from(
-            torch.from_numpy(values).float(), jitter=phase.jitter_seconds, width=phase.target_width_seconds
+        nominal, moved = (
+            predictor.head.log_prior(
+                torch.from_numpy(values).float(), jitter=jitter, width=phase.target_width_seconds
+            )
+            for jitter in (0.0, phase.jitter_seconds)
         )
+        predictor.head.bias.data.copy_(moved)
+        to_nominal = nominal - moved
     if isinstance(predictor.head, FactorHead):
         factors = Factors(train, phase.through)
         predictor.head.slopes.copy_(factors.slopes(train, phase.target, mean, deviation))
@@ -215,4 +244,4 @@ def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
         compute=job.compute,
         labels=[phase.target, *phase.through],
     )
-    return FinetuneModule(predictor, phase, factors), data
+    return FinetuneModule(predictor, phase, factors, to_nominal), data
