@@ -9,18 +9,26 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from cerebro.config import config_schema, encoder_of, lineage, load_config, parents
+from cerebro.config import Config, config_schema, encoder_of, lineage, load_config, needs_demo, parents
 from cerebro.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "config" / "base.yaml"
+DEMO = BASE.with_name("demo.yaml")
 OVERLAYS = sorted(path for path in BASE.parent.glob("*.yaml") if path != BASE)
 
 
 def merged(overlay: dict[str, Any]) -> dict[str, Any]:
-    """The base configuration with an overlay, merged as Snakemake merges."""
-    content = yaml.safe_load(BASE.read_text())
-    update_config(content, overlay)
+    """An overlay on its layers, merged as Snakemake merges."""
+    content: dict[str, Any] = {}
+    layers = [yaml.safe_load(BASE.read_text()), overlay]
+    for layer in layers:
+        update_config(content, layer)
+    if not needs_demo(content):
+        return content
+    content = {}
+    for layer in (layers[0], yaml.safe_load(DEMO.read_text()), overlay):
+        update_config(content, layer)
     return content
 
 
@@ -37,7 +45,7 @@ def test_every_configuration_on_a_page_is_an_overlay_that_loads(block: str) -> N
     load_config(merged(yaml.safe_load(block)))
 
 
-def test_the_base_file_is_the_demo_with_all_phases() -> None:
+def test_without_an_overlay_the_study_is_the_demo_with_all_phases() -> None:
     config = load_config(merged({}))
     assert config.name == "demo"
     assert [phase.kind for phase in config.phases.values()] == [
@@ -47,6 +55,30 @@ def test_the_base_file_is_the_demo_with_all_phases() -> None:
         "finetune",
         "finetune",
     ]
+
+
+@pytest.mark.parametrize("name", ["hbn_mini", "hbn_tuh"])
+def test_real_studies_take_no_setting_of_the_demo(name: str) -> None:
+    """What an overlay with recordings of its own leaves open has the default of the schema."""
+    overlay = yaml.safe_load(BASE.with_name(f"{name}.yaml").read_text())
+    config = load_config(merged(overlay))
+    assert config.simulation is None
+    structure = {"kind", "init", "tokenizer", "mix", "target", "objective"}
+    for name, phase in config.phases.items():
+        own = overlay["phases"].get(name, {})
+        for key, field in type(phase).model_fields.items():
+            if key not in structure | own.keys():
+                assert getattr(phase, key) == field.get_default(call_default_factory=True), f"{name}.{key}"
+    sections = set(Config.model_fields) - {"name", "datasets", "phases", "submission", "ablations"}
+    for section in sections - overlay.keys():
+        assert getattr(config, section) == Config.model_fields[section].get_default(), section
+
+
+def test_an_overlay_stands_on_the_demo_unless_all_its_datasets_have_folders() -> None:
+    assert needs_demo({"datasets": {"hbn": {"groups": 2}, "tuh": None}})
+    assert needs_demo({"datasets": {"hbn": {"roots": ["data"]}, "tuh": {}}})
+    assert needs_demo({"datasets": ["no", "mapping"]})
+    assert not needs_demo({"datasets": {"hbn": {"roots": ["data"]}, "tuh": None}})
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)

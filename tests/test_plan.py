@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def plan(overlay: dict[str, Any] | None = None) -> Plan:
-    content = yaml.safe_load((ROOT / "config" / "base.yaml").read_text())
+    content: dict[str, Any] = {}
+    for layer in ("base", "demo"):
+        update_config(content, yaml.safe_load((ROOT / "config" / f"{layer}.yaml").read_text()))
     update_config(content, overlay or {})
     return Plan(load_config(content))
 

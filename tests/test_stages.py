@@ -3,16 +3,23 @@
 from pathlib import Path
 
 import yaml
+from snakemake.utils import update_config
 
 from cerebro.config import load_config
 from cerebro.stages import along_lineage, before_finetuning, is_untrained, untrained, untrained_seed
 from cerebro.variants import expand
 
-BASE = Path(__file__).parents[1] / "config" / "base.yaml"
+CONFIG = Path(__file__).parents[1] / "config"
+
+
+def demo():
+    content = yaml.safe_load((CONFIG / "base.yaml").read_text())
+    update_config(content, yaml.safe_load((CONFIG / "demo.yaml").read_text()))
+    return content
 
 
 def comparisons(variants):
-    content = yaml.safe_load(BASE.read_text())
+    content = demo()
     content["ablations"] = {"seeds": [0, 1], "variants": variants}
     nodes, lineups = expand(load_config(content))
     return along_lineage(nodes, lineups), before_finetuning(nodes, lineups)
@@ -77,7 +84,7 @@ def test_variants_with_one_encoder_share_a_row():
 
 
 def test_a_study_that_answers_by_a_network_from_scratch_compares_no_starting_encoders():
-    content = yaml.safe_load(BASE.read_text())
+    content = demo()
     content["phases"]["scratch"] = {
         "kind": "finetune",
         "target": "reaction_time",

@@ -1,4 +1,4 @@
-"""The configuration as the workflow sees it: overlays merged into the base by Snakemake's own functions."""
+"""The configuration as the workflow sees it: layers merged by Snakemake's own functions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,27 +8,34 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from cerebro.config import Config, load_config
+from cerebro.config import Config, load_config, needs_demo
 from cerebro.errors import UserError
 
-BASE = Path(__file__).parents[3] / "config" / "base.yaml"
-"""What the Snakefile reads before any overlay."""
+SHIPPED = Path(__file__).parents[3] / "config"
+"""Folder of the layers that the Snakefile reads before any overlay."""
 
 
 def read_configuration(overlays: Sequence[Path]) -> Config:
-    """Merge overlays into the base, the later ones on top, and validate the result.
+    """Merge overlays into the base, or into base and demo, the later ones on top, and validate the result.
 
     Raises
     ------
     UserError
         If a file can't be read, or what comes out is no valid configuration.
     """
+    merged = _merged([SHIPPED / "base.yaml", *overlays])
+    if needs_demo(merged):
+        merged = _merged([SHIPPED / "base.yaml", SHIPPED / "demo.yaml", *overlays])
+    return load_config(merged)
+
+
+def _merged(layers: Sequence[Path]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for path in (BASE, *overlays):
+    for path in layers:
         if not path.is_file():
             raise UserError(f"there is no configuration {path}")
         try:
             update_config(merged, load_configfile(path))
         except WorkflowError as error:
             raise UserError(f"{path}: {' '.join(str(error).split())}") from error
-    return load_config(merged)
+    return merged

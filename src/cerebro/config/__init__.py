@@ -40,6 +40,7 @@ from cerebro.config.encoders import (
     not_at_the_scorer,
     read_architecture,
 )
+from cerebro.config.layers import needs_demo
 from cerebro.config.loading import config_schema, load_config
 from cerebro.config.nodes import (
     HBN_AUXILIARY_TASKS,
@@ -114,6 +115,7 @@ __all__ = [
     "encoder_of",
     "lineage",
     "load_config",
+    "needs_demo",
     "not_at_the_scorer",
     "parents",
     "read_architecture",
