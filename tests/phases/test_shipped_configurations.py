@@ -1,0 +1,48 @@
+"""Every shipped configuration trains: two steps of each of its phases, at its sizes and its precision."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cerebro.check.configuration import SHIPPED, read_configuration
+from cerebro.config import Compute, lineage, parents, trainings
+from cerebro.data.card import read_card
+from cerebro.phases.run import run_phase
+
+STUDIES = sorted(path for path in SHIPPED.glob("*.yaml") if path.stem != "base")
+SHORT = {"steps_per_epoch": 2, "batch_size": 8, "max_validation_windows": 8, "min_used_share": 0}
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_shipped_configuration_trains_for_some_steps(path: Path, study, store, tmp_path: Path) -> None:
+    config = read_configuration([path])
+    nodes = trainings(config.phases)
+    for node in sorted(nodes, key=lambda name: len(lineage(nodes, name))):
+        phase = nodes[node].model_dump(mode="json", exclude={"encoder"})
+        epochs = 1 + phase.get("start_epoch", 0)
+        changes = {key: value for key, value in SHORT.items() if key in phase}
+        if phase["kind"] == "pretrain":  # the synthetic study has both archives
+            changes["mix"] = {"hbn": 0.7, "tuh": 0.3}
+        if phase["kind"] == "contrast":  # and four training subjects, without trials of a kind in common
+            changes["sources"] = {"movie": 0.5, "resting_state": 0.5}
+        settings = {
+            "phase": {**phase, "epochs": epochs, **changes},
+            "lineage": lineage(nodes, node),
+            "precision": config.compute.precision,
+            "encoder": config.encoder.model_dump(mode="json") if nodes[node].init is None else None,
+        }
+        run_phase(
+            node,
+            settings,
+            index=study.index,
+            store=store,
+            parents={key: str(tmp_path / parent) for key, parent in parents(nodes[node]).items()},
+            state=tmp_path / "state" / node,
+            output=tmp_path / node,
+            compute=Compute(accelerator="cpu", threads=1),
+        )
+        history = pd.read_csv(tmp_path / node / "history.csv")
+        assert history["epoch"].tolist() == list(range(epochs + 1))
+        assert history["val/loss"].notna().all()
+        assert read_card(tmp_path / node)["encoder"]["dim"] == config.encoder.dim
