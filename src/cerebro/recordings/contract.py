@@ -28,10 +28,10 @@ SPREAD_UV = (0.5, 1000.0)
 """Standard deviations that EEG can have within a second, in µV after the band-pass.
 
 Below is the noise that amplifiers are allowed (0.5 µV RMS, Nuwer et al. 1998,
-https://doi.org/10.1016/S0013-4694(97)00106-5). Above is no brain: in 203 recordings of people with
-saline, dry and gelled electrodes, walks, loose electrodes and saturated stretches included, the lower quartile of
-all seconds of all channels lay between 2.8 and 38 µV, the upper one between 6 and 437. What lies in this range
-leaves it where volts are taken for millivolts or microvolts, or the reverse; a factor of ten is not noticed."""
+https://doi.org/10.1016/S0013-4694(97)00106-5). Above is no brain: in 203 recordings of people with saline,
+dry and gelled electrodes, loose ones and saturated stretches included, the lower quartile over all seconds of
+all channels lay between 2.8 and 38 µV, the upper one between 6 and 437. A thousandth of these, or a
+thousandfold, as when millivolts are taken for volts or microvolts, is refused; ten times is not noticed."""
 
 _MOVES_UV = 0.01
 """What spreads by less within a second is a pause of the amplifier, or a channel that is not plugged in."""
@@ -79,7 +79,9 @@ def refuse_times(*, n_times: int, rates: Iterable[float]) -> float:
     if not low <= sfreq <= high:
         raise BrokenRecording(f"a sampling rate of {sfreq:g} Hz; that of EEG is {low:g} to {high:g} Hz")
     if n_times < LEAST_SECONDS * sfreq:
-        raise BrokenRecording(f"only {n_times} samples, {n_times / sfreq:.2g} s; {LEAST_SECONDS:g} s are needed")
+        raise BrokenRecording(
+            f"only {n_times} samples, {n_times / sfreq:.2g} s; {LEAST_SECONDS:g} s are needed"
+        )
     return sfreq
 
 
@@ -131,20 +133,12 @@ def refuse_no_eeg(signal_uv: np.ndarray, *, sfreq: float) -> None:
     spread = seconds.std(axis=-1, dtype=np.float64)
     moving = spread[spread > _MOVES_UV]
     low, high = SPREAD_UV
-    possible = f"EEG spreads by {low:g} to {high:g} µV"
+    wrong = ""
     if not moving.size:
-        raise BrokenRecording(
-            f"no EEG, its channels are constant or of another unit: no second spreads by more than "
-            f"{spread.max():.2g} µV; {possible}"
-        )
-    calm, lively = np.quantile(moving, (0.25, 0.75))
-    if lively < low:
-        raise BrokenRecording(
-            f"no EEG, or of another unit: three quarters of its seconds spread by less than {lively:.2g} µV; "
-            f"{possible}"
-        )
-    if calm > high:
-        raise BrokenRecording(
-            f"no EEG, or of another unit: three quarters of its seconds spread by more than {calm:.2g} µV; "
-            f"{possible}"
-        )
+        wrong = f"no second of any channel spreads by more than {spread.max():.2g} µV"
+    elif (lively := np.quantile(moving, 0.75)) < low:
+        wrong = f"three quarters of the seconds of its channels spread by less than {lively:.2g} µV"
+    elif (calm := np.quantile(moving, 0.25)) > high:
+        wrong = f"three quarters of the seconds of its channels spread by more than {calm:.2g} µV"
+    if wrong:
+        raise BrokenRecording(f"no EEG, or of another unit: {wrong}; EEG spreads by {low:g} to {high:g} µV")

@@ -127,14 +127,14 @@ def read_edf_header(path: Path) -> EdfHeader:
     return header
 
 
-def annotation_bytes(stream: BinaryIO, header: EdfHeader, first: int, count: int) -> list[bytes]:
-    """Return what the first annotation signal of some data records holds; empty where there is none."""
-    own = next((i for i, label in enumerate(header.labels) if re.fullmatch("[EB]DF Annotations", label)), None)
-    if own is None:
+def annotation_bytes(stream: BinaryIO, header: EdfHeader) -> list[bytes]:
+    """Return what the first annotation signal holds in each data record; nothing where there is none."""
+    own = [i for i, label in enumerate(header.labels) if re.fullmatch("[EB]DF Annotations", label)]
+    if not own:
         return []
-    begin, end = header.starts[own : own + 2]
+    begin, end = header.starts[own[0] : own[0] + 2]
     found = []
-    for record in range(first, first + count):
+    for record in range(header.records):
         stream.seek(header.header_bytes + record * header.starts[-1] + begin)
         found.append(stream.read(end - begin))
     return found
@@ -168,7 +168,7 @@ def _record_seconds(field: bytes) -> float:
 
 def _refuse_gaps(stream: BinaryIO, header: EdfHeader) -> None:
     stamps = []
-    for record, content in enumerate(annotation_bytes(stream, header, 0, header.records)):
+    for record, content in enumerate(annotation_bytes(stream, header)):
         stamp = re.match(rb"([+-]\d+(?:\.\d*)?)\x14", content)
         if stamp is None:
             raise BrokenRecording(f"an EDF+D file whose data record {record + 1} has no time stamp")

@@ -98,7 +98,7 @@ def _decode(records: np.ndarray, header: EdfHeader, signal: int) -> np.ndarray:
 def _edges(path: Path, header: EdfHeader) -> mne.Annotations:
     """What the file notes of itself, such as the edges at which it was put together."""
     with path.open("rb") as stream:
-        contents = annotation_bytes(stream, header, 0, header.records)
+        contents = annotation_bytes(stream, header)
     found = [
         (float(onset), float(duration or 0), text.decode("utf-8", errors="replace"))
         for content in contents

@@ -1,10 +1,10 @@
 """EEGLAB files (`.set`, with `.fdt` or without) as an MNE recording, their events unread.
 
-MNE's own reader refuses a file for events that it does not understand, and looks away where header and samples
-disagree about how many there are. Here events are those of the table beside the file, and what is read of a
-file is its header: names, places and types of channels, rate, length. What the fields mean: EEGLAB's
-`eeg_checkset` (https://github.com/sccn/eeglab/blob/develop/functions/adminfunc/eeg_checkset.m); signals are in
-µV, single precision beside the file, channel after channel at each sample.
+MNE's own reader refuses a file for events that it does not understand, and looks away where header and
+samples disagree about how many there are. Here events are those of the table beside the file, and what is
+read of a file is its header: names, places and types of channels, rate, length. EEGLAB's `eeg_checkset`
+(https://github.com/sccn/eeglab) says what the fields mean. Signals are in µV; beside the file they are of
+single precision, all channels of a sample after each other.
 """
 
 import math
@@ -91,7 +91,9 @@ class RawEeglab(mne.io.BaseRaw):
         extra = self._raw_extras[fi]
         if extra["signals"] is None:
             with reading("pymatreader"):
-                extra["signals"] = np.atleast_2d(read_mat(self.filenames[fi], variable_names=["data"])["data"])
+                extra["signals"] = np.atleast_2d(
+                    read_mat(self.filenames[fi], variable_names=["data"])["data"]
+                )
         np.multiply(extra["signals"][idx, start:stop], 1e-6, out=data, dtype=np.float64)
 
 

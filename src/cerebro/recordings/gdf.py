@@ -13,7 +13,7 @@ from cerebro.recordings.failures import BrokenRecording
 
 _COUNT_AT, _FIXED_BYTES = 252, 256
 _UNITS_AT = {1: 96, 2: 102}
-"""Where units begin, in bytes per channel after the fixed part, by version: text of eight bytes, or a code."""
+"""Where units begin, in bytes per channel after the fixed part, by version: as text, or as codes."""
 _CODES = {4256: "V", 4274: "mV", 4275: "uV"}
 """Voltages by their codes in ISO/IEEE 11073-10101."""
 

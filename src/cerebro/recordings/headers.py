@@ -1,7 +1,8 @@
 """Headers of raw files: what the inventory knows of a recording's signals without reading them.
 
 EDF and BDF headers are read from a few kilobytes at the file's start, since TUH has a hundred thousand files;
-any other file is opened as the shards open it. What was read is remembered, so that only files that changed are opened again.
+any other file is opened as the shards open it. What was read is remembered, so that only files that changed
+are opened again.
 """
 
 import json

@@ -11,14 +11,15 @@ import mne
 import numpy as np
 from mne._fiff.constants import FIFF
 
+from cerebro.recordings.brainvision import brainvision_units, refuse_other_length
 from cerebro.recordings.contract import VOLTS, keep_voltages, refuse_times
 from cerebro.recordings.edf import EdfHeader, read_edf_header
 from cerebro.recordings.edf_signals import RawEdf
 from cerebro.recordings.eeglab import RawEeglab
 from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
 from cerebro.recordings.failures import BrokenRecording, reading
-from cerebro.recordings.gdf import gdf_units
-from cerebro.recordings.lengths import refuse_other_length
+from cerebro.recordings.fif import refuse_truncated_fif
+from cerebro.recordings.gdf import gdf_units, refuse_short_gdf
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
 """Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
@@ -106,18 +107,26 @@ def _open_edf(path: Path) -> RawEdf:
 def _open_by_mne(path: Path) -> mne.io.BaseRaw:
     with reading("MNE"):
         raw = mne.io.read_raw(path, preload=False, verbose="warning")
-    refuse_other_length(path, raw)
+    match path.suffix.lower():
+        case ".vhdr":
+            refuse_other_length(path, raw)
+        case ".fif":
+            refuse_truncated_fif(raw)
+        case ".gdf":
+            refuse_short_gdf(path, raw)
     return raw
 
 
 def _units(path: Path, raw: mne.io.BaseRaw) -> dict[str, str]:
-    """The unit of each channel: volts, where MNE scaled it to them, else as its file names it."""
-    if path.suffix.lower() == ".gdf":
-        return dict(zip(raw.ch_names, gdf_units(path), strict=False))
-    named = raw._orig_units
+    """The unit of each channel, by the file where MNE keeps it to itself."""
+    match path.suffix.lower():
+        case ".vhdr":
+            return dict(zip(raw.ch_names, brainvision_units(path), strict=True))
+        case ".gdf":
+            return dict(zip(raw.ch_names, gdf_units(path), strict=True))
     return {
         channel["ch_name"]: "V"
         if channel["unit"] == FIFF.FIFF_UNIT_V and channel["unit_mul"] == FIFF.FIFF_UNITM_NONE
-        else named.get(channel["ch_name"], "") or f"unit number {int(channel['unit'])}"
+        else f"{channel['unit']!r} times {channel['unit_mul']!r}"
         for channel in raw.info["chs"]
     }

@@ -72,7 +72,8 @@ def build_shard(
 
     All recordings of a shard share one list of channels, the union over the group; a channel that a
     recording doesn't have is zero throughout. A recording that can't be read, or whose signals can't be EEG,
-    stays in the table, with status ``quarantined``, its reason and length 0; any other error stops the step. A group without recordings writes an empty shard.
+    stays in the table, with status ``quarantined``, its reason and length 0; any other error stops the step.
+    A group without recordings writes an empty shard.
 
     Parameters
     ----------
