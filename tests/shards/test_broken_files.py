@@ -17,7 +17,9 @@ import pytest
 from cerebro.cli import main
 from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
 from cerebro.errors import UserError
+from cerebro.recordings import matlab, signals
 from cerebro.recordings.inventory import build_inventory
+from cerebro.shards import build
 from cerebro.shards.build import build_shard
 from cerebro.shards.windows import build_index
 
@@ -201,27 +203,32 @@ def test_what_the_disk_does_not_give_stops_the_inventory_and_is_tried_again(tmp_
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENOMEM])
-def test_a_passing_fault_of_the_disk_is_no_fault_of_an_eeglab_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+@pytest.mark.parametrize("file", ["a.set", "a_raw.fif"])
+def test_a_passing_fault_of_the_disk_is_no_fault_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, file: str
 ) -> None:
     folder, state, output = tmp_path / "archive", tmp_path / "state", tmp_path / "inventory.parquet"
     folder.mkdir()
     raw = mne.io.RawArray(np.zeros((2, 400)), mne.create_info(["Fp1", "Cz"], 100, "eeg"), verbose="error")
-    mne.export.export_raw(folder / "a.set", raw, verbose="error")
+    if file == "a.set":
+        mne.export.export_raw(folder / file, raw, verbose="error")
+    else:
+        raw.save(folder / file, verbose="error")
     edf(folder / "b.edf")
+    reader = (matlab.os, "pread") if file == "a.set" else (mne.io, "read_raw")
     with monkeypatch.context() as patch:
-        patch.setattr(mne.io, "read_raw_eeglab", fails_with(OSError(code, os.strerror(code))))
-        with pytest.raises(UserError, match=rf"a\.set: .*{os.strerror(code)}.*running again may help"):
+        patch.setattr(*reader, fails_with(OSError(code, os.strerror(code))))
+        with pytest.raises(UserError, match=rf"{file}: .*{os.strerror(code)}.*running again may help"):
             inventory(folder, output, state=state)
     assert inventory(folder, output, state=state)["status"].to_list() == ["ok", "ok"]
     with monkeypatch.context() as patch:
-        patch.setattr(mne.io, "read_raw_eeglab", fails_with(OSError("no number, a reader's own words")))
-        os.utime(folder / "a.set")
-        assert "broken or truncated" in inventory(folder, output, state=state)["reason"][0]
+        patch.setattr(*reader, fails_with(OSError("no number, a reader's own words")))
+        os.utime(folder / file)
+        assert "no number, a reader's own words" in inventory(folder, output, state=state)["reason"][0]
     assert inventory(folder, output, state=state)["status"][0] == "quarantined"  # remembered
 
 
-@pytest.mark.parametrize("where", ["read_raw_edf", "get_data"])
+@pytest.mark.parametrize("where", ["read_edf_header", "get_data"])
 def test_a_shard_is_never_finished_without_what_the_disk_did_not_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
@@ -238,10 +245,51 @@ def test_a_shard_is_never_finished_without_what_the_disk_did_not_give(
     ]
     with monkeypatch.context() as patch:
         stale = OSError(errno.ESTALE, "Stale file handle")
-        patch.setattr(mne.io if where == "read_raw_edf" else mne.io.BaseRaw, where, fails_with(stale))
+        patch.setattr(signals if where == "read_edf_header" else mne.io.BaseRaw, where, fails_with(stale))
         assert main(command) == 1
     said = capsys.readouterr().err
     assert re.fullmatch(r"cerebro shard: .*a\.edf can't be read \(.*Stale.*running again may help\n", said)
     assert not list(tmp_path.glob("*mine-0*"))
     assert main(command) == 0
     assert (pd.read_parquet(tmp_path / "mine-0.parquet")["length"] == 1000).all()
+
+
+def fault_of_our_own(*_: object, **__: object) -> None:
+    raise AttributeError("'NoneType' object has no attribute 'shape'")
+
+
+@pytest.mark.parametrize(
+    "where", ["bad_channels", "preprocess", "repair", "recording_quality", "refuse_no_eeg"]
+)
+def test_a_fault_of_this_package_is_never_called_a_broken_recording_by_the_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "archive").mkdir()
+    edf(tmp_path / "archive" / "a.edf")
+    inventory(tmp_path / "archive", tmp_path / "inventory.parquet")
+    monkeypatch.setattr(build, where, fault_of_our_own)
+    with pytest.raises(AttributeError, match="no attribute 'shape'"):
+        build_shard(
+            Preprocessing(),
+            Quality(),
+            test_releases=(),
+            inventory=tmp_path / "inventory.parquet",
+            group="mine-0",
+            output=tmp_path / "mine-0.npy",
+            table=tmp_path / "mine-0.parquet",
+        )
+    assert not list(tmp_path.glob("*mine-0*"))
+
+
+@pytest.mark.parametrize("where", ["edf_electrodes", "electrodes", "refuse_times", "RawEeglab"])
+def test_a_fault_of_this_package_is_never_called_a_broken_recording_by_the_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "archive").mkdir()
+    edf(tmp_path / "archive" / "a.edf")
+    raw = mne.io.RawArray(np.zeros((2, 400)), mne.create_info(["Fp1", "Cz"], 100, "eeg"), verbose="error")
+    mne.export.export_raw(tmp_path / "archive" / "a.set", raw, verbose="error")
+    monkeypatch.setattr(signals, where, fault_of_our_own)
+    with pytest.raises(AttributeError, match="no attribute 'shape'"):
+        inventory(tmp_path / "archive", tmp_path / "inventory.parquet")
+    assert not (tmp_path / "inventory.parquet").exists()
