@@ -1,11 +1,13 @@
 import mlflow
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
-import torch
 
-from cerebro.evaluation.adapters import COMPARED, NearestElectrode, compare_adapters
+from cerebro.evaluation.adapters import COMPARED, compare_adapters
 from cerebro.files import read_json
-from cerebro.recordings.montages import layout_positions
+from cerebro.recordings.montages import LAYOUTS
 from cerebro.report.adapters import write_adapter_tables
+from cerebro.shards.store import ShardWriter, open_shard, quantise, write_table
 from cerebro.tracking import create_store
 
 SETTINGS = {
@@ -18,10 +20,17 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def compared(study, tmp_path_factory):
-    """The comparison on an index whose test windows lie in a shard that does not exist."""
+    """The comparison, HBN's windows of a whole net, test windows in a shard that does not exist."""
     folder = tmp_path_factory.mktemp("compared")
     (folder / "windows").mkdir()
-    (folder / "shards").symlink_to(study.shards)
+    (folder / "shards").mkdir()
+    for name in ("tuh-0.npy", "tuh-0.parquet"):
+        (folder / "shards" / name).symlink_to(study.shards / name)
+    length = len(open_shard(study.shards / "hbn-0.npy"))
+    with ShardWriter(folder / "shards" / "hbn-0.npy", n_chans=128) as writer:
+        writer.append(quantise(15 * np.random.default_rng(0).standard_normal((length, 128)))[0])
+    recordings = pq.read_table(study.shards / "hbn-0.parquet")
+    write_table(folder / "shards" / "hbn-0.parquet", recordings, channels=LAYOUTS["hbn_128"], sfreq=100.0)
     table = study.table.copy()
     table.loc[table["split"] == "test", "shard"] = "nowhere"
     table.to_parquet(folder / "windows" / "index.parquet")
@@ -35,21 +44,19 @@ def compared(study, tmp_path_factory):
     return folder, content
 
 
-def test_every_archive_is_compared_on_its_own_montage_and_no_test_window_is_read(compared):
+def test_archives_are_compared_where_their_montage_can_tell_and_no_test_window_is_read(compared):
     folder, content = compared
     assert content == read_json(folder / "comparison.json")
-    assert {name: part["n_chans"] for name, part in content["reconstruction"].items()} == {
-        "hbn": 13,
-        "tuh": 7,
-    }
-    hbn = content["reconstruction"]["hbn"]
+    hbn, tuh = content["reconstruction"]["hbn"], content["reconstruction"]["tuh"]
     assert (hbn["n_subjects"], hbn["n_windows"], hbn["n_training_subjects"]) == (2, 6, 4)
-    for part in content["reconstruction"].values():
-        assert set(part["scenarios"]) == {"tenth", "half"}  # neither montage is denser than 10-20
-        for scores in part["scenarios"].values():
-            assert set(scores) == set(COMPARED)
-            assert scores["zero_pad"]["value"] == pytest.approx(1.0)
-            assert scores["zero_pad"]["minus"]["zero_pad"]["value"] == 0
+    assert set(hbn["scenarios"]) == set(hbn["told"]) == {"tenth", "half", "nearest"}
+    for scores in hbn["scenarios"].values():
+        assert set(scores) == set(COMPARED)
+        assert scores["zero_pad"]["minus"]["value"] == 0
+    assert hbn["told"]["tenth"] > hbn["told"]["half"] > 0.8
+    # Each of TUH's electrodes stands alone in its cell: nobody can tell one that is hidden.
+    assert set(tuh["told"].values()) == {0.0}
+    assert not any(tuh["scenarios"].values())
 
 
 def test_intervals_hold_their_value_and_the_value_is_the_mean_over_seeds(compared):
@@ -77,20 +84,11 @@ def test_the_run_is_tracked_and_the_tables_name_every_adapter(compared, capsys):
     folder, content = compared
     client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     run = client.search_runs(["1"], "tags.`cerebro.kind` = 'adapters'")[0]
-    score = content["reconstruction"]["tuh"]["scenarios"]["half"]["perceiver"]["value"]
-    assert run.data.metrics["adapters/tuh/half/perceiver"] == pytest.approx(score)
+    score = content["reconstruction"]["hbn"]["scenarios"]["half"]["perceiver"]["value"]
+    assert run.data.metrics["adapters/hbn/half/perceiver"] == pytest.approx(score)
     write_adapter_tables(content, output=folder / "comparison.md")
     text = (folder / "comparison.md").read_text()
     assert "perceiver, trained" in capsys.readouterr().out
     for heading in ("## hbn: share", "## tuh: share", "## Linear probes", "## Cost"):
         assert heading in text
     assert f"{score:.3f}" in text
-
-
-def test_the_nearest_electrode_is_copied_whole():
-    layout = torch.from_numpy(layout_positions("ten_twenty"))
-    places = torch.from_numpy(layout_positions("hbn_128")).unsqueeze(0)
-    signal = torch.arange(128.0).view(1, 128, 1)
-    mapped, found = NearestElectrode(layout)(signal, places, torch.ones(1, 128, dtype=torch.bool))
-    assert found.all()
-    assert mapped[0, 8, 0] == 35  # C3: E36

@@ -36,11 +36,14 @@ def test_signal_loss_is_of_each_patchs_own_waveform_and_of_its_level():
     right = torch.where(scored.unsqueeze(-1), truth, 99.0)
     assert signal_loss(right, patches, scored)["loss"].item() == pytest.approx(0, abs=1e-8)
     nothing = signal_loss(torch.zeros_like(truth), patches, scored)
-    assert nothing["waveform"].item() == pytest.approx(1, rel=0.05)  # all of the waveform's power
+    assert nothing["waveform"].item() == pytest.approx(1, rel=1e-6)  # all of the waveform's power
     assert nothing["level"].item() == pytest.approx(level[scored].log().square().mean().item(), rel=1e-4)
     # The loudness of one patch has no say in the weight of its waveform.
     loud = patches * torch.where(scored, 100.0, 1.0).unsqueeze(-1)
-    assert signal_loss(torch.zeros_like(truth), loud, scored)["waveform"] < 1.05
+    assert signal_loss(torch.zeros_like(truth), loud, scored)["waveform"].item() == pytest.approx(1, rel=1e-6)
+    # Nor does the floor make nothing look like something where patches are quiet.
+    quiet = signal_loss(torch.zeros_like(truth), 0.02 * patches, scored)
+    assert quiet["waveform"].item() == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", [code_loss, signal_loss, spectrum_loss])

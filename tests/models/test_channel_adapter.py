@@ -1,5 +1,3 @@
-import mne
-import numpy as np
 import pytest
 import torch
 from mne.channels.interpolation import _make_interpolation_matrix
@@ -11,7 +9,7 @@ from cerebro.models.channel_adapter import (
     PerceiverChannelAdapter,
     ZeroPadChannelAdapter,
 )
-from cerebro.recordings.montages import LAYOUTS, layout_positions, positions
+from cerebro.recordings.montages import LAYOUTS, layout_positions
 
 SEED = 11
 TUH_MONTAGE = LAYOUTS["ten_twenty"]
@@ -154,43 +152,46 @@ def test_bfloat16_autocast_moves_no_electrode(name, ten_twenty, net):
     torch.testing.assert_close(exact, from_half, rtol=0.05, atol=0.05)
 
 
-@pytest.mark.parametrize(
-    ("name", "montage", "bound"),
-    [
-        ("interpolation", "hbn_128", 0.02),
-        ("perceiver", "hbn_128", 0.15),
-        ("interpolation", "ten_twenty", 0.35),
-        ("perceiver", "ten_twenty", 0.65),
-    ],
-)
-def test_any_dropped_channel_moves_a_smooth_field_by_less_than_a_stated_share_of_its_range(
-    name, montage, bound
+@every_adapter
+def test_a_dropped_channel_changes_the_position_whose_cell_it_lies_in_and_no_other(name, ten_twenty, net):
+    adapter = learned(name, ten_twenty)
+    places, signal = net.unsqueeze(0), signals(1, 128, 10)
+    whole, _ = adapter(signal, places, torch.ones(1, 128, dtype=torch.bool))
+    dropped, _ = adapter(
+        signal.expand(128, -1, -1), places.expand(128, -1, -1), ~torch.eye(128, dtype=torch.bool)
+    )
+    changed = (dropped - whole).abs().amax(dim=-1) > 1e-5  # (128, n_layout)
+    own = adapter.cells(places)[0].T
+    assert not (changed & ~own).any()
+    if name != "zero_pad":  # which reads one electrode of each cell
+        assert torch.equal(changed, own)
+
+
+def test_every_electrode_lies_in_the_cell_of_its_nearest_position_unless_it_is_on_face_or_neck(
+    ten_twenty, net
 ):
-    """The worst electrode at the worst place: of 21 electrodes one takes a region with it."""
-    places = layout_of(montage)
-    torch.manual_seed(SEED)
-    adapter = ADAPTERS[name](places)
-    n_chans = len(places)
-    present = ~torch.eye(n_chans, dtype=torch.bool)
-    signal = fields(places)
-    whole, _ = adapter(signal, places.unsqueeze(0), torch.ones(1, n_chans, dtype=torch.bool))
-    dropped, _ = adapter(signal.expand(n_chans, -1, -1), places.expand(n_chans, -1, -1), present)
-    span = signal.amax(dim=1) - signal.amin(dim=1)
-    moved = ((dropped - whole).abs() / span.unsqueeze(1)).amax()
-    print(f"moved by {moved:.3f}")
-    assert 0 < moved < bound
+    cells = ZeroPadChannelAdapter(ten_twenty).cells(net.unsqueeze(0))[0]
+    angle = torch.rad2deg((ten_twenty @ net.T).clamp(-1, 1).arccos())
+    for electrode, name in enumerate(LAYOUTS["hbn_128"]):
+        nearest = angle[:, electrode].argmin()
+        expected = [int(nearest)] if angle[nearest, electrode] <= 30 else []
+        assert cells[:, electrode].nonzero().flatten().tolist() == expected, name
+    outside = [name for name, lies in zip(LAYOUTS["hbn_128"], cells.any(dim=0), strict=True) if not lies]
+    assert outside == ["E68", "E73", "E81", "E88", "E94", "E126", "E127"]
 
 
-def test_a_channel_dropped_from_zero_padding_changes_its_own_place_alone(ten_twenty, net):
-    adapter = ZeroPadChannelAdapter(ten_twenty)
-    signal, present = signals(1, 128, 10), torch.ones(1, 128, dtype=torch.bool)
-    whole, _ = adapter(signal, net.unsqueeze(0), present)
-    for channel in range(128):
-        present[0, channel] = False
-        dropped, _ = adapter(signal, net.unsqueeze(0), present)
-        changed = (dropped != whole).any(dim=-1)
-        assert changed.sum() == (whole == signal[:, channel : channel + 1]).all(dim=-1).sum() <= 1
-        present[0, channel] = True
+def test_an_electrode_between_two_positions_has_one_cell_however_its_batch_is_made(ten_twenty):
+    """Fp1 and Fp2 seen from the midline: the same one of them in every batch."""
+    middle = torch.nn.functional.normalize(ten_twenty[:2].sum(dim=0) * torch.tensor([0.0, 1, 1]), dim=0)
+    mirrored = ten_twenty.clone()
+    mirrored[1] = mirrored[0] * torch.tensor([-1.0, 1, 1])
+    adapter = ZeroPadChannelAdapter(mirrored)
+    found = set()
+    for n in (1, 2, 7, 64):
+        cells = adapter.cells(torch.cat((middle.view(1, 1, 3), torch.zeros(1, n, 3)), dim=1).repeat(n, 1, 1))
+        assert (cells.sum(dim=(1, 2)) == 1).all()  # zeros, which pad a montage, lie in no cell
+        found |= set(cells[:, :, 0].int().argmax(dim=1).tolist())
+    assert len(found) == 1
 
 
 def test_zero_padding_takes_the_published_neighbours(ten_twenty, net):
@@ -220,51 +221,42 @@ def test_zero_padding_puts_channels_of_the_layout_s_own_names_into_their_places(
     assert torch.equal(mapped, signal)
 
 
-def mne_matrix(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def mne_weights(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     matrix = _make_interpolation_matrix(source.double().numpy(), target.double().numpy())
     return torch.from_numpy(matrix).float()
 
 
 @pytest.mark.parametrize(("source", "target"), [("hbn_128", "ten_twenty"), ("ten_twenty", "hbn_128")])
-def test_interpolation_is_that_of_mne_whichever_channels_are_present(source, target):
+def test_splines_within_a_cell_are_those_of_mne_whichever_channels_are_present(source, target):
     places, layout = layout_of(source), layout_of(target)
     present = torch.rand(4, len(places), generator=torch.Generator().manual_seed(SEED)) > 0.25
-    found = InterpolationChannelAdapter(layout).matrix(places.expand(4, -1, -1), present)
-    for window in range(4):
-        expected = torch.zeros(len(layout), len(places))
-        expected[:, present[window]] = mne_matrix(places[present[window]], layout)
-        torch.testing.assert_close(found[window], expected, rtol=0, atol=1e-5)
+    adapter = InterpolationChannelAdapter(layout)
+    matrix, found = adapter.matrix(places.expand(4, -1, -1), present)
+    members = adapter.cells(places.expand(4, -1, -1)) & present.unsqueeze(1)
+    assert torch.equal(found, members.any(dim=2))
+    for window, position in found.nonzero().tolist():
+        cell = members[window, position]
+        expected = torch.zeros(len(places))
+        expected[cell] = mne_weights(places[cell], layout[position : position + 1])[0]
+        torch.testing.assert_close(matrix[window, position], expected, rtol=0, atol=1e-5)
 
 
-def test_interpolation_is_what_mne_makes_of_a_recording():
-    """Through MNE's public function, with positions in metres and the smoothing of `interpolate_bads`."""
-    names, wanted = LAYOUTS["hbn_128"][::2], TUH_MONTAGE[:-2]
-    signal = signals(len(names), 40).double()
-    raw = mne.io.RawArray(signal.numpy(), mne.create_info(list(names), 100.0, "eeg"), verbose="error")
-    raw.set_montage(montage(names))
-    expected = raw.interpolate_to(
-        montage(wanted), method="spline", origin=(0.0, 0.0, 0.0), reg=1e-5
-    ).get_data()
-    adapter = InterpolationChannelAdapter(torch.from_numpy(positions(wanted)))
-    places = torch.from_numpy(positions(names)).unsqueeze(0)
-    mapped, _ = adapter(signal.float().unsqueeze(0), places, torch.ones(1, len(names), dtype=torch.bool))
-    np.testing.assert_allclose(mapped[0], expected, atol=1e-4)
-
-
-def montage(names: tuple[str, ...]) -> mne.channels.DigMontage:
-    places = dict(zip(names, 0.095 * positions(names).astype(float), strict=True))
-    return mne.channels.make_dig_montage(places, coord_frame="head")
-
-
-def test_without_training_the_perceiver_interpolates_hidden_electrodes_better_than_their_neighbours_do(net):
+@pytest.mark.parametrize("name", ["interpolation", "perceiver"])
+def test_without_training_cells_whose_nearest_electrode_is_gone_are_interpolated_better_than_by_the_next(
+    name, ten_twenty, net
+):
     torch.manual_seed(SEED)
-    adapter = PerceiverChannelAdapter(net)
-    truth = fields(net)
-    every_tenth = torch.arange(128) % 10 == 0
-    mapped, _ = adapter(truth, net.unsqueeze(0), ~every_tenth.unsqueeze(0))
-    beside = (net @ net.T).masked_fill(every_tenth, -1).argmax(dim=1)
-    error = (mapped - truth)[0, every_tenth].square().mean()
-    assert error < 0.1 * (truth[:, beside] - truth)[0, every_tenth].square().mean()
+    everywhere = torch.ones(1, 128, dtype=torch.bool)
+    nearest = ZeroPadChannelAdapter(ten_twenty)
+    left = ~nearest.matrix(net.unsqueeze(0), everywhere)[0].any(dim=1)
+    signal, truth = fields(net), fields(ten_twenty)
+
+    def error(adapter: ChannelAdapter) -> torch.Tensor:
+        mapped, found = adapter(signal, net.unsqueeze(0), left)
+        assert found.all()
+        return (mapped - truth).square().mean()
+
+    assert error(ADAPTERS[name](ten_twenty)) < 0.5 * error(nearest)
 
 
 def test_every_weight_of_the_perceiver_learns(ten_twenty, net):

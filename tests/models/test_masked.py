@@ -4,6 +4,7 @@ import torch
 from cerebro.models.masked import MaskedDecoder
 from cerebro.models.masking import choose, put_back, take
 from cerebro.models.measured import MeasuredPatches
+from cerebro.recordings.montages import layout_positions
 
 
 def wanted(seed: int = 0) -> torch.Tensor:
@@ -102,7 +103,7 @@ def test_measured_patches_are_what_the_nearest_electrodes_recorded_in_token_orde
 @pytest.mark.parametrize("silent", [0, 4])
 def test_a_place_without_an_electrode_has_no_target(silent):
     torch.manual_seed(0)
-    positions = torch.nn.functional.normalize(torch.randn(1, 9, 3), dim=-1)
+    positions = torch.from_numpy(layout_positions("ten_twenty")[:9]).unsqueeze(0)
     signal = 20 * torch.randn(1, 9, 200)
     signal[0, silent] = 0
     _, present = MeasuredPatches(positions[0, [4, 1]], 50)(signal, positions)

@@ -25,7 +25,7 @@ def test_targets_are_what_the_nearest_electrodes_measured():
 def test_targets_do_not_move_when_the_adapter_learns():
     tokenizer, signal, positions = tokenizer_and_windows()
     before, _ = tokenizer.measured(signal, positions)
-    torch.nn.init.normal_(tokenizer.encoder.adapter.gains)
+    torch.nn.init.normal_(tokenizer.encoder.adapter.queries)
     assert torch.equal(before, tokenizer.measured(signal, positions)[0])
 
 

@@ -88,7 +88,8 @@ def test_a_frozen_encoder_is_bit_equal_and_in_evaluation_mode_until_it_thaws_and
     head = module.model.head.regression.weight.clone()
     watcher = fit(module, data)
     assert [equal(before, weights) for weights in watcher.weights] == [True, True, False, False]
-    trained = dict(module.model.encoder.named_parameters())
+    # The study's electrodes stand alone in their cells, where the adapter has nothing to weigh.
+    trained = [k for k, _ in module.model.encoder.named_parameters() if not k.startswith("adapter.")]
     assert not any(torch.equal(before[k], watcher.weights[2][k]) for k in trained)
     assert not torch.equal(head, module.model.head.regression.weight)
     assert watcher.modes == [{False}] * 4 + [{True}] * 4
@@ -141,7 +142,7 @@ def test_learning_rates_fall_from_layer_to_layer_towards_the_input(start):
     assert rates["norm.weight"] == 1.0
     assert rates["blocks.1.query_key_value.weight"] == 0.5
     assert rates["blocks.0.query_key_value.weight"] == 0.25
-    assert rates["patch_embedding.layers.0.weight"] == rates["adapter.gains"] == 0.125
+    assert rates["patch_embedding.layers.0.weight"] == rates["adapter.queries"] == 0.125
     optimizer = module.configure_optimizers()["optimizer"]
     assert {group["initial_lr"] for group in optimizer.param_groups} == {1.0, 0.5, 0.25, 0.125, 5e-4}
 
@@ -180,23 +181,23 @@ def test_a_thawed_encoder_warms_up_from_its_own_start(start):
 GOLDEN = {
     "mse": (
         {"objective": "mse", "jitter_seconds": 0.2},
-        [0.76462, 2.03207, 0.78544, 1.20825, 1.30336, 1.47599, 1.55102, 1.45616, 1.48893, 1.25612],
+        [0.76462, 1.82599, 0.70459, 1.14924, 1.30729, 1.42312, 1.50757, 1.48761, 1.4255, 1.24293],
     ),
     "huber": (
         {"objective": "huber", "layer_decay": 0.65, "freeze_epochs": 2},
-        [0.45213, 0.59974, 0.26474, 0.46829, 0.4106, 0.78605, 0.51182, 0.40446, 0.55312, 0.63067],
+        [0.45213, 0.55241, 0.23647, 0.4699, 0.44586, 0.77878, 0.45555, 0.45746, 0.48696, 0.58863],
     ),
     "distribution": (
         {"objective": "distribution", "jitter_seconds": 0.5, "channel_drop": 0.1},
-        [2.68825, 3.34577, 2.76936, 2.9252, 3.22519, 2.80933, 3.14336, 2.95027, 2.89418, 2.62437],
+        [2.68825, 3.19549, 2.70238, 2.96181, 3.09455, 2.78861, 3.07705, 3.02721, 2.85528, 2.67437],
     ),
     "direct": (
         {"target": "externalizing"},
-        [0.75335, 0.82253, 0.64415, 1.90556, 1.17887, 1.25947, 0.69944, 1.02423, 1.70452, 0.8498],
+        [0.75335, 0.8084, 0.68702, 1.9804, 1.17114, 1.31133, 0.70197, 1.02201, 1.70243, 0.85596],
     ),
     "factors": (
         {"target": "externalizing", "through": FACTORS},
-        [1.09061, 0.97288, 1.20357, 0.99951, 0.95227, 1.03615, 1.07558, 1.03872, 0.73355, 1.0129],
+        [1.09061, 0.96591, 1.21775, 0.96896, 0.91256, 1.00191, 1.07958, 1.12098, 0.69755, 1.06347],
     ),
 }
 """Losses of ten steps. Others mean that training has changed: replace them only if that was the purpose."""

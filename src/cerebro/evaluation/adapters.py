@@ -42,30 +42,17 @@ from cerebro.tracking import start_run
 
 TIMED_BATCH = 64
 REPEATS = 20
-DENSE = 2
-"""A montage of more channels than this many times the 10-20 system's has others to predict from it."""
-
-
-class NearestElectrode(ChannelAdapter):
-    """The signal of the nearest present electrode, however far: what any interpolation has to beat."""
-
-    def matrix(self, positions: Tensor, present: Tensor) -> Tensor:
-        """Spatial map of each window: shapes as in :meth:`ChannelAdapter.matrix`."""
-        cosine = (self.layout @ positions.transpose(1, 2)).masked_fill(~present.unsqueeze(1), -torch.inf)
-        chosen = torch.zeros_like(cosine).scatter_(2, cosine.argmax(dim=2, keepdim=True), 1.0)
-        return chosen * present.unsqueeze(1)
 
 
 COMPARED: Mapping[str, Callable[[Tensor], ChannelAdapter]] = {
     "zero_pad": ZeroPadChannelAdapter,
-    "nearest": NearestElectrode,
     "interpolation": InterpolationChannelAdapter,
     "perceiver_untrained": PerceiverChannelAdapter,
     "perceiver": PerceiverChannelAdapter,
 }
 """What is compared, by its name in the results; only ``perceiver`` is trained."""
-FLOORS = ("zero_pad", "nearest")
-"""What the others are to beat. Zero-padding leaves a hidden channel's place empty: its error is 1."""
+FLOOR = "zero_pad"
+"""What the others are to beat: the nearest electrode that is left in a cell."""
 
 
 def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, output: Path) -> dict[str, Any]:
@@ -78,10 +65,12 @@ def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, outp
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     output : Path
-        JSON: ``{"reconstruction": {dataset: {"n_subjects", "n_windows", "n_chans", "scenarios": {scenario:
-        {adapter: {"value", "low", "high", "seeds", "minus": {floor: ...}}}}}}, "probes": {adapter: {target:
-        ...}}, "cost": {adapter: {"parameters", "ms_per_window", "ms_alone"}}}``. Errors are shares of the
-        hidden channels' variance, averaged over windows.
+        JSON: ``{"reconstruction": {dataset: {"n_subjects", "n_windows", "n_training_subjects", "told":
+        {scenario: share}, "scenarios": {scenario: {adapter: {"value", "low", "high", "seeds", "minus":
+        ...}}}}}, "probes": {adapter: {target: ...}}, "cost": {adapter: {"parameters", "ms_per_window",
+        "ms_alone"}}}``. Errors are shares of the hidden electrodes' variance, averaged over windows, at the
+        positions whose cell holds another electrode; ``told`` is the share of hidden positions that do.
+        ``minus`` is the difference to the nearest electrode that is left.
 
     Returns
     -------
@@ -106,6 +95,7 @@ def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, outp
         reconstruction[dataset] = _reconstruction(
             training[training["dataset"] == dataset],
             validation[validation["dataset"] == dataset],
+            layout=torch.from_numpy(layout_positions(encoder.layout)),
             shards=shards,
             front_end=front_end,
             comparison=comparison,
@@ -128,32 +118,30 @@ def _reconstruction(
     training: pd.DataFrame,
     validation: pd.DataFrame,
     *,
+    layout: Tensor,
     shards: Path,
     front_end: FrontEnd,
     comparison: AdapterComparison,
     resamples: int,
 ) -> dict[str, Any]:
-    """Errors on one archive, each adapter with the archive's own montage as its layout."""
-    montage, held = _common_montage(training, shards)
-    training = training[held(training)].reset_index(drop=True)
-    chosen = evenly_per_subject(validation[held(validation)], comparison.max_windows_per_subject)
+    """Errors on one archive, on the encoder's layout."""
+    training = training.reset_index(drop=True)
+    chosen = evenly_per_subject(validation, comparison.max_windows_per_subject)
     windows = WindowDataset(chosen, shards)
-    dense = len(montage) > DENSE * len(layout_positions("ten_twenty"))
-    scenarios = [name for name in SCENARIOS if dense or "ten_twenty" not in name]
-    errors: dict[str, dict[str, list[NDArray[np.float64]]]] = {name: {} for name in scenarios}
+    errors: dict[str, dict[str, list[NDArray[np.float64]]]] = {name: {} for name in SCENARIOS}
+    told: dict[str, list[float]] = {name: [] for name in SCENARIOS}
     for seed in comparison.seeds:
-        for name, adapter in _trained(montage, training, shards, front_end, comparison, seed):
-            for scenario in scenarios:
-                found = reconstruction_errors(
-                    adapter, windows, SCENARIOS[scenario], front_end=front_end, seed=seed
-                )
+        for name, adapter in _trained(layout, training, shards, front_end, comparison, seed):
+            for scenario, masks in SCENARIOS.items():
+                found, share = reconstruction_errors(adapter, windows, masks, front_end=front_end, seed=seed)
                 errors[scenario].setdefault(name, []).append(found)
+                told[scenario].append(share)
     subjects = chosen["subject"].to_numpy(dtype=str)
     return {
-        "n_chans": len(montage),
         "n_subjects": len(np.unique(subjects)),
         "n_windows": len(chosen),
         "n_training_subjects": int(training["subject"].nunique()),
+        "told": {scenario: float(np.mean(shares)) for scenario, shares in told.items()},
         "scenarios": {
             scenario: _summary(by_adapter, subjects, resamples) for scenario, by_adapter in errors.items()
         },
@@ -163,7 +151,10 @@ def _reconstruction(
 def _summary(
     errors: Mapping[str, list[NDArray[np.float64]]], subjects: NDArray[Any], resamples: int
 ) -> dict[str, dict[str, Any]]:
-    """Mean errors with intervals; windows in which some seed had nothing to reconstruct are left out."""
+    """Mean errors with intervals; windows in which some seed had nothing to reconstruct are left out.
+
+    Empty where no window is left: a montage with one electrode in each cell tells nothing of a hidden one.
+    """
     stacked = {name: np.stack(by_seed) for name, by_seed in errors.items()}
     known = np.isfinite(np.stack(list(stacked.values()))).all(axis=(0, 1))
     if not known.any():
@@ -181,10 +172,7 @@ def _summary(
         name: {
             **Interval.of(value, distribution).as_json(),
             "seeds": [float(one) for one in stacked[name][:, known].mean(axis=1)],
-            "minus": {
-                floor: Interval.of(value - means[floor][0], distribution - means[floor][1]).as_json()
-                for floor in FLOORS
-            },
+            "minus": Interval.of(value - means[FLOOR][0], distribution - means[FLOOR][1]).as_json(),
         }
         for name, (value, distribution) in means.items()
     }
@@ -299,21 +287,6 @@ def _milliseconds(work: Callable[[], Any]) -> float:
                 torch.cuda.synchronize()
             taken.append(1e3 * (time.perf_counter() - start))
     return float(np.median(taken[1:]))
-
-
-def _common_montage(
-    windows: pd.DataFrame, shards: Path
-) -> tuple[Tensor, Callable[[pd.DataFrame], NDArray[np.bool_]]]:
-    """Positions of the montage that most windows have, and which rows of a table have it."""
-    montages = windows["shard"].map({name: _channels(shards, name) for name in windows["shard"].unique()})
-    common = montages.value_counts().index[0]
-    shard = windows.loc[montages == common, "shard"].iloc[0]
-
-    def held(table: pd.DataFrame) -> NDArray[np.bool_]:
-        same = {name: _channels(shards, name) == common for name in table["shard"].unique()}
-        return table["shard"].map(same).to_numpy(dtype=bool)
-
-    return torch.from_numpy(read_table(shards / f"{shard}.parquet").positions), held
 
 
 def _channels(shards: Path, name: str) -> tuple[str, ...]:

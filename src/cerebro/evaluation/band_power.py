@@ -42,6 +42,8 @@ def band_power(rows: pd.DataFrame, shards: Path) -> NDArray[np.float64]:
 def read_ten_twenty(rows: pd.DataFrame, shards: Path) -> Iterator[Windows]:
     """Read windows on the 21 electrodes of the 10-20 system, average reference, in µV.
 
+    A place without an electrode borrows the signal of the nearest place that has one.
+
     Parameters
     ----------
     rows : DataFrame
@@ -58,7 +60,9 @@ def read_ten_twenty(rows: pd.DataFrame, shards: Path) -> Iterator[Windows]:
         batch = dataset[range(first, min(first + BATCH_SIZE, len(rows)))]
         with torch.inference_mode():
             signal, present = front_end(batch["signal"], batch["positions"])
-            mapped = adapter(signal, batch["positions"], present)[0]
+            mapped, found = adapter(signal, batch["positions"], present)
+            places = (adapter.layout @ adapter.layout.T).masked_fill(~found.unsqueeze(1), -2).argmax(dim=2)
+            mapped = mapped.gather(1, places.unsqueeze(2).expand_as(mapped))
         yield (SCALE_UV * mapped).numpy()
 
 

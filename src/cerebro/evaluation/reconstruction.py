@@ -14,7 +14,6 @@ from cerebro.data.windows import WindowDataset
 from cerebro.models.adapter_base import ChannelAdapter
 from cerebro.models.front_end import SCALE_UV, FrontEnd
 from cerebro.models.zero_pad_adapter import ZeroPadChannelAdapter
-from cerebro.recordings.montages import layout_positions
 
 BATCH_SIZE = 64
 """Windows evaluated at a time; no effect on the errors."""
@@ -23,8 +22,9 @@ HIDDEN_SHARES = (0.02, 0.85)
 WARMUP_STEPS = 20
 CLIP_NORM = 1.0
 
-Masks = Callable[[Tensor, torch.Generator], Tensor]
-"""From positions (batch, n_chans, 3) and a generator to hidden channels (batch, n_chans)."""
+Masks = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+"""From positions (batch, n_chans, 3), layout (n_layout, 3) and a generator to hidden channels
+(batch, n_chans)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ class Hidden:
     """(batch, n_chans), bool."""
     truth: Tensor
     """(batch, n_layout, n_times), in the reference and the scale of ``visible``."""
+    asked: Tensor
+    """(batch, n_layout), bool: positions whose own electrode is hidden and was good."""
     wanted: Tensor
-    """(batch, n_layout), bool: positions whose electrode is hidden and was good."""
+    """(batch, n_layout), bool: those of them whose cell holds another electrode, which is visible."""
 
 
 def hide(signal: Tensor, positions: Tensor, hidden: Tensor, *, layout: Tensor, front_end: FrontEnd) -> Hidden:
@@ -53,8 +55,8 @@ def hide(signal: Tensor, positions: Tensor, hidden: Tensor, *, layout: Tensor, f
     positions : Tensor, shape (batch, n_chans, 3)
     hidden : Tensor of bool, shape (batch, n_chans)
     layout : Tensor, shape (n_layout, 3)
-        Where the truth is asked for: what the nearest electrode within 20 degrees measured, see
-        :class:`ZeroPadChannelAdapter`. On a layout that is the montage itself it is each channel's own.
+        Where the truth is asked for: what the nearest electrode of each position's cell measured, see
+        :class:`ZeroPadChannelAdapter`.
     front_end : FrontEnd
     """
     usable = front_end(signal, positions)[1]
@@ -64,8 +66,9 @@ def hide(signal: Tensor, positions: Tensor, hidden: Tensor, *, layout: Tensor, f
     reference = subtracted / left.sum(1, keepdim=True).clamp(min=1)
     place = ZeroPadChannelAdapter(layout)
     truth, found = place((signal - reference) / SCALE_UV, positions, usable)
-    wanted, _ = place(hidden.unsqueeze(-1).float(), positions, usable)
-    return Hidden(visible, positions, present, truth, found & (wanted.squeeze(-1) > 0))
+    own, _ = place(hidden.unsqueeze(-1).float(), positions, usable)
+    asked, told = found & (own.squeeze(-1) > 0), place.matrix(positions, present)[1]
+    return Hidden(visible, positions, present, truth, asked, asked & told)
 
 
 def unexplained(predicted: Tensor, target: Hidden) -> Tensor:
@@ -82,7 +85,7 @@ def unexplained(predicted: Tensor, target: Hidden) -> Tensor:
 def random_channels(share: float) -> Masks:
     """Hide this share of all channels (at least one), other ones in every window."""
 
-    def masks(positions: Tensor, generator: torch.Generator) -> Tensor:
+    def masks(positions: Tensor, layout: Tensor, generator: torch.Generator) -> Tensor:
         batch, n_chans, _ = positions.shape
         rank = torch.rand(batch, n_chans, generator=generator).argsort(dim=1).argsort(dim=1)
         return (rank < max(1, round(share * n_chans))).to(positions.device)
@@ -90,45 +93,41 @@ def random_channels(share: float) -> Masks:
     return masks
 
 
-def ten_twenty_channels(hidden: bool) -> Masks:
-    """Hide the electrodes of the 10-20 system (the nearest ones in a denser net), or all others."""
-    place = ZeroPadChannelAdapter(torch.from_numpy(layout_positions("ten_twenty")))
-
-    def masks(positions: Tensor, generator: torch.Generator) -> Tensor:
-        batch, n_chans, _ = positions.shape
-        numbers = torch.arange(1.0, n_chans + 1).expand(batch, -1)
-        chosen, found = place(numbers.unsqueeze(-1), positions.cpu(), torch.ones_like(numbers) > 0)
-        among = torch.zeros(batch, n_chans + 1).scatter_(1, chosen.squeeze(-1).long() * found, 1.0)
-        return ((among[:, 1:] > 0) == hidden).to(positions.device)
-
-    return masks
+def nearest_channels(positions: Tensor, layout: Tensor, generator: torch.Generator) -> Tensor:
+    """Hide the electrode nearest to each layout position."""
+    everywhere = torch.ones_like(positions[..., 0], dtype=torch.bool)
+    return ZeroPadChannelAdapter(layout).matrix(positions, everywhere)[0].any(dim=1)
 
 
 SCENARIOS: Mapping[str, Masks] = {
     "tenth": random_channels(0.1),
     "half": random_channels(0.5),
-    "ten_twenty_to_rest": ten_twenty_channels(hidden=False),
-    "rest_to_ten_twenty": ten_twenty_channels(hidden=True),
+    "nearest": nearest_channels,
 }
-"""What is hidden; the last two have a truth in nets denser than the 10-20 system only."""
+"""What is hidden."""
 
 
 def reconstruction_errors(
     adapter: ChannelAdapter, windows: WindowDataset, masks: Masks, *, front_end: FrontEnd, seed: int
-) -> NDArray[np.float64]:
-    """:func:`unexplained` of every window, shape (n,), with masks that depend on the seed alone."""
+) -> tuple[NDArray[np.float64], float]:
+    """:func:`unexplained` of every window, shape (n,), with masks that depend on the seed alone.
+
+    The second value is the share of the hidden positions that visible electrodes can tell: the others count
+    for nobody. NaN where none was hidden.
+    """
     generator = torch.Generator().manual_seed(seed)
     device = adapter.layout.device
-    errors = []
+    errors, counts = [], np.zeros(2)
     with torch.inference_mode():
         for first in range(0, len(windows), BATCH_SIZE):
             batch = windows[range(first, min(first + BATCH_SIZE, len(windows)))]
             signal, positions = batch["signal"].to(device), batch["positions"].to(device)
-            hidden = masks(positions, generator)
+            hidden = masks(positions, adapter.layout, generator)
             target = hide(signal, positions, hidden, layout=adapter.layout, front_end=front_end)
             mapped, _ = adapter(target.visible, target.positions, target.present)
             errors.append(unexplained(mapped, target).double().cpu().numpy())
-    return np.concatenate(errors)
+            counts += int(target.wanted.sum()), int(target.asked.sum())
+    return np.concatenate(errors), counts[0] / counts[1] if counts[1] else math.nan
 
 
 def train_reconstruction(

@@ -42,11 +42,19 @@ def code_loss(logits: Tensor, codes: Tensor, scored: Tensor) -> dict[str, Tensor
     }
 
 
-def signal_loss(prediction: Tensor, patches: Tensor, scored: Tensor) -> dict[str, Tensor]:
-    """Error of the waveform of hidden tokens and of their level.
+def signal_targets(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Waveform of each patch (..., patch_samples), normalised, and the logarithm of its level (..., 1).
 
     The waveform is normalised patch by patch (He et al. 2022): in microvolts few loud patches are most of the
-    loss, and what stands in the others is not learned.
+    loss, and what stands in the others is not learned. A floor keeps the noise of silent patches small.
+    """
+    deviation = patches - patches.mean(dim=-1, keepdim=True)
+    level = deviation.square().mean(dim=-1, keepdim=True).sqrt() + AMPLITUDE_FLOOR
+    return deviation / level, level.log()
+
+
+def signal_loss(prediction: Tensor, patches: Tensor, scored: Tensor) -> dict[str, Tensor]:
+    """Error of the waveform of hidden tokens and of their level.
 
     Parameters
     ----------
@@ -60,13 +68,14 @@ def signal_loss(prediction: Tensor, patches: Tensor, scored: Tensor) -> dict[str
     Returns
     -------
     dict
-        ``waveform``, mean squared error as a share of the waveform's power; ``level``, mean squared error of
-        the logarithm; ``loss``, their sum. Zero, with a gradient, when no token is scored.
+        ``waveform``, squared error as a share of the power of all scored waveforms, 1 when nothing is
+        predicted; ``level``, mean squared error of the logarithm; ``loss``, their sum. Zero, with a gradient,
+        when no token is scored.
     """
-    prediction, patches = prediction[scored].float(), patches[scored].float()
-    deviation = patches - patches.mean(dim=-1, keepdim=True)
-    level = deviation.square().mean(dim=-1, keepdim=True).sqrt() + AMPLITUDE_FLOOR
-    n_scored = max(1, len(patches))
-    waveform = (prediction[:, :-1] - deviation / level).square().mean(dim=-1).sum() / n_scored
-    level_error = (prediction[:, -1:] - level.log()).square().sum() / n_scored
-    return {"loss": waveform + level_error, "waveform": waveform, "level": level_error}
+    waveform, log_level = signal_targets(patches[scored].float())
+    prediction = prediction[scored].float()
+    n_scored = max(1, len(waveform))
+    power = waveform.square().sum()
+    missed = (prediction[:, :-1] - waveform).square().sum() / power.where(power > 0, torch.ones_like(power))
+    level_error = (prediction[:, -1:] - log_level).square().sum() / n_scored
+    return {"loss": missed + level_error, "waveform": missed, "level": level_error}

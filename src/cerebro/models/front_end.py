@@ -68,12 +68,23 @@ class FrontEnd(nn.Module):
         alive = deviation > FLAT_UV
         typical = deviation.masked_fill(~alive, torch.nan).nanmedian(dim=-1, keepdim=True).values
         present = alive & (deviation < OUTLIER_RATIO * typical)
-        weight = present.to(signal.dtype)
-        if self.reference == "average":
-            signal = signal - _weighted_mean(signal, weight)
-        elif self.reference == "linked_ears":
-            signal = signal - _weighted_mean(signal, self._nearest_to_ears(positions, present))
-        return signal * weight.unsqueeze(-1) / SCALE_UV, present
+        signal = signal - self.shares(positions, present).unsqueeze(1) @ signal
+        return signal * present.unsqueeze(-1) / SCALE_UV, present
+
+    def shares(self, positions: Tensor, present: Tensor) -> Tensor:
+        """Share of each channel in what is subtracted, shape (batch, n_chans); zeros where nothing is.
+
+        Parameters
+        ----------
+        positions : Tensor, shape (batch, n_chans, 3)
+        present : Tensor of bool, shape (batch, n_chans)
+        """
+        if self.reference == "recorded":
+            return torch.zeros_like(present, dtype=torch.float32)
+        weight = present.float()
+        if self.reference == "linked_ears":
+            weight = self._nearest_to_ears(positions, present)
+        return weight / weight.sum(dim=1, keepdim=True).clamp(min=1)
 
     def _nearest_to_ears(self, positions: Tensor, present: Tensor) -> Tensor:
         """Weights, shape (batch, n_chans): the present channels nearest to either ear."""
@@ -81,9 +92,3 @@ class FrontEnd(nn.Module):
         nearest = closeness.argmax(dim=1, keepdim=True)
         chosen = torch.zeros_like(closeness).scatter_(1, nearest, 1.0).sum(dim=-1)
         return chosen * present  # a window without any present channel has no reference
-
-
-def _weighted_mean(signal: Tensor, weight: Tensor) -> Tensor:
-    """Mean over channels, shape (batch, 1, n_times); zero where no channel has a weight."""
-    weight = weight.unsqueeze(-1)
-    return (signal * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)

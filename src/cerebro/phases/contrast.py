@@ -59,7 +59,8 @@ class ContrastModule(PhaseModule):
         Returns
         -------
         dict
-            ``loss``, and with the source's name before them (``movie/...``): ``loss``; ``retrieval_top1``:
+            ``loss``, and with the source's name before them (``movie/...``): ``loss``;
+            ``loss_no_knowledge``: that of windows that are all alike; ``retrieval_top1``:
             share of windows whose most similar other window is of the same moment, and
             ``retrieval_chance``; ``alignment`` and ``uniformity``; ``collapse``: squared length of the mean
             embedding, before the centring of states: 1 when all are equal and about 0 when they spread over
@@ -94,6 +95,7 @@ class ContrastModule(PhaseModule):
         chance = positive.float().sum(dim=1) / allowed.float().sum(dim=1).clamp(min=1)
         return {
             "loss": loss(embeddings, stream, moment, subject),
+            "loss_no_knowledge": loss(torch.zeros_like(fixed), stream, moment, subject).detach(),
             "retrieval_top1": positive.gather(1, nearest).float().mean(),
             "retrieval_chance": chance.mean(),
             "alignment": alignment(fixed, positive),

@@ -1,6 +1,6 @@
 """Phase 1b: masked EEG modelling on a mix of archives, with auxiliary heads for the subject's labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from cerebro.config import PretrainPhase
 from cerebro.data.card import load_tokenizer
 from cerebro.data.modules import MixedDataModule
+from cerebro.data.spread import spread
 from cerebro.errors import UserError
 from cerebro.losses.auxiliary import AuxiliaryTaskLoss
 from cerebro.losses.masked import random_masks
 from cerebro.models.heads import MultiAuxiliaryHead
+from cerebro.models.leak import leak
 from cerebro.models.masked import MaskedDecoder
 from cerebro.models.masking import take
 from cerebro.models.measured import MeasuredPatches
@@ -21,7 +23,16 @@ from cerebro.models.token_encoder import TokenEncoder
 from cerebro.phases.auxiliary import HeldOutSubjects, label_means, label_scales
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
+from cerebro.phases.masked_references import (
+    References,
+    reference_metrics,
+    training_batches,
+    validation_batches,
+)
 from cerebro.phases.masked_targets import CodeTarget, MaskedTarget, SignalTarget, SpectrumTarget
+
+LEAK_WINDOWS = 8
+"""Windows of each dataset, evenly spread, whose electrodes and bad channels the leak is worked out for."""
 
 
 class MaskedModel(nn.Module):
@@ -78,6 +89,7 @@ class MEMPretrainModule(PhaseModule):
         super().__init__(model, phase)
         self.target = target
         self.held_out = held_out
+        self.references: dict[str, float] = {}
 
     def card(self) -> dict[str, Any]:
         """Scales of the auxiliary targets, without which the heads' outputs mean nothing."""
@@ -88,9 +100,7 @@ class MEMPretrainModule(PhaseModule):
         """The target's metrics at hidden places, auxiliary losses, and the weighted sum of both."""
         signal, positions = batch["signal"], batch["positions"]
         target, measured = self.target.measure(signal, positions)
-        masks = random_masks(len(signal), target.shape[1], self.phase.mask_share, self._generator(batch))
-        masks = masks.to(signal.device)
-        hidden = torch.cat((masks, ~masks))
+        hidden = self._hidden(batch, target.shape[1])
         tokens, present = self.model.encoder.encode(signal, positions, hidden)
         visible, asked = present & ~hidden, measured.repeat(2, 1) & hidden
         prediction, places, scored = self.model.decoder(tokens, visible, asked)
@@ -116,13 +126,57 @@ class MEMPretrainModule(PhaseModule):
         return {f"aux_{task}": count for task, count in zip(labels, known, strict=True)}
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the predictions of the last epoch."""
+        """Forget the predictions of the last epoch; measure once what the metrics stand beside."""
         self.held_out.clear()
+        if not self.references:
+            data: MixedDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.references = self._measure_references(data)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the auxiliary tasks' errors by held-out subject: MAE and r, balanced accuracy for sex."""
+        """Log the references, the leak, and the auxiliary tasks' errors by held-out subject.
+
+        MAE and r, balanced accuracy for sex.
+        """
         metrics = {f"val/{name}": value for name, value in self.held_out.metrics().items()}
+        metrics |= {f"val/masked_{name}": value for name, value in self.references.items()}
+        metrics |= self._measure_leak(self.trainer.datamodule)  # type: ignore[attr-defined]
         self.log_dict(metrics, sync_dist=False)  # the same on every rank
+
+    @torch.no_grad()
+    def _measure_references(self, data: MixedDataModule) -> dict[str, float]:
+        """No knowledge and linear interpolations, on the validation windows and masks of every epoch."""
+        training = training_batches(data, self.device)
+        references = References(self.target, training, mask_share=self.phase.mask_share)
+        encoder = self.model.encoder
+
+        def views() -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+            for batch in validation_batches(data, self.device):
+                n_tokens = encoder.n_channels * encoder.n_patches(batch["signal"].shape[-1])
+                yield batch, self._hidden(batch, n_tokens)
+
+        return reference_metrics(references, views())
+
+    def _measure_leak(self, data: MixedDataModule) -> dict[str, float]:
+        """How much of a hidden electrode visible channels hold, by dataset, and what the reference tells."""
+        encoder, metrics = self.model.encoder, dict[str, float]()
+        for dataset, rows in data.train.table.groupby("dataset").indices.items():
+            batch = data.train[rows[spread(len(rows), LEAK_WINDOWS)].tolist()]
+            positions = batch["positions"].to(self.device)
+            found, reference = leak(
+                encoder.adapter,
+                encoder.front_end,
+                positions,
+                encoder.front_end(batch["signal"].to(self.device), positions)[1],
+                share=self.phase.mask_share,
+                generator=torch.Generator().manual_seed(0),
+            )
+            metrics |= {f"leak/{dataset}": found, f"reference_share/{dataset}": reference}
+        return metrics
+
+    def _hidden(self, batch: dict[str, Tensor], n_tokens: int) -> Tensor:
+        """What is hidden in either view of each window, (2 * batch, n_tokens)."""
+        masks = random_masks(len(batch["row"]), n_tokens, self.phase.mask_share, self._generator(batch))
+        return torch.cat((masks, ~masks)).to(batch["signal"].device)
 
     def _generator(self, batch: dict[str, Tensor]) -> torch.Generator:
         """Masks depend on seed, step and rank in training and are fixed per batch in validation."""

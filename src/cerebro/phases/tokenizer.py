@@ -1,5 +1,6 @@
 """Phase 1a: a codebook of EEG patches, learned by predicting each patch's spectrum from its code."""
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,13 @@ from cerebro.models.quantizer import perplexity
 from cerebro.models.tokenizer import NeuralTokenizer
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
+from cerebro.phases.masked_references import (
+    References,
+    reference_metrics,
+    training_batches,
+    validation_batches,
+)
+from cerebro.phases.masked_targets import SpectrumTarget
 
 START_PER_CODE = 64
 """Vectors for each code that k-means starts from."""
@@ -28,6 +36,7 @@ class TokenizerModule(PhaseModule):
 
     def __init__(self, model: NeuralTokenizer, phase: TokenizerPhase) -> None:
         super().__init__(model, phase)
+        self.references: dict[str, float] = {}
         self.register_buffer("counts", torch.zeros(phase.codes, dtype=torch.long), persistent=False)
 
     def card(self) -> dict[str, Any]:
@@ -63,11 +72,31 @@ class TokenizerModule(PhaseModule):
         return torch.cat(vectors)
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the code counts of the last epoch."""
+        """Forget the code counts of the last epoch; measure once what the errors stand beside."""
         self.counts.zero_()
+        if not self.references:
+            data: WindowDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.references = self._measure_references(data)
+
+    @torch.no_grad()
+    def _measure_references(self, data: WindowDataModule) -> dict[str, float]:
+        """Errors of the training windows' mean spectrum, without a phase."""
+        target = SpectrumTarget(self.model.measured)
+        references = References(target, training_batches(data, self.device), mask_share=0)
+        encoder = self.model.encoder
+
+        def everywhere() -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+            for batch in validation_batches(data, self.device):
+                n_tokens = encoder.n_channels * encoder.n_patches(batch["signal"].shape[-1])
+                shape = (2 * len(batch["signal"]), n_tokens)
+                yield batch, torch.ones(shape, dtype=torch.bool, device=self.device)
+
+        found = reference_metrics(references, everywhere())
+        return {name: value for name, value in found.items() if not name.startswith("loss")}
 
     def on_validation_epoch_end(self) -> None:
-        """Log how much of the codebook validation data use."""
+        """Log how much of the codebook validation data use, and the references."""
+        self.log_dict({f"val/{name}": value for name, value in self.references.items()}, sync_dist=False)
         gathered = self.all_gather(self.counts)
         assert isinstance(gathered, Tensor)
         counts = gathered.view(-1, len(self.counts)).sum(dim=0)

@@ -12,8 +12,7 @@ from cerebro.report.headings import heading
 from cerebro.report.tables import Table, as_markdown, print_tables
 
 NAMES = {
-    "zero_pad": "zero_pad",
-    "nearest": "nearest electrode",
+    "zero_pad": "zero_pad: nearest that is left",
     "interpolation": "interpolation",
     "perceiver_untrained": "perceiver, untrained",
     "perceiver": "perceiver, trained",
@@ -21,8 +20,7 @@ NAMES = {
 SCENARIOS = {
     "tenth": "1 in 10\nhidden",
     "half": "half\nhidden",
-    "ten_twenty_to_rest": "all but\n10-20 hidden",
-    "rest_to_ten_twenty": "10-20\nhidden",
+    "nearest": "nearest of\neach cell hidden",
 }
 
 
@@ -46,10 +44,16 @@ def reconstruction_table(dataset: str, part: Mapping[str, Any]) -> Table:
     ]
     seeds = [score["seeds"] for scores in scenarios.values() for score in scores.values()]
     notes = [
-        f"{part['n_windows']} windows of {part['n_subjects']} validation subjects, {part['n_chans']} "
-        f"channels; the perceiver was trained on {part['n_training_subjects']} training subjects.",
+        f"{part['n_windows']} windows of {part['n_subjects']} validation subjects; the perceiver was trained "
+        f"on {part['n_training_subjects']} training subjects.",
+        "Scored are the hidden positions whose cell holds another electrode: "
+        + ", ".join(
+            f"{number(part['told'][name])} of them ({label.replace(chr(10), ' ')})"
+            for name, label in SCENARIOS.items()
+        )
+        + ". The others are empty, whatever the adapter.",
         "Mean over windows and seeds, 95 % intervals over subjects; * better than the nearest electrode with "
-        "the whole interval of their difference and with every seed. Zero-padding is 1 by construction.",
+        "the whole interval of their difference and with every seed.",
     ]
     if seeds and len(seeds[0]) > 1:
         widest = max(max(values) - min(values) for values in seeds)
@@ -99,8 +103,8 @@ def cost_table(cost: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def _error(scores: Mapping[str, Any], name: str) -> str:
-    score, floor = scores[name], scores["nearest"]
-    less = score["minus"]["nearest"]["high"]
+    score, floor = scores[name], scores["zero_pad"]
+    less = score["minus"]["high"]
     every = all(own < other for own, other in zip(score["seeds"], floor["seeds"], strict=True))
     clear = less is not None and less < 0 and every
     value = f"{score['value']:.3f}" + "*" * clear

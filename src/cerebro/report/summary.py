@@ -9,6 +9,7 @@ from cerebro.files import atomic_path, read_json
 from cerebro.report.cells import ABSENT, NO_INTERVAL, interval, number
 from cerebro.report.probes import probe_tables
 from cerebro.report.recordings import recording_tables
+from cerebro.report.references import reference_table
 from cerebro.report.tables import Table, as_markdown, print_tables
 
 HEADINGS = {
@@ -53,6 +54,8 @@ def summarise(
         tables.append(isc_table(_ordered(isc, order)))
     if phases:
         tables.append(phase_table([Path(folder) for folder in phases]))
+        references = reference_table([Path(folder) for folder in phases])
+        tables += [references] if references else []
     if windows:
         tables += recording_tables(read_json(windows))
     with atomic_path(output) as temporary:
