@@ -13,7 +13,7 @@ from cerebro.config import load_config, needs_demo
 from cerebro.errors import UserError
 from cerebro.instance import record_instance
 from cerebro.plan import Plan
-from cerebro.provenance import code_digest
+from cerebro.provenance import installed_otherwise, step_digest
 
 
 configfile: f"{workflow.basedir}/config/base.yaml"
@@ -47,6 +47,8 @@ os.environ.update(
 
 onstart:
     record_instance(Path.cwd())
+    if differing := installed_otherwise():
+        print(f"cerebro: {differing}", file=sys.stderr)
 
 
 wildcard_constraints:

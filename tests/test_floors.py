@@ -17,6 +17,7 @@ FLOORS = {
     "files": 0,
     "instance": 0,
     "provenance": 0,
+    "syntax": 0,
     "tracking": 0,
     "foreign_encoders": 4,
     "stages": 0,

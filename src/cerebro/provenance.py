@@ -1,46 +1,77 @@
 """Which code and which pinned packages a workflow step rests on, as one digest.
 
 Snakemake does not look into Python that a rule's shell command starts. Each rule therefore carries
-``params: code=code_digest("cerebro.shards.build")``, and a change of what that step computes with re-runs it.
-Comments, docstrings and formatting are not part of the digest.
+``params: code=step_digest("shard")``, and a change of what that step computes with re-runs it: the function
+behind the command, and all that it imports, to the end. Comments, docstrings and formatting are not part of
+the digest, nor is the version of Python.
 """
 
 import ast
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import decode_source
 from pathlib import Path
+from typing import NamedTuple
 
 from cerebro.files import digest_text
+from cerebro.syntax import Source, bound, methods_alone, normalised
 
 PACKAGE = Path(__file__).parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
 
-UNSEEN = frozenset(
-    {"cerebro", *(f"cerebro.{name}" for name in ("config", "errors", "exclusive", "files", "tracking"))}
-)
-"""Modules that do not count: settings reach a step as ``params`` of their own, and the others cannot change
-what is computed."""
+UNSEEN = frozenset({"cerebro", *(f"cerebro.{name}" for name in ("errors", "exclusive", "tracking"))})
+"""Modules that do not count, since they cannot change what is computed."""
+
+BY_NAME = ("cerebro.commands", "cerebro.config", "cerebro.files")
+"""Modules of which those definitions count that are imported by name, with what these refer to: every step
+needs another part of them. Of all other modules the whole counts."""
 
 UNSEEN_PACKAGES = frozenset({"rich"})
 """Packages that only print."""
 
-DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Distributions whose name differs from that of the module they install."""
+
+COMMANDS = tuple(f"cerebro.commands.{name}" for name in ("data", "phases", "encoders", "answers"))
+"""Where the functions behind the commands are."""
+
+WITHOUT_DIGEST = ("check", "download", "track")
+"""Commands that compute nothing which another step reads."""
+
+
+class _Part(NamedTuple):
+    """A module of this package, or what it defines under one name."""
+
+    module: str
+    name: str | None = None
+
+
+class _Import(NamedTuple):
+    """An imported module, or a name that is imported from it."""
+
+    module: str
+    name: str | None = None
+
+
+def step_digest(step: str, *, without: tuple[str, ...] = (), files: tuple[Path, ...] = ()) -> str:
+    """Digest of the code behind a command, such as ``check-windows``; parameters of :func:`code_digest`."""
+    reading = "cerebro.commands.parsing.json_argument"  # how settings arrive
+    return code_digest(_function(step), reading, without=without, files=files)
 
 
 @cache
-def code_digest(*modules: str, without: tuple[str, ...] = (), files: tuple[Path, ...] = ()) -> str:
+def code_digest(*entries: str, without: tuple[str, ...] = (), files: tuple[Path, ...] = ()) -> str:
     """Digest of modules, of what they import from this package, and of the packages' pinned versions.
 
-    Imports are followed to the end, those inside functions included; the syntax trees are hashed.
+    Imports are followed to the end, those inside functions included.
 
     Parameters
     ----------
-    *modules
-        Entry points by dotted name, such as ``cerebro.shards.build``.
+    *entries
+        Where to begin: dotted names of modules, such as ``cerebro.shards.build``, or of what one defines.
     without
         Modules not to follow, such as the other choices of a table of choices.
     files
@@ -55,28 +86,43 @@ def code_digest(*modules: str, without: tuple[str, ...] = (), files: tuple[Path,
     Raises
     ------
     ValueError
-        An imported package is not pinned in the lock file, or a module does not exist.
+        An imported package is not pinned in the lock file, or an entry does not exist.
     """
-    unseen = UNSEEN.union(without)
-    outside = [decode_source(file.read_bytes()) for file in files]
-    used = {name for source in outside for name in imports(source) if _file(name) is not None}
-    modules = (*modules, *used)
+    outside = [Source(decode_source(file.read_bytes())).tree for file in files]
+    used = set(_parts(_imported(outside)))
+    texts, packages = _reach({*map(_entry, entries), *used}, UNSEEN.union(without))
     pins = read_pins(LOCK.read_text())
-    if unpinned := required_packages(*modules, unseen=unseen) - pins.keys():
+    if unpinned := packages - pins.keys():
         raise ValueError(f"{', '.join(sorted(unpinned))} imported but not pinned in {LOCK}")
-    parts = [f"{name} {_syntax(_source(name))}" for name in sorted(_reach(modules, unseen))]
-    parts += [f"{name}=={pins[name]}" for name in sorted(required_packages(*modules, unseen=unseen))]
-    parts += [_syntax(source) for source in outside]
-    return digest_text("\n".join(parts))
+    lines = sorted(f"{part.module} {part.name or ''} {text}" for part, text in texts.items() if text)
+    lines += [f"{name}=={pins[name]}" for name in sorted(packages)]
+    lines += [normalised(tree) for tree in outside]
+    return digest_text("\n".join(lines))
 
 
-def required_packages(*modules: str, unseen: frozenset[str] = frozenset()) -> set[str]:
+def required_packages(*entries: str) -> set[str]:
     """Distributions that modules, and what they import from this package, import directly."""
-    names = {
-        imported.split(".")[0] for module in _reach(modules, unseen) for imported in imports(_source(module))
-    }
-    foreign = names - {PACKAGE.name} - UNSEEN_PACKAGES - sys.stdlib_module_names
-    return {DISTRIBUTIONS.get(name, name.replace("_", "-").lower()) for name in foreign}
+    return _reach(set(map(_entry, entries)), frozenset())[1]
+
+
+def installed_otherwise() -> str | None:
+    """The packages that compute, and are installed in another version than a digest says; none if all agree.
+
+    A digest states the versions of the lock file, whatever is installed.
+    """
+    steps = [f"{module}.{name}" for module in COMMANDS for name in _steps(module)]
+    _, packages = _reach(set(map(_entry, steps)), UNSEEN)
+    pins = read_pins(LOCK.read_text())
+    found = {name: _installed(name) for name in sorted(packages & pins.keys())}
+    differing = [
+        f"{name} {there or 'missing'} ({pins[name]})" for name, there in found.items() if there != pins[name]
+    ]
+    if not differing:
+        return None
+    return (
+        f"installed in other versions than {LOCK.name} names (in brackets): {', '.join(differing)}; results "
+        "may differ from those of the locked versions, and no step re-runs for it"
+    )
 
 
 def read_pins(text: str) -> dict[str, str]:
@@ -85,31 +131,122 @@ def read_pins(text: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
-@cache  # by the text: every start of Snakemake asks for most files a dozen times
 def imports(source: str) -> frozenset[str]:
     """Dotted names that a module imports anywhere; ``from a import b`` yields ``a`` and ``a.b``."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(names)
+    found = list(_imported([_taken_apart(source).tree]))
+    return frozenset([one.module for one in found] + [".".join(one) for one in found if one.name is not None])
 
 
-def _reach(modules: Iterable[str], unseen: frozenset[str]) -> set[str]:
-    """Modules of this package that the given ones import, and they themselves."""
-    reached: set[str] = set()
-    waiting = list(modules)
+def _installed(distribution: str) -> str | None:
+    """The version that is installed, without the local part that names a build (``2.14.1+cpu``)."""
+    try:
+        return version(distribution).partition("+")[0]
+    except PackageNotFoundError:
+        return None
+
+
+def _steps(module: str) -> list[str]:
+    """Names of the functions behind the commands of a module."""
+    unread = {name.replace("-", "_") for name in WITHOUT_DIGEST}
+    return [name for name in _source(module).bindings if name[:1] == "_" and name[1:] not in unread]
+
+
+def _function(step: str) -> str:
+    name = "_" + step.replace("-", "_")
+    for module in COMMANDS:
+        if name in _source(module).bindings:
+            return f"{module}.{name}"
+    raise ValueError(f"there is no command {step}")
+
+
+def _reach(waiting: set[_Part], unseen: frozenset[str]) -> tuple[dict[_Part, str], set[str]]:
+    """Texts of the given parts and of all that they import, and the distributions that these import."""
+    texts: dict[_Part, str] = {}
+    packages: set[str] = set()
     while waiting:
-        name = waiting.pop()
-        if name in reached or name in unseen:
+        part = waiting.pop()
+        if part in texts or part.module in unseen:
             continue
-        source = _source(name)
-        reached.add(name)
-        waiting.extend(imported for imported in imports(source) if _file(imported) is not None)
-    return reached
+        texts[part], found, refers = _read(part)
+        waiting |= refers | set(_parts(found))
+        packages |= {one.module.partition(".")[0] for one in found}
+    foreign = packages - {PACKAGE.name} - UNSEEN_PACKAGES - sys.stdlib_module_names
+    return texts, {DISTRIBUTIONS.get(name, name.replace("_", "-").lower()) for name in foreign}
+
+
+def _read(part: _Part) -> tuple[str, list[_Import], set[_Part]]:
+    """A part's text, its imports, and the other parts of its module that it refers to.
+
+    Of settings only methods count: their fields, with types, defaults and validators, say what a
+    configuration may hold, and what it holds reaches a step as ``params``.
+    """
+    source = _source(part.module)
+    if part.name is None:
+        return source.text, list(_imported([source.tree])), set()
+    nodes: list[ast.AST] = []
+    found: list[_Import] = []
+    for statement in source.definition(part.name):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            found += _bound_to(part.name, statement)
+        elif isinstance(statement, ast.ClassDef) and _declares_settings(part.module, part.name):
+            nodes.append(methods_alone(statement))
+        else:
+            nodes.append(statement)
+    refers = {_Part(part.module, name) for name in source.mentioned(nodes)} - {part}
+    return " ".join(map(normalised, nodes)), [*found, *_imported(nodes)], refers
+
+
+def _declares_settings(module: str, name: str) -> bool:
+    """Whether a name stands for a class of settings, in the end a ``BaseModel`` of pydantic."""
+    if _file(module) is None:
+        return (module, name) == ("pydantic", "BaseModel")
+    for statement in _source(module).bindings.get(name, []):
+        if isinstance(statement, ast.ClassDef):
+            bases = [base.id for base in statement.bases if isinstance(base, ast.Name)]
+            return any(_declares_settings(module, base) for base in bases)
+        if isinstance(statement, ast.ImportFrom):
+            return any(_declares_settings(one.module, one.name or "") for one in _bound_to(name, statement))
+    return False
+
+
+def _imported(nodes: Iterable[ast.AST]) -> Iterator[_Import]:
+    """All imports below nodes, those inside functions included."""
+    for node in (below for top in nodes for below in ast.walk(top)):
+        if isinstance(node, ast.Import):
+            yield from (_Import(alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (_Import(node.module, alias.name) for alias in node.names)
+
+
+def _bound_to(name: str, statement: ast.stmt) -> list[_Import]:
+    """What one import statement gives a name."""
+    found = zip(_imported([statement]), bound(statement), strict=True)
+    return [one for one, given in found if given == name]
+
+
+def _parts(found: Iterable[_Import]) -> Iterator[_Part]:
+    """What of this package is imported."""
+    for module, name in found:
+        if _file(module) is None:
+            continue
+        inside = f"{module}.{name}"
+        if name is not None and _file(inside) is not None:
+            yield _Part(inside)
+        if not module.startswith(BY_NAME):
+            yield _Part(module)
+        elif name in _source(module).bindings:
+            yield _Part(module, name)
+        elif name is None or _file(inside) is None:
+            yield _Part(module)
+
+
+def _entry(name: str) -> _Part:
+    if _file(name) is not None:
+        return _Part(name)
+    module, _, inside = name.rpartition(".")
+    if _file(module) is None or inside not in _source(module).bindings:
+        raise ValueError(f"there is no module or definition {name}")
+    return _Part(module, inside)
 
 
 def _file(module: str) -> Path | None:
@@ -122,27 +259,11 @@ def _file(module: str) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _source(module: str) -> str:
+def _source(module: str) -> Source:
     file = _file(module)
-    if file is None:
-        raise ValueError(f"there is no module {module}")
-    return file.read_text()
+    assert file is not None
+    return _taken_apart(file.read_text())
 
 
-@cache
-def _syntax(source: str) -> str:
-    """The syntax tree without docstrings, as text."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [part for part in node.body if not _is_text(part)]
-    return ast.dump(tree)
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    """Whether a statement is a bare string: a docstring of a module, class, function or attribute."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+_taken_apart = cache(Source)
+"""By the text: every start of Snakemake asks for most files a dozen times."""

@@ -114,6 +114,25 @@ def test_code_reruns_the_steps_that_import_it_and_a_comment_reruns_nothing(edita
     assert editable.jobs() == REACTION_TIME_ONWARDS | externalizing
 
 
+SCORED = {
+    "Scoring by the challenge's rules on the held-out releases",
+    "Scores and probes beside their floors",
+}
+
+
+def test_a_value_that_the_configuration_code_holds_reruns_what_computes_with_it(editable: Any) -> None:
+    """The penalties of the floors, which no configuration file names."""
+    settings = editable.repository / "src" / "cerebro" / "config" / "analyses.py"
+    replace(settings, "for power in range(-1, 5)", "for power in range(-1, 4)")
+    assert editable.jobs() == SCORED
+
+
+def test_what_a_command_hands_to_its_step_reruns_that_step(editable: Any) -> None:
+    glue = editable.repository / "src" / "cerebro" / "commands" / "answers.py"
+    replace(glue, "    score(\n", "    score.__doc__\n    score(\n")
+    assert editable.jobs() == SCORED
+
+
 def test_a_new_subject_reruns_the_shard_of_its_group_alone(archived: Any) -> None:
     archived.add_subject("sub-E")
     assert archived.jobs(archived.from_archive) == {INVENTORY}
@@ -192,6 +211,12 @@ def test_seeds_and_weights_of_the_submission_train_lineages_and_ask_for_answers_
 
 def edit(file: Path, addition: str) -> None:
     file.write_text(file.read_text() + addition)
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
 
 
 def after_the_inventory(study: Any, overlay: Any = None, **columns: Any) -> None:

@@ -22,7 +22,7 @@ rule predict:
         gpu=PLAN.gpus,
     params:
         folder=lambda wildcards: PLAN.phase_folder(wildcards.phase),
-        code=lambda wildcards: PLAN.encoder_code("cerebro.submission.predict", wildcards.phase),
+        code=lambda wildcards: PLAN.encoder_code("predict", wildcards.phase),
     message:
         "Answers of {wildcards.phase} on {wildcards.split} windows"
     shell:
@@ -49,7 +49,7 @@ rule baseline:
         runtime=240,
     params:
         settings=lambda wildcards: PLAN.baseline_settings(wildcards.baseline),
-        code=code_digest("cerebro.submission.baseline"),
+        code=step_digest("baseline"),
     message:
         "Fitting {wildcards.baseline} for {wildcards.split} windows"
     shell:
@@ -74,7 +74,7 @@ rule oracle:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("cerebro.submission.oracle"),
+        code=step_digest("oracle"),
     message:
         "Reading {wildcards.target} from the simulation's truth"
     shell:
@@ -126,7 +126,7 @@ rule compare_variants:
         runtime=60,
     params:
         answers=f"{R}/predictions",
-        code=code_digest("cerebro.report.ablations"),
+        code=step_digest("ablations"),
     message:
         "Comparing the variants"
     shell:
@@ -156,7 +156,7 @@ rule compare_encoders:
     params:
         probes=f"{R}/probes",
         isc=f"{R}/isc",
-        code=code_digest("cerebro.report.encoders"),
+        code=step_digest("encoders"),
     message:
         "Comparing the encoders"
     shell:

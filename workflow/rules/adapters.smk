@@ -23,7 +23,7 @@ rule adapters:
         gpu=PLAN.gpus,
     params:
         settings=PLAN.adapter_settings(),
-        code=code_digest("cerebro.evaluation.adapters", "cerebro.report.adapters"),
+        code=step_digest("adapters"),
     message:
         "Comparing the channel adapters (progress: {log})"
     shell:

@@ -16,7 +16,7 @@ rule simulate:
         runtime=60,
     params:
         settings=PLAN.simulation_settings(),
-        code=code_digest("cerebro.simulation.population"),
+        code=step_digest("simulate"),
     message:
         "Writing the simulated archives"
     shell:
@@ -135,7 +135,7 @@ rule audit:
     params:
         settings=PLAN.audit_settings(),
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
-        code=code_digest("cerebro.shards.audit"),
+        code=step_digest("audit"),
     message:
         "Auditing the splits"
     shell:
@@ -163,7 +163,7 @@ rule check_windows:
         runtime=10,
     params:
         own=lambda wildcards: PLAN.needed_windows(wildcards.phase),
-        code=code_digest("cerebro.data.selection"),
+        code=step_digest("check-windows"),
     message:
         "Checking the windows of {wildcards.phase}"
     shell:

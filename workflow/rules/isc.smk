@@ -23,7 +23,7 @@ rule isc:
         gpu=PLAN.gpus,
     params:
         settings=lambda wildcards: PLAN.isc_settings(wildcards.compared),
-        code=lambda wildcards: PLAN.encoder_code("cerebro.evaluation.isc", wildcards.compared),
+        code=lambda wildcards: PLAN.encoder_code("isc", wildcards.compared),
         encoder=lambda wildcards: PLAN.encoder_option(wildcards.compared),
     message:
         "Comparing subjects by {wildcards.compared}"

@@ -23,7 +23,7 @@ rule features:
         gpu=PLAN.gpus,
     params:
         settings=lambda wildcards: PLAN.feature_settings(wildcards.encoder),
-        code=lambda wildcards: PLAN.encoder_code("cerebro.evaluation.features", wildcards.encoder),
+        code=lambda wildcards: PLAN.encoder_code("features", wildcards.encoder),
         encoder=lambda wildcards: PLAN.encoder_option(wildcards.encoder),
     message:
         "Features of {wildcards.encoder}"
@@ -52,7 +52,7 @@ rule probe:
         runtime=240,
     params:
         settings=PLAN.probe_settings(),
-        code=code_digest("cerebro.evaluation.probes"),
+        code=step_digest("probe"),
     message:
         "Probing {wildcards.encoder}"
     shell:
@@ -77,7 +77,7 @@ rule lineage:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("cerebro.report.lineage"),
+        code=step_digest("lineage"),
     message:
         "Drawing the probes along the lineages"
     shell:

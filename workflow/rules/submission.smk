@@ -43,7 +43,7 @@ rule preflight:
         runtime=10,
         gpu=PLAN.gpus,
     params:
-        code=code_digest("cerebro.submission.preflight"),
+        code=step_digest("preflight"),
     message:
         "Trying the submission without this package on its path"
     shell:
@@ -73,7 +73,7 @@ rule score:
         gpu=PLAN.gpus,
     params:
         settings=PLAN.score_settings(),
-        code=code_digest("cerebro.submission.scoring"),
+        code=step_digest("score"),
     message:
         "Scoring by the challenge's rules on the held-out releases"
     shell:
@@ -102,7 +102,7 @@ rule summary:
         runtime=10,
     params:
         phases=[PLAN.phase_folder(phase) for phase in PLAN.phases],
-        code=code_digest("cerebro.report.summary"),
+        code=step_digest("summary"),
     message:
         "Scores and probes beside their floors"
     shell:

@@ -16,6 +16,7 @@ from cerebro.download.sources import LICENCE, sources
 from cerebro.errors import UserError
 from cerebro.files import nearest_folder
 from cerebro.foreign_encoders import check_networks
+from cerebro.provenance import installed_otherwise
 from cerebro.report.tables import Table, print_tables
 from cerebro.shards.store import SFREQ
 from cerebro.variants import expand
@@ -39,6 +40,8 @@ def check(overlays: Sequence[Path]) -> None:
     """
     config = read_configuration(overlays)
     notes, problems = [], []
+    if differing := installed_otherwise():
+        notes.append(differing)
     nodes = config.phases
     try:
         nodes = expand(config)[0]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from cerebro.errors import UserError
 from cerebro.foreign_encoders import check_networks
 from cerebro.plan.study import StudyPlan, as_json
-from cerebro.provenance import code_digest
+from cerebro.provenance import step_digest
 
 
 class AnswerPlan(StudyPlan):
@@ -32,7 +32,7 @@ class AnswerPlan(StudyPlan):
         """Digest of the code behind the submission."""
         members = self.submitted.members().values()
         unused = (set(self.unused_modules(name)) for names in members for name in names)
-        return code_digest("cerebro.submission.package", without=tuple(set.intersection(*unused)))
+        return step_digest("package", without=tuple(set.intersection(*unused)))
 
     def score_settings(self) -> str:
         """What ``score`` reads."""

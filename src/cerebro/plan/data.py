@@ -9,7 +9,7 @@ from cerebro.config import Config, Dataset
 from cerebro.errors import UserError
 from cerebro.files import digest_text
 from cerebro.plan.study import StudyPlan, as_json
-from cerebro.provenance import code_digest
+from cerebro.provenance import code_digest, step_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
 from cerebro.recordings.readers import BUILT_IN, find_reader
@@ -87,9 +87,7 @@ class DataPlan(StudyPlan):
 
     def inventory_code(self) -> str:
         """Digest of the code behind the inventory, readers of one's own included."""
-        return code_digest(
-            "cerebro.recordings.inventory", without=_EVENTS, files=_present(self._reader_files.values())
-        )
+        return step_digest("inventory", without=_EVENTS, files=_present(self._reader_files.values()))
 
     def inventory_state(self) -> str:
         """Where the headers that were read are remembered; other code that reads them starts anew."""
@@ -125,12 +123,10 @@ class DataPlan(StudyPlan):
     def shard_code(self, group: str) -> str:
         """Digest of the code behind a shard: its own, and what finds the recordings of its dataset."""
         reader = self._reader_files[_dataset_name(group)]
-        return code_digest(
-            "cerebro.shards.build",
-            "cerebro.recordings.inventory",
-            without=_EVENTS,
-            files=_present([reader]),
+        own, finding = (
+            step_digest(step, without=_EVENTS, files=_present([reader])) for step in ("shard", "inventory")
         )
+        return f"{own}-{finding}"
 
     def shard_settings(self) -> str:
         """What ``shard`` reads."""
@@ -144,7 +140,7 @@ class DataPlan(StudyPlan):
 
     def windows_code(self) -> str:
         """Digest of the code behind the window index, readers of one's own included."""
-        return code_digest("cerebro.shards.windows", files=_present(self._reader_files.values()))
+        return step_digest("windows", files=_present(self._reader_files.values()))
 
     def windows_settings(self) -> str:
         """What ``windows`` reads."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from cerebro.evaluation.targets import needed_sets
 from cerebro.plan.study import StudyPlan, as_json
-from cerebro.provenance import code_digest
+from cerebro.provenance import step_digest
 from cerebro.stages import (
     Comparison,
     along_lineage,
@@ -28,7 +28,7 @@ class EncoderPlan(StudyPlan):
 
     def encoder_code(self, step: str, encoder: str) -> str:
         """Digest of the code behind a step that runs one encoder."""
-        return code_digest(step, without=self.unused_modules(encoder))
+        return step_digest(step, without=self.unused_modules(encoder))
 
     def feature_settings(self, encoder: str) -> str:
         """What ``features`` reads: which sets of windows the probes need, and how many windows.

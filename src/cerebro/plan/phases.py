@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from cerebro.config import AnyPhase, BraindecodeSettings, lineage, parents
 from cerebro.plan.study import StudyPlan, as_json
-from cerebro.provenance import code_digest
+from cerebro.provenance import step_digest
 
 KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(AnyPhase)[0]))
 """The kinds of trainings; each is the module of that name in `cerebro.phases`."""
@@ -40,7 +40,7 @@ class PhasePlan(StudyPlan):
         """Digest of the code behind a phase, the modules of other kinds left out."""
         others = sorted(set(KINDS) - {self.nodes[phase].kind})
         unused = (*(f"cerebro.phases.{kind}" for kind in others), *self.unused_modules(phase))
-        return code_digest("cerebro.phases.run", without=unused)
+        return step_digest("phase", without=unused)
 
     def baseline_settings(self, baseline: str) -> str:
         """What ``baseline`` reads."""
