@@ -142,7 +142,7 @@ def test_an_ensemble_answers_a_constant_only_if_all_that_count_in_it_do(
         challenge_1=[folders["reaction_time"]], challenge_2=[folders["constant"]], output=tmp_path / "x.zip"
     )
     assert read_weights(tmp_path / "x.zip", 2)["constant"] is True
-    assert f"{folders['constant']} knows more than the training mean" in capsys.readouterr().out
+    assert f"{folders['constant']} answers one constant to all windows" in capsys.readouterr().out
 
 
 def test_a_member_of_weight_0_is_not_shipped_and_neither_is_the_code_of_its_network(
