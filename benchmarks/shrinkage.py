@@ -5,9 +5,10 @@ subjects, and prints what happens on new windows: with :func:`cerebro.phases.shr
 rule that it replaced, and without any.
 
 A subject has 65 trials; 21 % of the variance of reaction times is between subjects, and what is left has an
-autocorrelation of .3, as in HBN; a trait has all of it between subjects. Half of the variance that predictions
-owe to noise is between subjects as well, and how much of the truth they hold differs between people by half
-of its mean. A study has four seeds, that is four models with noise of their own, judged by the same people.
+autocorrelation of .3, as in HBN; a trait has all of it between subjects. Half of the variance that
+predictions owe to noise is between subjects as well, and how much of the truth they hold differs between
+people by half of its mean. A study has four seeds, that is four models with noise of their own, judged by the
+same people.
 """
 
 import argparse
@@ -102,7 +103,7 @@ RULES: dict[str, Callable[[Array, Array, int], Array]] = {
 
 
 def coverage(model: Model, slope: Array, error: Array, n_subjects: int) -> float:
-    """How often the slope lies within the quantiles of Student's t that the likelihood rests on, nominal .95."""
+    """How often the slope lies within the quantiles of Student's t that the likelihood takes; nominal .95."""
     distance = np.abs(slope - model.covariance / model.variance)
     return float((distance <= stats.t.ppf(0.975, n_subjects - 1) * error).mean())
 
@@ -143,9 +144,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="few draws: does it still work?")
     draws = 480 if parser.parse_args().small else DRAWS
     print("seed 0\n\n### Models that know nothing, or less: NRMSE above that of the constant\n")
-    print(
-        "| model | subjects | no rule | before: mean, > .5 %, > 1 % | now: mean, > .5 %, > 1 % | slope covered |"
-    )
+    print("| model | subjects | no rule | before: mean, > .5 %, > 1 % | now: the same | slope covered |")
     print("|---|---:|---:|---:|---:|---:|")
     for model in WORTHLESS:
         for count in SUBJECTS:
@@ -158,7 +157,7 @@ def main() -> None:
             row = f"| {model.name} | {count} | {none} | {cells[0]} | {cells[1]} | "
             print(f"{row}{found['now']['covered']:.0%} |", flush=True)
     print("\n### Models that know something: share of the gain kept, deviation of the NRMSE between seeds\n")
-    print("| model | subjects | no rule | before: kept, deviation | now: kept, deviation | slope covered |")
+    print("| model | subjects | no rule | before: kept, deviation | now: the same | slope covered |")
     print("|---|---:|---:|---:|---:|---:|")
     for model in USEFUL:
         for count in SUBJECTS:

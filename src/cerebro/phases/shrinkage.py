@@ -41,7 +41,10 @@ def shrinkage(deviation: ArrayLike, truth: ArrayLike, subjects: ArrayLike, *, ca
     count = int(number.max()) + 1
     if count < 2 or not deviation.any():
         return 0.0
-    slope, error = jackknife(np.bincount(number, deviation * truth), np.bincount(number, deviation**2))
+    products, squares = (
+        np.bincount(number, part).astype(float) for part in (deviation * truth, deviation**2)
+    )
+    slope, error = jackknife(products, squares)
     factor = float(posterior(slope, error, count, candidates=candidates) @ BEST_FACTORS)
     return factor if factor >= NEGLIGIBLE else 0.0
 
