@@ -33,8 +33,8 @@ def difference(score: Mapping[str, Any] | None, *, clear: bool = False, form: st
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Three digits, or a dash for what is not there."""
-    return ABSENT if value is None else f"{value:.{digits}f}"
+    """Three digits, without a sign of what rounds to 0, or a dash for what is not there."""
+    return ABSENT if value is None else f"{value:z.{digits}f}"
 
 
 def _signed(value: float, form: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from cerebro.evaluation.comparison import SIGNIFICANT, star_is_possible
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.files import atomic_path, read_json
-from cerebro.report.cells import ABSENT, difference, interval
+from cerebro.report.cells import ABSENT, difference, interval, number
 from cerebro.report.headings import NAMES, heading
 from cerebro.report.lineage import draw
 from cerebro.report.tables import Table, as_markdown, print_tables
@@ -147,7 +147,7 @@ def _films(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f}\n[{min(values):.3f}, {max(values):.3f}]"
+    return f"{number(float(np.mean(values)))}\n[{number(min(values))}, {number(max(values))}]"
 
 
 def _without_stars(table: pd.DataFrame) -> list[str]:

@@ -1,6 +1,6 @@
 """The printed tables of ablations: variants against the full study, and against the training mean."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cerebro.evaluation.comparison import SIGNIFICANT, Difference, Resampled, star_is_possible
@@ -12,6 +12,14 @@ MEAN = "mean"
 """The baseline that answers the training mean; every variant is compared with it as well, if it is there."""
 CHALLENGES = {"c1": "Challenge 1, reaction time", "c2": "Challenge 2, externalizing"}
 CORRELATIONS = {"unshrunk_r": "unshrunk\nr", "unshrunk_r_within": "unshrunk r\nwithin subject"}
+
+METHOD = (
+    "NRMSE (less is better) and Pearson's r of answers to windows of the held-out releases, with 95 % "
+    "intervals over subjects and seeds together. 'unshrunk': the answers as the heads gave them, before "
+    "validation subjects drew them towards the mean. 'full better by': how much of the variant's score "
+    "the full study saves, on the same resampled subjects and seeds; * p below .05 after Holm's "
+    "correction for the number of variants. 'constant': all windows get one answer."
+)
 
 Scores = Mapping[str, Mapping[str, Resampled]]
 """By metric and variant."""
@@ -47,12 +55,16 @@ class Compared:
 
 def ablation_tables(compared: Compared) -> list[Table]:
     """A table per challenge, one of the overall score, one of differences to the training mean."""
-    tables = [_challenge(compared, key, title) for key, title in CHALLENGES.items()]
-    tables.append(_overall(compared))
+    (first, title), (second, other) = CHALLENGES.items()
+    tables = [
+        _challenge(compared, first, title, [METHOD, *_on_choices(compared)]),
+        _challenge(compared, second, other, ["As above."]),
+        _overall(compared),
+    ]
     return [*tables, _against_mean(compared)] if compared.differences[MEAN] else tables
 
 
-def _challenge(compared: Compared, key: str, title: str) -> Table:
+def _challenge(compared: Compared, key: str, title: str, notes: Sequence[str]) -> Table:
     correlations = {f"{key}/{name}": heading for name, heading in CORRELATIONS.items()}
     correlations = {metric: heading for metric, heading in correlations.items() if metric in compared.scores}
     rows = [
@@ -68,14 +80,6 @@ def _challenge(compared: Compared, key: str, title: str) -> Table:
     ]
     better = "full better\nby"
     header = ["variant", "unshrunk\nNRMSE", better, *correlations.values(), "NRMSE", better]
-    notes = [
-        "NRMSE (less is better) and Pearson's r of answers to windows of the held-out releases, with 95 % "
-        "intervals over subjects and seeds together. 'unshrunk': the answers as the heads gave them, before "
-        "validation subjects drew them towards the mean. 'full better by': how much of the variant's score "
-        "the full study saves, on the same resampled subjects and seeds; * p below .05 after Holm's "
-        "correction for the number of variants. 'constant': all windows get one answer.",
-        *_on_choices(compared, len(rows)),
-    ]
     return Table(f"Ablations: {title}", header, rows, notes, separated=frozenset({0}))
 
 
@@ -116,7 +120,8 @@ def _against_mean(compared: Compared) -> Table:
     return Table("Against the training mean", header, rows, notes, separated=frozenset({0}))
 
 
-def _on_choices(compared: Compared, rows: int) -> list[str]:
+def _on_choices(compared: Compared) -> list[str]:
+    rows = len(compared.scores["overall"])
     notes = [
         f"{rows} rows, {compared.seeds} seed{'s' * (compared.seeds != 1)} each. Nothing was chosen on the "
         "held-out releases: epochs, shrinkage and weights are chosen on validation subjects of the training "
