@@ -103,7 +103,7 @@ def test_answers_follow_from_training_windows_alone(study, tmp_path):
             answer("x", baseline(features), split="test", index=index, output=output)
     for features in ("mean", "age_sex", "age_sex_run", "spectral"):
         true, other = (pd.read_parquet(tmp_path / name / features) for name in ("true", "other"))
-        assert list(true) == ["window", "subject", "recording", "onset", "truth", "prediction"]
+        assert list(true) == ["window", "subject", "recording", "onset", "truth", "prediction", "unshrunk"]
         np.testing.assert_array_equal(true["prediction"], other["prediction"])
         assert other["truth"].to_numpy() == pytest.approx(true["truth"].to_numpy() + 7)
     training = study.table[(study.table["kind"] == "trial") & (study.table["split"] == "train")]

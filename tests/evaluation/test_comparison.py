@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from cerebro.evaluation.bootstrap import SubjectBootstrap
-from cerebro.evaluation.comparison import Resampled, compare, holm, resample
-from cerebro.evaluation.metrics import nrmse
+from cerebro.evaluation.comparison import Gap, Resampled, compare, holm, resample, star_is_possible
+from cerebro.evaluation.metrics import mean_value, nrmse
 
 SUBJECTS = np.array(["a", "a", "b", "b", "c", "c"])
 TRUTH = np.array([1.0, 2.0, 3.0, 5.0, 4.0, 3.0])
@@ -51,9 +52,52 @@ def test_a_variant_equal_to_the_reference_has_no_difference_and_p_1() -> None:
     assert difference.p == difference.p_corrected == 1
 
 
-def test_p_is_never_zero_and_shrinks_with_resamples() -> None:
+def test_three_subjects_who_agree_are_no_surer_than_a_sign_test() -> None:
     variants = {"full": scored([TRUTH + 1.0], 99), "worse": scored([TRUTH + 2.0], 99)}
-    assert compare(variants, {"worse": "full"})["worse"].p == pytest.approx(2 / 100)
+    assert compare(variants, {"worse": "full"})["worse"].p == pytest.approx(2 / 2**3)
+
+
+def test_p_of_a_mean_over_subjects_is_that_of_the_t_test() -> None:
+    print("seed 8")
+    random = np.random.default_rng(8)
+    values = random.normal(0.4, 1.0, size=12)
+    subjects = np.array([f"s{i:02}" for i in range(12)])
+    bootstrap = SubjectBootstrap(subjects, resamples=20_000)
+    resamples = bootstrap.distribution(mean_value, values, values, subjects=subjects)
+    found = Gap.of(values.mean(), resamples, n_subjects=12)
+    assert found.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [1e-7, 4e-4])
+def test_answers_that_differ_by_rounding_do_not_differ(size: float) -> None:
+    """A difference that no table could show has no sign, no width and no star."""
+    print("seed 9")
+    random = np.random.default_rng(9)
+    subjects = np.repeat([f"s{i:02}" for i in range(30)], 5)
+    truth = random.normal(size=150)
+    answers = 0.3 * truth + 0.5 * random.normal(size=150)
+    bootstrap = SubjectBootstrap(subjects, resamples=500)
+    rounded = answers - size * np.sign(answers - truth)  # a little nearer to the truth, all of them
+    variants = {
+        name: resample(nrmse, truth, [one], subjects=subjects, bootstrap=bootstrap)
+        for name, one in {"full": answers, "same": rounded}.items()
+    }
+    found = compare(variants, {"same": "full"})["same"]
+    nothing = {"value": 0, "low": 0, "high": 0}
+    assert found.interval.as_json() == found.of_variant.as_json() == nothing
+    assert found.p == found.p_corrected == 1
+    further = {
+        **variants,
+        "same": resample(nrmse, truth, [answers - 0.01], subjects=subjects, bootstrap=bootstrap),
+    }
+    assert compare(further, {"same": "full"})["same"].interval.value != 0
+
+
+def test_no_star_is_possible_where_too_few_subjects_stand_behind_too_many_differences() -> None:
+    """2⁻¹¹ is the least p of 12 subjects: times 102 it is below .05, times 103 no more."""
+    assert star_is_possible(102, 12)
+    assert not star_is_possible(103, 12)
+    assert not star_is_possible(1, 1)
 
 
 def test_holm_equals_the_hand_calculation() -> None:

@@ -19,7 +19,7 @@ def answers_of(*errors: list[float]) -> np.ndarray:
 
 def frame(prediction: np.ndarray, subjects: list[str] | None = None) -> pd.DataFrame:
     columns = {"window": range(4), "subject": subjects or list("abcd"), "truth": TRUTH}
-    return pd.DataFrame({**columns, "prediction": prediction})
+    return pd.DataFrame({**columns, "prediction": prediction, "unshrunk": 2 * prediction})
 
 
 def test_members_with_uncorrelated_errors_count_by_the_inverse_of_their_variance() -> None:
@@ -133,5 +133,6 @@ def test_an_ensembles_answer_is_the_weighted_mean_and_that_of_one_member_its_own
     answers = {"a": frame(TRUTH + 0.1), "b": frame(TRUTH - 0.4)}
     mean = averaged(answers, {"a": 0.75, "b": 0.25})
     assert mean["prediction"].to_numpy() == pytest.approx(TRUTH - 0.025)
+    assert mean["unshrunk"].to_numpy() == pytest.approx(2 * (TRUTH - 0.025))
     assert mean["truth"].tolist() == TRUTH.tolist()
     assert averaged(answers, {"b": 1.0}).equals(answers["b"])

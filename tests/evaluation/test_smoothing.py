@@ -10,13 +10,15 @@ ANSWERS = pd.DataFrame(
         "onset": [0.0, 2.0, 4.0, 6.0, 0.0, 2.0],
         "prediction": [1.0, 2.0, 6.0, 4.0, 100.0, 200.0],
     }
-)
+).eval("unshrunk = 2 * prediction")
 BY_HAND = {1: [1, 2, 6, 4, 100, 200], 3: [1.5, 3, 4, 5, 150, 150], 5: [3, 13 / 4, 13 / 4, 4, 150, 150]}
 
 
 @pytest.mark.parametrize("windows", sorted(BY_HAND))
 def test_means_are_those_calculated_by_hand_and_never_cross_recordings(windows: int) -> None:
-    assert smoothed(ANSWERS, windows)["prediction"].tolist() == pytest.approx(BY_HAND[windows])
+    found = smoothed(ANSWERS, windows)
+    assert found["prediction"].tolist() == pytest.approx(BY_HAND[windows])
+    assert found["unshrunk"].tolist() == pytest.approx([2 * mean for mean in BY_HAND[windows]])
 
 
 def test_the_order_of_rows_does_not_matter_and_is_kept() -> None:

@@ -258,7 +258,7 @@ def test_predictions_keep_what_validation_subjects_confirm_of_their_distance_fro
     torch.testing.assert_close(answers, float(everyone) + found * module.model.deviation * own)
 
 
-def test_a_model_that_points_the_wrong_way_ends_as_the_mean_of_all_who_are_not_scored(start, study):
+def test_a_model_that_points_the_wrong_way_keeps_less_than_one_that_points_the_right_way(start, study):
     module, data = start(epochs=1, target="externalizing")
     batch = data.validation[list(range(len(data.validation)))]
     head = module.model.head
@@ -266,7 +266,19 @@ def test_a_model_that_points_the_wrong_way_ends_as_the_mean_of_all_who_are_not_s
     with torch.inference_mode():
         own = module.eval().model.standardised(batch["signal"], batch["positions"]).squeeze(1)
         truth = (batch["externalizing"] - module.model.mean) / module.model.deviation
-        head.regression.weight *= -torch.sign((own * truth).sum())
+        head.regression.weight *= torch.sign((own * truth).sum())
+    right = module.finish(data, candidates=1)["shrinkage"]
+    with torch.inference_mode():
+        head.regression.weight *= -1
+    wrong = module.finish(data, candidates=1)["shrinkage"]
+    assert 0 < wrong < right < 1
+
+
+def test_a_head_that_says_nothing_answers_the_mean_of_all_who_are_not_scored(start, study):
+    module, data = start(epochs=1, target="externalizing")
+    batch = data.validation[list(range(len(data.validation)))]
+    torch.nn.init.zeros_(module.model.head.regression.weight)
+    torch.nn.init.zeros_(module.model.head.regression.bias)
     assert module.finish(data, candidates=1) == {"shrinkage": 0.0}
     assert module.model.answers_constant
     everyone = study.table.query("kind == 'crop' and split != 'test'")["externalizing"].mean()

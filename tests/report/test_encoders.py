@@ -8,13 +8,13 @@ import pandas as pd
 from cerebro.report.encoders import tabulate_encoders
 from cerebro.stages import Comparison
 
-AGES = np.array([6.0, 9.0, 15.0, 11.0])
+AGES = np.array([6.0, 9.0, 15.0, 11.0, 7.0, 8.0, 12.0, 14.0])
 
 
 def write(folder, encoder, error, found, embedding="tokens"):
     frame = {
         "target": "age",
-        "subject": list("abcd"),
+        "subject": list("abcdefgh"),
         "truth": AGES,
         "prediction": AGES + error,
         "floor": 10.0,

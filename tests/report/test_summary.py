@@ -14,12 +14,21 @@ def _interval(value, low=None, high=None, **more):
     return {"value": value, "low": low, "high": high, **more}
 
 
+NOTHING = _interval(None, p=None)
 SCORE = {
     "challenge_1": {
+        "unshrunk": {
+            "nrmse": _interval(0.9123, 0.88, 0.94),
+            "r": _interval(0.41, 0.3, 0.5),
+            "r_within": _interval(0.21, 0.1, 0.3),
+        },
         "nrmse": _interval(0.9312, 0.9011, 0.9634),
+        "constant": False,
         "floors": {
-            "training_mean": _interval(1.0021, 1.0003, 1.0102, difference=_interval(-0.0709, -0.1, -0.03)),
-            "age_sex": _interval(0.98, 0.95, 1.01, difference=_interval(-0.0488, -0.09, 0.01)),
+            "training_mean": _interval(
+                1.0021, 1.0003, 1.0102, difference=_interval(-0.0709, -0.1, -0.03, p=0.002)
+            ),
+            "age_sex": _interval(0.98, 0.95, 1.01, difference=_interval(-0.0488, -0.09, -0.001, p=0.06)),
         },
         "by_subject": {"nrmse": _interval(0.8431, 0.7, 0.95)},
         "n_windows": 240,
@@ -27,14 +36,16 @@ SCORE = {
     },
     "challenge_2": {
         "nrmse": _interval(None),
-        "floors": {"training_mean": _interval(None, difference=_interval(None))},
+        "constant": False,
+        "floors": {"training_mean": _interval(None, difference=NOTHING)},
         "n_windows": 61,
         "n_subjects": 1,
         "reason": "the truth has no spread",
     },
     "overall": {
         "nrmse": _interval(None),
-        "floors": {"training_mean": _interval(None, difference=_interval(None))},
+        "constant": False,
+        "floors": {"training_mean": _interval(None, difference=NOTHING)},
         "reason": "a challenge has no score",
     },
     "submission": "0123456789abcdef",
@@ -48,11 +59,15 @@ def _probes(node, mae, accuracy):
         "targets": {
             "age": {
                 "metrics": {
-                    "mae": {**_interval(mae, mae - 0.5, mae + 0.5), "floor": 3.4},
-                    "r": {**_interval(0.4, 0.1, 0.6), "floor": None},
-                }
+                    "mae": _interval(mae, mae - 0.5, mae + 0.5, floor=3.4, p=0.5 if mae > 2.9 else 0.001),
+                    "r": _interval(0.4, 0.1, 0.6, floor=None, p=0.002),
+                },
+                "n_subjects": 12,
             },
-            "eyes": {"metrics": {"balanced_accuracy": {**_interval(accuracy, 0.48, 0.9), "floor": 0.5}}},
+            "eyes": {
+                "metrics": {"balanced_accuracy": _interval(accuracy, 0.48, 0.9, floor=0.5, p=0.03)},
+                "n_subjects": 12,
+            },
             "sex": {"not_measurable": "3 and 0 training subjects in the two classes"},
         },
     }
@@ -61,7 +76,7 @@ def _probes(node, mae, accuracy):
 def _synchrony(top, p):
     return {
         "isc": {**_interval(0.12, 0.08, 0.15), "p": p},
-        "retrieval_top1": {**_interval(top, top - 0.02, top + 0.02), "chance": 0.009},
+        "retrieval_top1": _interval(top, top - 0.02, top + 0.02, chance=0.009, p=p),
         "median_rank": {"value": 13.0, "chance": 56.5},
     }
 
@@ -98,13 +113,43 @@ def test_scores_stand_beside_floors_and_differences():
     table = score_table(SCORE)
     assert _cells(table, "submission")["Challenge 1\nreaction time"] == "0.931\n[0.901, 0.963]"
     assert _cells(table, "age and sex")["Challenge 1\nreaction time"] == "0.980\n[0.950, 1.010]"
-    # A star where the whole interval of the difference lies on the better side.
     assert _cells(table, "minus training mean")["Challenge 1\nreaction time"].startswith("-0.071*")
     assert "*" not in _cells(table, "minus age and sex")["Challenge 1\nreaction time"]
     by_subject = _cells(table, "submission, by subject")
     assert by_subject["Challenge 1\nreaction time"] == "0.843\n[0.700, 0.950]"
     assert by_subject["Overall\n0.3 and 0.7"] == "-"
     assert _cells(table, "subjects")["Challenge 2\nexternalizing"] == "1"
+
+
+def test_what_heads_gave_stands_above_what_shrinkage_made_of_it():
+    table = score_table(SCORE)
+    shown = [(row[0], row[1].partition("\n")[0]) for row in table.rows[:4]]
+    assert shown == [
+        ("unshrunk", "0.912"),
+        ("unshrunk, r", "0.410"),
+        ("unshrunk, r within subject", "0.210"),
+        ("submission", "0.931"),
+    ]
+
+
+def test_a_constant_is_called_so_and_not_compared_with_another_constant():
+    first = SCORE["challenge_1"]
+    mean, people = first["floors"]["training_mean"], first["floors"]["age_sex"]
+    same = {**mean, "difference": _interval(0.0, 0.0, 0.0, p=1.0)}
+    floors = {"training_mean": same, "age_sex": people}
+    table = score_table({**SCORE, "challenge_1": {**first, "constant": True, "floors": floors}})
+    column = "Challenge 1\nreaction time"
+    assert _cells(table, "submission")[column] == "0.931\n[0.901, 0.963]\nconstant"
+    assert _cells(table, "minus training mean")[column] == "constant"
+    assert _cells(table, "minus age and sex")[column] == "-0.049\n[-0.090, -0.001]"
+
+
+def test_no_difference_has_no_sign():
+    first = SCORE["challenge_1"]
+    nothing = {**first["floors"]["age_sex"], "difference": _interval(0.0, 0.0, 0.004, p=1.0)}
+    floors = {**first["floors"], "age_sex": nothing}
+    table = score_table({**SCORE, "challenge_1": {**first, "floors": floors}})
+    assert _cells(table, "minus age and sex")["Challenge 1\nreaction time"] == "0.000\n[0.000, +0.004]"
 
 
 def test_a_challenge_without_a_score_says_why():
@@ -130,8 +175,8 @@ def test_an_encoder_that_knows_people_and_not_what_they_do_is_warned_of():
         return {
             "node": node,
             "targets": {
-                "identity": {"metrics": {"accuracy": {**_interval(identity, 0.5, 1.0), "floor": 0.1}}},
-                "task": {"metrics": {"balanced_accuracy": {**_interval(task, 0.2, 0.9), "floor": 0.25}}},
+                "identity": {"metrics": {"accuracy": _interval(identity, 0.5, 1.0, floor=0.1, p=0.1)}},
+                "task": {"metrics": {"balanced_accuracy": _interval(task, 0.2, 0.9, floor=0.25, p=0.1)}},
             },
         }
 
@@ -145,7 +190,7 @@ def test_an_encoder_that_knows_people_and_not_what_they_do_is_warned_of():
 
 def test_a_value_without_an_interval_is_explained():
     probes = _probes("random", 3.2, 0.6)
-    probes["targets"]["age"]["metrics"]["mae"] |= {"low": None, "high": None}
+    probes["targets"]["age"]["metrics"]["mae"] |= {"low": None, "high": None, "p": None}
     table = probe_tables([probes])[0]
     assert _cells(table, "random")["age\nMAE, years"] == "3.200"
     assert any("too few subjects" in note for note in table.notes)

@@ -37,13 +37,20 @@ def make_phase(
     target: str,
     *,
     constant: bool = False,
+    shrinkage: float = 1.0,
     encoder: EncoderSettings | BraindecodeSettings = SMALL,
 ) -> Path:
     """A finetune phase whose head answers something, or (as before training) the training mean."""
     mean, deviation, low, high = SCALES[target]
     torch.manual_seed(1)
     predictor = Predictor(
-        random_encoder(encoder, seed=3), HEADS[target], mean=mean, deviation=deviation, low=low, high=high
+        random_encoder(encoder, seed=3),
+        HEADS[target],
+        mean=mean,
+        deviation=deviation,
+        low=low,
+        high=high,
+        shrinkage=shrinkage,
     )
     if not constant:
         head = predictor.head

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
 
 from cerebro.config import BraindecodeSettings, Statistics
-from cerebro.data.card import load_predictor
+from cerebro.data.card import load_predictor, read_card
 from cerebro.errors import UserError
 from cerebro.evaluation.ensemble import averaged, member_weights
 from cerebro.files import read_json
@@ -121,6 +122,62 @@ def test_an_ensemble_scores_as_the_table_of_variants_scores_the_mean_of_its_memb
         assert (stored == dict.fromkeys(members, 0.5)) == (weights == "equal")
 
 
+def test_the_answers_of_a_shrunk_zip_stand_beside_what_its_heads_gave(
+    folders: dict[str, Path], write_phase: Callable[..., Path], index: Path, tmp_path: Path
+) -> None:
+    """A node's file and the zip's score agree, also where nothing is left that could be divided again."""
+    create_store(name="scores", output=tmp_path / "tracking.json")
+    shrunk = {
+        name: write_phase(tmp_path / name, target, shrinkage=factor)
+        for name, target, factor in (("half", "reaction_time", 0.5), ("none", "externalizing", 0.0))
+    }
+    package(challenge_1=[shrunk["half"]], challenge_2=[shrunk["none"]], output=tmp_path / "submission.zip")
+    score(
+        tmp_path / "submission.zip",
+        Statistics(resamples=100),
+        index=index,
+        store=tmp_path / "tracking.json",
+        output=tmp_path / "score.json",
+    )
+    content, found = read_json(tmp_path / "score.json"), pd.read_parquet(tmp_path / "predictions.parquet")
+    for challenge, node, whole, factor in (
+        (1, "half", "reaction_time", 0.5),
+        (2, "none", "externalizing", 0.0),
+    ):
+        for name, folder in ((node, shrunk[node]), (whole, folders[whole])):
+            predict(folder, split="test", index=index, output=tmp_path / f"{name}.parquet")
+        own, unshrunk = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in (node, whole))
+        part = found[found["challenge"] == challenge]
+        np.testing.assert_array_equal(own["unshrunk"], unshrunk["prediction"])
+        assert part["unshrunk"].to_numpy() == pytest.approx(own["unshrunk"].to_numpy(), abs=1e-5)
+        assert part["prediction"].to_numpy() == pytest.approx(own["prediction"].to_numpy(), abs=1e-5)
+        mean = read_card(shrunk[node])["predictor"]["mean"]
+        expected = mean + factor * (own["unshrunk"].to_numpy() - mean)
+        assert own["prediction"].to_numpy() == pytest.approx(expected, abs=1e-5)
+        assert own["unshrunk"].std() > 1e-3
+        scored = content[f"challenge_{challenge}"]
+        truth = own["truth"].to_numpy()
+        error = np.sqrt(np.mean((own["unshrunk"] - truth) ** 2)) / truth.std()
+        assert scored["unshrunk"]["nrmse"]["value"] == pytest.approx(error, rel=1e-4)
+        r = np.corrcoef(own["unshrunk"], truth)[0, 1]
+        assert scored["unshrunk"]["r"]["value"] == pytest.approx(r, abs=1e-4)
+        assert scored["constant"] is (factor == 0)
+    assert content["challenge_2"]["r"]["value"] is None
+    assert content["challenge_2"]["unshrunk"]["r_within"]["value"] is None
+    own = pd.read_parquet(tmp_path / "half.parquet")
+    centred = own[["truth", "unshrunk"]] - own.groupby("subject")[["truth", "unshrunk"]].transform("mean")
+    within = content["challenge_1"]["unshrunk"]["r_within"]["value"]
+    assert within == pytest.approx(np.corrcoef(centred.to_numpy().T)[0, 1], abs=1e-4)
+    halves = [content[f"challenge_{c}"]["unshrunk"]["nrmse"]["value"] for c in (1, 2)]
+    assert content["overall"]["unshrunk"]["nrmse"]["value"] == pytest.approx(
+        0.3 * halves[0] + 0.7 * halves[1]
+    )
+    run = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").search_runs(["1"])[0]
+    assert run.data.metrics["c1/unshrunk_nrmse"] == pytest.approx(halves[0])
+    assert run.data.metrics["c1/unshrunk_r_within"] == pytest.approx(within)
+    assert "c2/r" not in run.data.metrics
+
+
 @pytest.mark.parametrize("weights", ["validation"], indirect=True)
 def test_an_ensemble_passes_every_check(ensemble: Path, tmp_path: Path) -> None:
     preflight(ensemble, output=tmp_path / "preflight.json")
@@ -142,7 +199,7 @@ def test_an_ensemble_answers_a_constant_only_if_all_that_count_in_it_do(
         challenge_1=[folders["reaction_time"]], challenge_2=[folders["constant"]], output=tmp_path / "x.zip"
     )
     assert read_weights(tmp_path / "x.zip", 2)["constant"] is True
-    assert f"{folders['constant']} knows more than the training mean" in capsys.readouterr().out
+    assert f"{folders['constant']} answers one constant to all windows" in capsys.readouterr().out
 
 
 def test_a_member_of_weight_0_is_not_shipped_and_neither_is_the_code_of_its_network(

@@ -6,6 +6,7 @@ import pytest
 from cerebro.config import Statistics
 from cerebro.errors import UserError
 from cerebro.files import read_json
+from cerebro.report.summary import score_table
 from cerebro.shards.store import open_shard
 from cerebro.submission.scoring import evaluate, score
 from cerebro.submission.windows import CHANNELS, scored_windows
@@ -156,3 +157,24 @@ def test_differences_are_paired_and_the_overall_interval_draws_the_same_subjects
     assert content["overall"]["nrmse"]["value"] == pytest.approx(0.3 * parts[0] + 0.7 * parts[1])
     assert content["overall"]["floors"]["training_mean"]["difference"]["high"] < 0
     assert content["challenge_2"]["n_subjects"] == 15
+
+
+def test_a_submission_that_answers_the_training_mean_is_no_better_than_the_training_mean():
+    """Its answers are of single precision and a little off: no difference, no sign, no star."""
+    print("seed 31")
+    random = np.random.default_rng(31)
+    parts = {challenge: _predictions(random, 12, skill=0.0) for challenge in (1, 2)}
+    for part in parts.values():
+        part["truth"] += 1.59
+        part["floor:training_mean"] = 1.6123456789
+        part["prediction"] = part["unshrunk"] = part["floor:training_mean"].astype(np.float32).astype(float)
+    content = evaluate(parts, resamples=400)
+    for key in ("challenge_1", "challenge_2", "overall"):
+        nothing = {"value": 0, "low": 0, "high": 0, "p": 1}
+        assert content[key]["floors"]["training_mean"]["difference"] == nothing
+        assert content[key]["constant"] is True
+    table = score_table(content)
+    cells = next(row for row in table.rows if row[0] == "minus training mean")
+    assert cells[1:] == ["constant"] * 3
+    assert content["challenge_1"]["r"]["value"] is None
+    assert not any("*" in cell for row in table.rows for cell in row)

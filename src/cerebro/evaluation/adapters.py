@@ -22,6 +22,7 @@ from cerebro.data.card import random_encoder
 from cerebro.data.selection import evenly_per_subject, read_index, select_windows, shards_folder
 from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
+from cerebro.evaluation.comparison import Gap
 from cerebro.evaluation.features import described, extract_features
 from cerebro.evaluation.metrics import mae
 from cerebro.evaluation.probes import answer_targets, scored
@@ -161,6 +162,7 @@ def _summary(
         return {}
     subjects = subjects[known]
     bootstrap = SubjectBootstrap(subjects, resamples=resamples)
+    n_subjects = len(bootstrap.subjects)
 
     def mean(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         return float(values.mean()), bootstrap.distribution(
@@ -170,9 +172,11 @@ def _summary(
     means = {name: mean(by_seed[:, known].mean(axis=0)) for name, by_seed in stacked.items()}
     return {
         name: {
-            **Interval.of(value, distribution).as_json(),
+            **Interval.of(value, distribution, n_subjects=n_subjects).as_json(),
             "seeds": [float(one) for one in stacked[name][:, known].mean(axis=1)],
-            "minus": Interval.of(value - means[FLOOR][0], distribution - means[FLOOR][1]).as_json(),
+            "minus": Gap.of(
+                value - means[FLOOR][0], distribution - means[FLOOR][1], n_subjects=n_subjects
+            ).as_json(),
         }
         for name, (value, distribution) in means.items()
     }

@@ -1,9 +1,11 @@
 """95 % intervals by resampling subjects: windows of one person are no independent evidence.
 
 Subjects are drawn with replacement and bring all their windows along (the cluster bootstrap of Field & Welsh
-2007, J. R. Stat. Soc. B 69(3), "randomized cluster bootstrap"); the interval spans the 2.5th to the 97.5th
-percentile of the metric over resamples (percentile method, Efron & Tibshirani 1993, An Introduction to the
-Bootstrap, chapter 13). With fewer than about 20 subjects percentile intervals are somewhat too narrow.
+2007, J. R. Stat. Soc. B 69(3), "randomized cluster bootstrap"); the interval spans percentiles of the metric
+over resamples (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13). The 2.5th and the
+97.5th would be too narrow for few subjects, so wider ones are taken, as far out as Student's t asks for: the
+expanded percentiles of Hesterberg (2015), The American Statistician 69(4). With 12 subjects these are the
+1.1st and the 98.9th; with 300 nothing changes.
 
 One :class:`SubjectBootstrap` draws its resamples once. Whatever it evaluates, models, floors, both
 challenges, meets the same resampled people, so differences between its distributions are paired.
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from cerebro.evaluation.metrics import Metric, Values
 
@@ -49,8 +52,8 @@ class Interval:
         return Interval(value, low, high)
 
     @staticmethod
-    def of(value: ArrayLike, distribution: Values) -> "Interval":
-        """Build from a point estimate and its values over resamples.
+    def of(value: ArrayLike, distribution: Values, *, n_subjects: int) -> "Interval":
+        """Build from a point estimate and its values over resamples of some number of subjects.
 
         Resamples in which the metric is undefined (all of one class, say) are left out; where they are more
         than half, or the value itself is undefined, there is no interval.
@@ -61,7 +64,8 @@ class Interval:
         defined = distribution[np.isfinite(distribution)]
         if len(defined) < (1 - MAX_UNDEFINED) * len(distribution) or not len(defined):
             return Interval(value)
-        low, high = np.percentile(defined, [2.5, 97.5])
+        beyond = 100 * _expanded(n_subjects)
+        low, high = np.percentile(defined, [beyond, 100 - beyond])
         return Interval(value, float(low), float(high))
 
 
@@ -118,4 +122,10 @@ class SubjectBootstrap:
     ) -> Interval:
         """Value of ``metric`` on all windows with its interval; arguments as for :meth:`distribution`."""
         distribution = self.distribution(metric, truth, prediction, subjects=subjects)
-        return Interval.of(metric(truth, prediction), distribution)
+        return Interval.of(metric(truth, prediction), distribution, n_subjects=len(np.unique(subjects)))
+
+
+def _expanded(n_subjects: int) -> float:
+    """Share of resamples beyond each end of a 95 % interval: .025 for many subjects, less for few."""
+    quantile = stats.t.ppf(0.025, n_subjects - 1)
+    return float(stats.norm.cdf(np.sqrt(n_subjects / (n_subjects - 1)) * quantile))

@@ -3,7 +3,10 @@
 Every variant answers the same windows. A resample draws subjects with replacement, all of a subject's windows
 together, and seeds with replacement, the same draw for every variant; a variant's score in it is the mean
 over the drawn seeds. Differences between variants are therefore paired in both. With few seeds, resampling
-them understates their variance (by a third with three); intervals are percentiles, as everywhere here.
+them understates their variance (by a third with three); intervals are those of
+:mod:`cerebro.evaluation.bootstrap`.
+
+Whatever carries a star in a table is a :class:`Gap`, corrected together with all cells beside it.
 
 References
 ----------
@@ -12,17 +15,57 @@ variance in machine learning benchmarks, MLSys, for seeds as a source of varianc
 Stat. 6.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.metrics import Metric, Values
 
 SEED = 1
 """Seed of the draws of seeds."""
+RESOLUTION = 5e-4
+"""Differences of scores, and shares of a score, below this are 0: tables show three digits, or tenths of a
+percent, and answers are of single precision."""
+SIGNIFICANT = 0.05
+"""Corrected p below which a difference carries a star."""
+Cell = TypeVar("Cell", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A difference of two scores, and how likely one as large is by chance; NaN where that is not known."""
+
+    interval: Interval
+    p: float
+
+    def as_json(self) -> dict[str, float | None]:
+        """Plain values for a JSON file."""
+        return {**self.interval.as_json(), "p": self.p if np.isfinite(self.p) else None}
+
+    @staticmethod
+    def of(value: ArrayLike, resamples: Values, *, n_subjects: int) -> "Gap":
+        """Test a difference against 0.
+
+        What is smaller than :data:`RESOLUTION` is 0. The two-sided p-value is that of Student's t with one
+        degree of freedom less than subjects, the deviation over resamples being the standard error, and never
+        less than what a sign test gives where all subjects agree; NaN where there is no interval.
+
+        Parameters
+        ----------
+        value : float
+        resamples : array, shape (n_resamples,)
+            The difference in each resample, paired.
+        n_subjects : int
+        """
+        value, resamples = _resolved(np.asarray(value, np.float64)), _resolved(resamples)
+        interval = Interval.of(value, resamples, n_subjects=n_subjects)
+        known = interval.low is not None
+        return Gap(interval, _two_sided(value, resamples, n_subjects) if known else float("nan"))
 
 
 @dataclass(frozen=True)
@@ -34,10 +77,12 @@ class Resampled:
     by_seed : array, shape (n_seeds,)
         The score with each seed, on all subjects.
     resamples : array, shape (n_resamples,)
+    n_subjects : int
     """
 
     by_seed: Values
     resamples: Values
+    n_subjects: int
 
     @property
     def value(self) -> float:
@@ -46,7 +91,7 @@ class Resampled:
 
     def interval(self) -> Interval:
         """The score with its 95 % interval."""
-        return Interval.of(self.value, self.resamples)
+        return Interval.of(self.value, self.resamples, n_subjects=self.n_subjects)
 
     def as_columns(self) -> dict[str, float | None]:
         """``value``, ``low``, ``high``, the number of ``seeds`` and the deviation between them."""
@@ -77,7 +122,7 @@ def resample(
     matrix = np.stack([bootstrap.distribution(metric, truth, one, subjects=subjects) for one in predictions])
     draws = _seed_draws(len(predictions), matrix.shape[1])
     by_seed = np.array([float(metric(truth, one)) for one in predictions])
-    return Resampled(by_seed, (draws * matrix).sum(axis=0))
+    return Resampled(by_seed, (draws * matrix).sum(axis=0), len(np.unique(subjects)))
 
 
 @dataclass(frozen=True)
@@ -115,34 +160,39 @@ def compare(variants: Mapping[str, Resampled], references: Mapping[str, str]) ->
     Returns
     -------
     dict of str to Difference
-        By variant, for those with a reference. The p-value is twice the smaller share of resamples on either
-        side of zero, with one resample added to each side, so it is never 0; NaN where the difference has no
-        interval. It is corrected for the number of differences.
+        By variant, for those with a reference; p-values are those of :class:`Gap`, corrected for the
+        number of differences.
     """
-    found: dict[str, tuple[Interval, Interval, Interval]] = {}
-    p_values = {}
+    found: dict[str, tuple[Gap, Interval, Interval]] = {}
     for name, reference in references.items():
         variant, base = variants[name], variants[reference]
         if len(variant.by_seed) != len(base.by_seed):
             raise ValueError(f"{name} has {len(variant.by_seed)} seeds, {reference} has {len(base.by_seed)}")
         value, resamples = variant.value - base.value, variant.resamples - base.resamples
+        n_subjects = min(variant.n_subjects, base.n_subjects)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found[name] = (
-                Interval.of(value, resamples),
-                Interval.of(np.divide(value, base.value), resamples / base.resamples),
-                Interval.of(np.divide(value, variant.value), resamples / variant.resamples),
-            )
-        p_values[name] = _two_sided(resamples) if found[name][0].low is not None else float("nan")
-    corrected = holm(p_values)
-    return {name: Difference(*found[name], p_values[name], corrected[name]) for name in found}
+            shares = [
+                Interval.of(
+                    _resolved(np.divide(value, whole.value)),
+                    _resolved(resamples / whole.resamples),
+                    n_subjects=n_subjects,
+                )
+                for whole in (base, variant)
+            ]
+        found[name] = (Gap.of(value, resamples, n_subjects=n_subjects), shares[0], shares[1])
+    corrected = holm({name: difference.p for name, (difference, *_) in found.items()})
+    return {
+        name: Difference(difference.interval, of_reference, of_variant, difference.p, corrected[name])
+        for name, (difference, of_reference, of_variant) in found.items()
+    }
 
 
-def star_is_possible(count: int, resamples: int) -> bool:
-    """Whether a corrected p-value below .05 can come of this many differences and resamples at all."""
-    return 2 * count / (resamples + 1) < 0.05
+def star_is_possible(count: int, n_subjects: int) -> bool:
+    """Whether a corrected p-value below .05 can come of this many differences and subjects at all."""
+    return n_subjects > 1 and count * _least(n_subjects) < SIGNIFICANT
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Cell, float]) -> dict[Cell, float]:
     """Correct p-values for their number (Holm 1979); NaN stays NaN and does not count."""
     defined = {name: p for name, p in p_values.items() if np.isfinite(p)}
     corrected = {name: float("nan") for name in p_values}
@@ -153,6 +203,12 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return corrected
 
 
+def significant(p_values: Mapping[Cell, float | None]) -> set[Cell]:
+    """The cells of a table that carry a star: p below .05, corrected for all that have one."""
+    known = {cell: p for cell, p in p_values.items() if p is not None}
+    return {cell for cell, p in holm(known).items() if p < SIGNIFICANT}
+
+
 def _seed_draws(n_seeds: int, n_resamples: int) -> NDArray[np.float64]:
     """Weights of the seeds in each resample, shape (n_seeds, n_resamples), each column summing to 1."""
     generator = np.random.default_rng(SEED)
@@ -160,8 +216,20 @@ def _seed_draws(n_seeds: int, n_resamples: int) -> NDArray[np.float64]:
     return counts.T / n_seeds
 
 
-def _two_sided(resamples: Values) -> float:
-    defined = resamples[np.isfinite(resamples)]
-    below = (np.sum(defined <= 0) + 1) / (len(defined) + 1)
-    above = (np.sum(defined >= 0) + 1) / (len(defined) + 1)
-    return float(min(1.0, 2 * min(below, above)))
+def _resolved(values: Values) -> Values:
+    """What is below the resolution is no difference."""
+    return np.where(np.abs(values) < RESOLUTION, 0.0, values)
+
+
+def _two_sided(value: Values, resamples: Values, n_subjects: int) -> float:
+    if value == 0:
+        return 1.0
+    # Resampling n subjects finds (n - 1) / n of the variance.
+    error = np.nanstd(resamples) * np.sqrt(n_subjects / (n_subjects - 1))
+    beyond = stats.t.sf(np.abs(value) / error, n_subjects - 1) if error > 0 else 0.0
+    return float(max(2 * beyond, _least(n_subjects)))
+
+
+def _least(n_subjects: int) -> float:
+    """The two-sided p-value of a sign test in which all subjects agree."""
+    return 2.0 ** (1 - n_subjects)

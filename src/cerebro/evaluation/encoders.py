@@ -13,14 +13,14 @@ import pandas as pd
 
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import SubjectBootstrap
-from cerebro.evaluation.comparison import Difference, compare, resample
+from cerebro.evaluation.comparison import Difference, compare, holm, resample
 from cerebro.evaluation.metrics import LEADING, nrmse
 from cerebro.evaluation.targets import TARGETS
 
 COLUMNS = [
     *("target", "metric", "row", "value", "low", "high", "floor", "seeds", "sd_over_seeds", "against"),
     *(f"{name}_{end}" for name in ("difference", "gain") for end in ("value", "low", "high")),
-    *("p", "p_corrected"),
+    *("n_subjects", "p", "p_corrected"),
 ]
 
 
@@ -49,8 +49,8 @@ def compare_encoders(
     DataFrame
         One row per target and row: ``value`` (mean over seeds), ``low``, ``high``, ``floor`` (without EEG),
         ``seeds``, ``sd_over_seeds``; ``against``, ``difference_*`` and ``gain_*``, the difference as a share
-        of the reference's score, positive where the row is better; ``p``, and ``p_corrected`` for the number
-        of rows compared on this target. Targets that were not measurable are missing.
+        of the reference's score, positive where the row is better; ``n_subjects``; ``p``, and ``p_corrected``
+        for the number of differences, of all rows and targets. Targets that were not measurable are missing.
 
     Raises
     ------
@@ -64,7 +64,9 @@ def compare_encoders(
     for target in (name for name in TARGETS if name in measured):
         of_target = {encoder: frame[frame["target"] == target] for encoder, frame in answers.items()}
         parts += _compared(target, rows, references, of_target, resamples)
-    return pd.DataFrame(parts, columns=COLUMNS)
+    table = pd.DataFrame(parts, columns=COLUMNS)
+    corrected = holm({number: float(p) for number, p in table["p"].dropna().items()})
+    return table.assign(p_corrected=pd.Series(corrected, index=table.index, dtype=float))
 
 
 def _compared(
@@ -100,6 +102,7 @@ def _compared(
     sign = -1 if metric is nrmse else 1
     return [
         {"target": target, "metric": TARGETS[target].metric, "row": row, "floor": floor}
+        | {"n_subjects": score.n_subjects}
         | score.as_columns()
         | _against(references.get(row), differences.get(row), sign)
         for row, score in found.items()
@@ -116,5 +119,4 @@ def _against(reference: str | None, difference: Difference | None, sign: int) ->
         **difference.interval.as_columns("difference"),
         **gain.as_columns("gain"),
         "p": difference.p,
-        "p_corrected": difference.p_corrected,
     }

@@ -13,12 +13,12 @@ from scipy.optimize import nnls
 
 from cerebro.config import Weights
 from cerebro.errors import UserError
+from cerebro.evaluation.challenge import ANSWERS
+from cerebro.evaluation.metrics import ROUNDING
 
 SUBJECTS_PER_MEMBER = 2
 """Validation subjects below which weights are not fitted: least squares needs two independent observations a
 coefficient (Austin & Steyerberg 2015, J. Clin. Epidemiol. 68(6)), and windows of one person are not."""
-TOLERANCE = 1e-6
-"""Spread between members, in deviations of the truth, that is no difference: float32 of answers."""
 
 
 def member_weights(
@@ -84,7 +84,7 @@ def fitted_weights(answers: NDArray[np.float64], truth: NDArray[np.float64]) -> 
 
 
 def averaged(answers: Mapping[str, pd.DataFrame], weights: Mapping[str, float]) -> pd.DataFrame:
-    """The answers of an ensemble, in the form of a member's.
+    """The answers of an ensemble, in the form of a member's: its ``unshrunk`` is the mean of its members'.
 
     Parameters
     ----------
@@ -93,8 +93,10 @@ def averaged(answers: Mapping[str, pd.DataFrame], weights: Mapping[str, float]) 
     weights : mapping of str to float
         Of the ensemble's members that count.
     """
-    mean = sum(weight * answers[name]["prediction"] for name, weight in weights.items())
-    return answers[next(iter(weights))].assign(prediction=mean)
+    means = {
+        column: sum(weight * answers[name][column] for name, weight in weights.items()) for column in ANSWERS
+    }
+    return answers[next(iter(weights))].assign(**means)
 
 
 def same_windows(answers: Mapping[str, pd.DataFrame], *, purpose: str) -> None:
@@ -118,7 +120,7 @@ def _not_determined(answers: NDArray[np.float64], rows: pd.DataFrame) -> str | N
     if not deviation > 0:
         return "the truth of validation subjects has no spread"
     differences = answers - answers.mean(axis=1, keepdims=True)
-    tolerance = TOLERANCE * deviation * np.sqrt(len(answers))
+    tolerance = ROUNDING * deviation * np.sqrt(len(answers))
     if np.linalg.matrix_rank(differences, tol=tolerance) < count - 1:
         return "its members' answers to validation windows determine no weights"
     return None

@@ -18,6 +18,10 @@ NEGLIGIBLE = 1e-12
 """Share of a variable's second moment below which its variance is rounding error."""
 
 
+ROUNDING = 1e-6
+"""Differences of answers, in deviations of the truth, that are none: answers are of single precision."""
+
+
 class Metric(Protocol):
     """A weighted metric: see the module's docstring."""
 

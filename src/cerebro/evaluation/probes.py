@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from cerebro.config import Probes, Statistics
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
+from cerebro.evaluation.comparison import Gap
 from cerebro.evaluation.feature_store import Features, read_features
 from cerebro.evaluation.forms import FORMS, Answer, Measure, leading_answers
 from cerebro.evaluation.identity import identity
 from cerebro.evaluation.linear import TooFewSubjects
+from cerebro.evaluation.metrics import Values, pearson_r
 from cerebro.evaluation.targets import TARGETS, Target
 from cerebro.files import atomic_path, write_json
 from cerebro.tracking import start_run
@@ -41,7 +43,8 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
         The window index, and the tracking store's ``tracking.json``.
     output : Path
         JSON: ``{"node", "lineage", "targets": {target: ...}}``. A measured target has ``metrics`` (each with
-        ``value``, ``low``, ``high`` and the ``floor`` without EEG), ``unit``, ``penalties`` of the folds and
+        ``value``, ``low``, ``high``, the ``floor`` without EEG and ``p``, two-sided, of the difference to
+        it, for this score alone), ``unit``, ``penalties`` of the folds and
         counts; one that the data do not allow has ``not_measurable`` with the reason. Beside it, with the
         suffix ``.parquet``, one row per sample of each measured target: ``target``, ``subject``, and what its
         leading metric compares: ``truth``, ``prediction``, and ``floor``, the prediction without EEG. The
@@ -159,9 +162,23 @@ def _samples(
 def _score(
     measure: Measure, subjects: NDArray[np.str_], bootstrap: SubjectBootstrap
 ) -> dict[str, float | None]:
-    found = bootstrap.interval(measure.metric, measure.truth, measure.predicted, subjects=subjects)
-    floor = Interval.of(measure.metric(measure.truth, measure.floor), np.empty(0))
-    return {**found.as_json(), "floor": floor.value}
+    """A metric, the same of the floor, and how likely their difference is by chance, paired over subjects."""
+
+    def resampled(prediction: NDArray[np.float64]) -> tuple[Values, Values]:
+        distribution = bootstrap.distribution(measure.metric, measure.truth, prediction, subjects=subjects)
+        return measure.metric(measure.truth, prediction), distribution
+
+    n_subjects = len(bootstrap.subjects)
+    (value, values), (floor, floors) = resampled(measure.predicted), resampled(measure.floor)
+    if measure.metric is pearson_r:  # a constant has no correlation: none is 0
+        difference = Gap.of(value, values, n_subjects=n_subjects)
+    else:
+        difference = Gap.of(value - floor, values - floors, n_subjects=n_subjects)
+    return {
+        **Interval.of(value, values, n_subjects=n_subjects).as_json(),
+        "floor": float(floor) if np.isfinite(floor) else None,
+        "p": difference.as_json()["p"],
+    }
 
 
 def _tracked(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -170,6 +187,6 @@ def _tracked(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
         f"probe/{target}/{metric}{suffix}": score[key]
         for target, result in results.items()
         for metric, score in result.get("metrics", {}).items()
-        for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high"), ("floor", "_floor"))
+        for key, suffix in (("value", ""), *((end, f"_{end}") for end in ("low", "high", "floor", "p")))
     }
     return {name: value for name, value in named.items() if value is not None and math.isfinite(value)}

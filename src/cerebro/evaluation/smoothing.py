@@ -5,14 +5,16 @@ The challenge shows a model one window at a time, so that no submission can do t
 
 import pandas as pd
 
+from cerebro.evaluation.challenge import ANSWERS
+
 
 def smoothed(answers: pd.DataFrame, windows: int) -> pd.DataFrame:
-    """Replace each prediction by the mean over consecutive windows of its recording, centred on its own.
+    """Replace each answer by the mean over consecutive windows of its recording, centred on its own.
 
     Parameters
     ----------
     answers : DataFrame
-        ``recording``, ``onset`` (s) and ``prediction``; rows in any order, with a unique index.
+        ``recording``, ``onset`` (s), ``prediction`` and ``unshrunk``; rows in any order, with a unique index.
     windows : int
         How many windows, an odd number; 1 changes nothing. At the ends of a recording the mean is over those
         that there are.
@@ -25,5 +27,6 @@ def smoothed(answers: pd.DataFrame, windows: int) -> pd.DataFrame:
     if windows == 1:
         return answers
     in_time = answers.sort_values(["recording", "onset"], kind="stable")
-    means = in_time.groupby("recording")["prediction"].rolling(windows, center=True, min_periods=1).mean()
-    return answers.assign(prediction=means.droplevel("recording"))
+    rolling = in_time.groupby("recording")[list(ANSWERS)].rolling(windows, center=True, min_periods=1)
+    means = rolling.mean().droplevel("recording")
+    return answers.assign(**{column: means[column] for column in ANSWERS})

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
+from cerebro.evaluation.comparison import Gap
 
 SEED = 0
 """Seed of the shifts: a repeated evaluation gives the same p-value."""
@@ -95,7 +96,8 @@ def synchrony(
         ``null_high`` (97.5th percentile) under circular shifts of every subject's windows of every film;
         ``retrieval_top1``: share of windows whose most similar window of another subject, among all moments
         that this one saw, is of the same moment; ``median_rank`` of that window; ``info_nce`` in nats; each
-        with its ``chance``. ``alignment`` and ``uniformity`` of the unit vectors (Wang & Isola 2020). Equal
+        with its ``chance``, the first and the last with ``p`` of the difference to it. ``alignment`` and
+        ``uniformity`` of the unit vectors (Wang & Isola 2020). Equal
         similarities share their ranks.
 
     References
@@ -137,21 +139,21 @@ def synchrony(
                 ranks.append(scored["rank"])
                 middles.append((scored["candidates"] + 1) / 2)
     bootstrap = SubjectBootstrap(found.subjects, resamples=resamples).counts
-    shared = {
-        name: _mean_over_pairs(totals[total], totals["queries"], bootstrap).as_json()
-        for name, total in (("retrieval_top1", "hits"), ("info_nce", "nats"))
-    }
     queries = totals["queries"].sum()
+    shared = {
+        name: _beside_chance(totals[total], totals["queries"], totals[chance].sum() / queries, bootstrap)
+        for name, total, chance in (("retrieval_top1", "hits", "chance"), ("info_nce", "nats", "log"))
+    }
     return {
         "n_subjects": count,
         "n_windows": int(found.seen.sum()),
         "isc": _correlation(lagged, overlap, bootstrap, resamples),
-        "retrieval_top1": {**shared["retrieval_top1"], "chance": totals["chance"].sum() / queries},
+        "retrieval_top1": shared["retrieval_top1"],
         "median_rank": {
             "value": float(np.median(np.concatenate(ranks))),
             "chance": float(np.median(np.concatenate(middles))),
         },
-        "info_nce": {**shared["info_nce"], "chance": totals["log"].sum() / queries},
+        "info_nce": shared["info_nce"],
         "alignment": 2 - 2 * totals["cos"].sum() / queries,
         "uniformity": float(np.log(potential / pairs)),
     }
@@ -196,24 +198,36 @@ def _retrieve(
     }
 
 
-def _mean_over_pairs(sums: Array, counts: Array, bootstrap: NDArray[np.int64]) -> Interval:
-    """Mean over pairs of different subjects, resampled by subject."""
+def _mean_over_pairs(sums: Array, counts: Array, bootstrap: NDArray[np.int64]) -> tuple[float, Array]:
+    """Mean over pairs of different subjects, and the same in every resample of subjects."""
     weights = bootstrap.astype(float)
     numerator = ((weights @ sums) * weights).sum(axis=1)
     denominator = ((weights @ counts) * weights).sum(axis=1)
     with np.errstate(invalid="ignore"):
-        distribution = numerator / denominator
-    return Interval.of(sums.sum() / counts.sum(), distribution)
+        return float(sums.sum() / counts.sum()), numerator / denominator
+
+
+def _beside_chance(
+    sums: Array, counts: Array, chance: float, bootstrap: NDArray[np.int64]
+) -> dict[str, float | None]:
+    value, distribution = _mean_over_pairs(sums, counts, bootstrap)
+    n_subjects = len(sums)
+    difference = Gap.of(value - chance, distribution - chance, n_subjects=n_subjects)
+    interval = Interval.of(value, distribution, n_subjects=n_subjects)
+    return {**interval.as_json(), "chance": chance, "p": difference.as_json()["p"]}
 
 
 def _correlation(
     lagged: list[Array], overlap: list[Array], bootstrap: NDArray[np.int64], resamples: int
 ) -> dict[str, float | None]:
     """Inter-subject correlation at lag 0, its interval, and its place among circular shifts."""
-    value = _mean_over_pairs(
-        np.sum([part[:, :, 0] for part in lagged], axis=0),
-        np.sum([part[:, :, 0] for part in overlap], axis=0),
-        bootstrap,
+    value = Interval.of(
+        *_mean_over_pairs(
+            np.sum([part[:, :, 0] for part in lagged], axis=0),
+            np.sum([part[:, :, 0] for part in overlap], axis=0),
+            bootstrap,
+        ),
+        n_subjects=len(lagged[0]),
     )
     random = np.random.default_rng(SEED)
     first, second = np.triu_indices(len(lagged[0]), 1)

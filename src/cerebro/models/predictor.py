@@ -85,7 +85,11 @@ class Predictor(nn.Module):
         Tensor, shape (batch, 1)
             In the target's unit (seconds for reaction times).
         """
-        value = self.constant + self.shrinkage * self.deviation * self.standardised(signal, positions)
+        return self.answer(self.standardised(signal, positions), self.shrinkage)
+
+    def answer(self, standardised: Tensor, shrinkage: float) -> Tensor:
+        """What the head's own prediction becomes with a factor on it, in the target's unit."""
+        value = self.constant + shrinkage * self.deviation * standardised
         return value.clamp(self.low, self.high)
 
 

@@ -1,7 +1,6 @@
 """The table of ablations: every variant's scores, and its difference to the full study, with intervals."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +8,19 @@ import numpy as np
 import pandas as pd
 
 from cerebro.evaluation.bootstrap import SubjectBootstrap
+from cerebro.evaluation.challenge import SCORES, SHARES, compared, constant_answers
 from cerebro.evaluation.comparison import Difference, Resampled, compare, resample
 from cerebro.evaluation.ensemble import averaged, member_weights, same_windows
-from cerebro.evaluation.metrics import nrmse
 from cerebro.evaluation.smoothing import smoothed
 from cerebro.files import atomic_path
 from cerebro.report.figures import forest_plot, learning_curve
 from cerebro.report.tables import as_markdown, print_tables
-from cerebro.report.variants import ablation_tables
+from cerebro.report.variants import MEAN, Compared, ablation_tables
 from cerebro.tracking import start_run
 from cerebro.variants import FULL, Lineup
 
-SHARES = {1: 0.3, 2: 0.7}
-"""Weights of the challenges in the overall score."""
-METRICS = ("c1/nrmse", "c2/nrmse", "overall", "c1/subject_nrmse", "c2/subject_nrmse")
-"""What each variant is scored by."""
-MEAN = "mean"
-"""The baseline that answers the training mean; every variant is compared with it as well, if it is there."""
+OVERALL = {"overall/unshrunk": "unshrunk_nrmse", "overall": "nrmse"}
+"""What the weighted sums are of."""
 
 
 def tabulate(
@@ -67,18 +62,26 @@ def tabulate(
         nodes = {name: scored[name] for lineup in lineups for name in lineup.members()[challenge]}
         same_windows(nodes, purpose=f"challenge {challenge}")
     answers = [_answers(lineup, scored, weighing) for lineup in lineups]
-    scores, by_seed = _scores(lineups, answers, resamples=resamples)
-    differences = {name: _differences(scores, name) for name in (FULL, MEAN)}
-    shares = {lineup.variant: lineup.subject_share for lineup in lineups}
-    table = _tidy(scores, differences, shares)
+    places: dict[str, list[int]] = {}
+    for place, lineup in enumerate(lineups):
+        places.setdefault(lineup.variant, []).append(place)
+    by_variant = {name: [answers[place] for place in seeds] for name, seeds in places.items()}
+    scores = _scores(by_variant, resamples=resamples)
+    found = Compared(
+        scores,
+        differences={name: _differences(scores, name) for name in (FULL, MEAN)},
+        constant=_constant(by_variant, scores),
+        seeds=max(map(len, places.values())),
+    )
+    table = _tidy(found, {lineup.variant: lineup.subject_share for lineup in lineups})
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)
-    shown = ablation_tables(scores, differences, seeds=_seeds(lineups), resamples=resamples)
+    shown = ablation_tables(found)
     with atomic_path(output.with_suffix(".md")) as temporary:
         temporary.write_text(as_markdown(shown))
     forest_plot(table, output.with_name("forest.svg"))
     learning_curve(table, output.with_name("learning_curve.svg"))
-    _track(lineups, by_seed, store=store)
+    _track(lineups, places, scores, store=store)
     print_tables(shown)
 
 
@@ -105,81 +108,89 @@ def _differences(
     }
 
 
-def _seeds(lineups: Sequence[Lineup]) -> int:
-    return max(Counter(lineup.variant for lineup in lineups).values())
-
-
 def _scores(
-    lineups: Sequence[Lineup], answers: Sequence[Mapping[int, pd.DataFrame]], *, resamples: int
-) -> tuple[dict[str, dict[str, Resampled]], dict[tuple[str, int], dict[str, float]]]:
-    """Resampled scores by metric and variant, and each lineup's own values."""
-    places: dict[str, list[int]] = {}
-    for place, lineup in enumerate(lineups):
-        places.setdefault(lineup.variant, []).append(place)
-    everyone = {subject for given in answers for frame in given.values() for subject in frame["subject"]}
+    answers: Mapping[str, Sequence[Mapping[int, pd.DataFrame]]], *, resamples: int
+) -> dict[str, dict[str, Resampled]]:
+    """Resampled scores by metric and variant, from answers by variant, seed and challenge."""
+    frames = [frame for seeds in answers.values() for given in seeds for frame in given.values()]
+    everyone = {subject for frame in frames for subject in frame["subject"].unique()}
     bootstrap = SubjectBootstrap(everyone, resamples=resamples)
-    scores: dict[str, dict[str, Resampled]] = {metric: {} for metric in METRICS}
-    for variant, seeds in places.items():
-        for challenge in SHARES:
-            frames = [answers[place][challenge] for place in seeds]
-            for name, frame_of in (("nrmse", lambda frame: frame), ("subject_nrmse", _subject_means)):
-                parts = [frame_of(frame) for frame in frames]
-                scores[f"c{challenge}/{name}"][variant] = resample(
-                    nrmse,
-                    parts[0]["truth"].to_numpy(),
-                    [part["prediction"].to_numpy() for part in parts],
-                    subjects=parts[0]["subject"].to_numpy(dtype=str),
-                    bootstrap=bootstrap,
+    scores: dict[str, dict[str, Resampled]] = {}
+    for challenge in SHARES:
+        for name, score in SCORES.items():
+            if score.over == "within" and challenge == 2:  # the truth is one for all windows of a person
+                continue
+            of_metric = scores.setdefault(f"c{challenge}/{name}", {})
+            for variant, seeds in answers.items():
+                parts = [compared(given[challenge], score.column, score.over) for given in seeds]
+                truth, _, subjects = parts[0]
+                predictions = [prediction for _, prediction, _ in parts]
+                of_metric[variant] = resample(
+                    score.metric, truth, predictions, subjects=subjects, bootstrap=bootstrap
                 )
-        scores["overall"][variant] = Resampled(
-            *(
-                sum(share * getattr(scores[f"c{c}/nrmse"][variant], part) for c, share in SHARES.items())
-                for part in ("by_seed", "resamples")
+    for metric, name in OVERALL.items():
+        scores[metric] = {variant: _weighted(scores, name, variant) for variant in answers}
+    return scores
+
+
+def _weighted(scores: Mapping[str, Mapping[str, Resampled]], name: str, variant: str) -> Resampled:
+    first, second = (scores[f"c{challenge}/{name}"][variant] for challenge in SHARES)
+    return Resampled(
+        SHARES[1] * first.by_seed + SHARES[2] * second.by_seed,
+        SHARES[1] * first.resamples + SHARES[2] * second.resamples,
+        min(first.n_subjects, second.n_subjects),
+    )
+
+
+def _constant(
+    answers: Mapping[str, Sequence[Mapping[int, pd.DataFrame]]], metrics: Iterable[str]
+) -> dict[str, dict[str, int]]:
+    """How many seeds of each variant answer one constant, by metric."""
+    counts: dict[str, dict[str, int]] = {}
+    for metric in metrics:
+        name = OVERALL.get(metric) or metric.partition("/")[2]
+        challenges = SHARES if metric in OVERALL else (int(metric[1]),)
+        counts[metric] = {
+            variant: sum(
+                all(constant_answers(given[challenge], SCORES[name].column) for challenge in challenges)
+                for given in seeds
             )
-        )
-    by_seed = {
-        (variant, lineups[place].seed): {
-            metric: float(variants[variant].by_seed[nth]) for metric, variants in scores.items()
+            for variant, seeds in answers.items()
         }
-        for variant, seeds in places.items()
-        for nth, place in enumerate(seeds)
-    }
-    return scores, by_seed
+    return counts
 
 
-def _subject_means(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.groupby("subject", as_index=False)[["truth", "prediction"]].mean()
-
-
-def _tidy(
-    scores: Mapping[str, Mapping[str, Resampled]],
-    differences: Mapping[str, Mapping[str, Mapping[str, Difference]]],
-    shares: Mapping[str, float | None],
-) -> pd.DataFrame:
+def _tidy(found: Compared, shares: Mapping[str, float | None]) -> pd.DataFrame:
     rows = []
-    for metric, variants in scores.items():
+    for metric, variants in found.scores.items():
         for variant, score in variants.items():
             row: dict[str, Any] = {"variant": variant, "metric": metric, "subject_share": shares[variant]}
-            row |= score.as_columns()
-            if (found := differences[FULL][metric].get(variant)) is not None:
-                row |= found.interval.as_columns("difference") | {
-                    "p": found.p,
-                    "p_corrected": found.p_corrected,
+            row |= score.as_columns() | {"constant_seeds": found.constant[metric][variant]}
+            if (to_full := found.differences[FULL][metric].get(variant)) is not None:
+                row |= to_full.interval.as_columns("difference") | {
+                    "p": to_full.p,
+                    "p_corrected": to_full.p_corrected,
                 }
-                row |= found.of_variant.as_columns("full_gain")
-            if (found := differences[MEAN].get(metric, {}).get(variant)) is not None:
-                row |= found.interval.as_columns("minus_mean") | {"minus_mean_p_corrected": found.p_corrected}
+                row |= to_full.of_variant.as_columns("full_gain")
+            if (to_mean := found.differences[MEAN].get(metric, {}).get(variant)) is not None:
+                row |= to_mean.interval.as_columns("minus_mean")
+                row |= {"minus_mean_p_corrected": to_mean.p_corrected}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _track(
-    lineups: Sequence[Lineup], values: Mapping[tuple[str, int], Mapping[str, float]], *, store: Path
+    lineups: Sequence[Lineup],
+    places: Mapping[str, Sequence[int]],
+    scores: Mapping[str, Mapping[str, Resampled]],
+    *,
+    store: Path,
 ) -> None:
-    for lineup in lineups:
+    for place, lineup in enumerate(lineups):
         tags = {"cerebro.variant": lineup.variant, "cerebro.seed": str(lineup.seed)}
         tags |= {f"cerebro.challenge_{c}": ", ".join(names) for c, names in lineup.members().items()}
         name = f"{lineup.variant}, seed {lineup.seed}"
+        nth = places[lineup.variant].index(place)
+        found = {metric: float(of[lineup.variant].by_seed[nth]) for metric, of in scores.items()}
         with start_run(store, name=name, kind="ablation", tags=tags) as run:
-            found = values[lineup.variant, lineup.seed]
             run.log_metrics({key: value for key, value in found.items() if np.isfinite(value)})

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from cerebro.evaluation.comparison import significant
 from cerebro.files import atomic_path
-from cerebro.report.cells import ABSENT, number
+from cerebro.report.cells import ABSENT, interval, number
 from cerebro.report.headings import heading
 from cerebro.report.tables import Table, as_markdown, print_tables
 
@@ -39,8 +40,16 @@ def write_adapter_tables(content: Mapping[str, Any], *, output: Path) -> None:
 def reconstruction_table(dataset: str, part: Mapping[str, Any]) -> Table:
     """One row an adapter, one column a scenario."""
     scenarios = {name: scores for name, scores in part["scenarios"].items() if scores}
+    starred = _better_than_nearest(scenarios)
     rows = [
-        [label, *(_error(scores, name) for scores in scenarios.values())] for name, label in NAMES.items()
+        [
+            label,
+            *(
+                interval(scores[name], clear=(scenario, name) in starred)
+                for scenario, scores in scenarios.items()
+            ),
+        ]
+        for name, label in NAMES.items()
     ]
     seeds = [score["seeds"] for scores in scenarios.values() for score in scores.values()]
     notes = [
@@ -53,7 +62,7 @@ def reconstruction_table(dataset: str, part: Mapping[str, Any]) -> Table:
         )
         + ". The others are empty, whatever the adapter.",
         "Mean over windows and seeds, 95 % intervals over subjects; * better than the nearest electrode with "
-        "the whole interval of their difference and with every seed.",
+        "every seed, p below .05 after Holm's correction for all differences of this table.",
     ]
     if seeds and len(seeds[0]) > 1:
         widest = max(max(values) - min(values) for values in seeds)
@@ -102,13 +111,20 @@ def cost_table(cost: Mapping[str, Mapping[str, float]]) -> Table:
     return Table("Cost, onto the encoder's layout", header, rows)
 
 
-def _error(scores: Mapping[str, Any], name: str) -> str:
-    score, floor = scores[name], scores["zero_pad"]
-    less = score["minus"]["high"]
-    every = all(own < other for own, other in zip(score["seeds"], floor["seeds"], strict=True))
-    clear = less is not None and less < 0 and every
-    value = f"{score['value']:.3f}" + "*" * clear
-    return value if score["low"] is None else f"{value}\n[{score['low']:.3f}, {score['high']:.3f}]"
+def _better_than_nearest(scenarios: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Scenarios and adapters that beat the nearest electrode, with every seed."""
+
+    def beats(scenario: str, name: str) -> bool:
+        own, others = (scenarios[scenario][adapter]["seeds"] for adapter in (name, "zero_pad"))
+        return all(mine < other for mine, other in zip(own, others, strict=True))
+
+    p_values = {
+        (scenario, name): score["minus"]["p"]
+        for scenario, scores in scenarios.items()
+        for name, score in scores.items()
+        if name != "zero_pad"
+    }
+    return {cell for cell in significant(p_values) if beats(*cell)}
 
 
 def _seeds(values: list[float | None]) -> str:

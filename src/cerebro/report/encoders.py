@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cerebro.evaluation.comparison import star_is_possible
+from cerebro.evaluation.comparison import SIGNIFICANT, star_is_possible
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.files import atomic_path, read_json
-from cerebro.report.cells import ABSENT, interval
+from cerebro.report.cells import ABSENT, difference, interval, number
 from cerebro.report.headings import NAMES, heading
 from cerebro.report.lineage import draw
 from cerebro.report.tables import Table, as_markdown, print_tables
@@ -59,9 +59,9 @@ def tabulate_encoders(
     content = {encoder: read_json(path) for encoder, path in isc.items()}
     with atomic_path(output) as temporary:
         pd.concat(tables, names=["comparison"]).reset_index(level=0).to_csv(temporary, index=False)
-    shown = [_scores(tables["phases"], phases), _gains(tables["phases"], phases, resamples)]
+    shown = [_scores(tables["phases"], phases), _gains(tables["phases"], phases)]
     if variants.references:
-        shown.append(_variants(tables["variants"], variants, resamples))
+        shown.append(_variants(tables["variants"], variants))
     shown.append(_films([*phases.rows.items(), *variants.rows.items()], content))
     with atomic_path(output.with_suffix(".md")) as temporary:
         temporary.write_text(as_markdown(shown))
@@ -83,7 +83,7 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
 
 
-def _gains(table: pd.DataFrame, phases: Comparison, resamples: int) -> Table:
+def _gains(table: pd.DataFrame, phases: Comparison) -> Table:
     """Targets by phases: what is gained on the encoder that a phase started from."""
     rows = []
     for target in table["target"].unique():
@@ -92,14 +92,14 @@ def _gains(table: pd.DataFrame, phases: Comparison, resamples: int) -> Table:
     header = ["", *(f"{row}\nafter {start}" for row, start in phases.references.items())]
     notes = [
         "The difference as a share of the starting encoder's score, positive where the phase made it better, "
-        "on the same resampled subjects and seeds; * p below .05 after Holm's correction for the number of "
-        f"phases. {table['target'].nunique()} targets are looked at: one star among them may be chance.",
-        *_without_stars(len(phases.references), resamples),
+        "on the same resampled subjects and seeds; * p below .05 after Holm's correction for all "
+        f"{table['p'].count()} differences of this table.",
+        *_without_stars(table),
     ]
     return Table("What each phase adds to the encoder it started from", header, rows, notes)
 
 
-def _variants(table: pd.DataFrame, variants: Comparison, resamples: int) -> Table:
+def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
     """Variants by targets: the full study's values, and what each variant gains on them."""
     shown = [name for name in AMONG_VARIANTS if (table["target"] == name).any()]
     parts = {name: table[table["target"] == name].set_index("row") for name in shown}
@@ -110,9 +110,10 @@ def _variants(table: pd.DataFrame, variants: Comparison, resamples: int) -> Tabl
         rows.append([row, *cells])
     notes = [
         f"{METHOD} First row: scores. Below: the difference as a share of the full study's score, positive "
-        "where the variant's encoder is better; * p below .05 after Holm's correction for the number of "
-        "variants. Variants whose Phase 3 starts from the full study's encoder have no row.",
-        *_without_stars(len(variants.references), resamples),
+        "where the variant's encoder is better; * p below .05 after Holm's correction for all "
+        f"{table['p'].count()} differences, with those of targets that only the CSV shows. Variants whose "
+        "Phase 3 starts from the full study's encoder have no row.",
+        *_without_stars(table),
     ]
     header = ["variant", *(heading(name) for name in shown)]
     title = "The encoder that Phase 3 starts from, by variant"
@@ -146,13 +147,14 @@ def _films(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f}\n[{min(values):.3f}, {max(values):.3f}]"
+    return f"{number(float(np.mean(values)))}\n[{number(min(values))}, {number(max(values))}]"
 
 
-def _without_stars(count: int, resamples: int) -> list[str]:
-    if star_is_possible(count, resamples):
+def _without_stars(table: pd.DataFrame) -> list[str]:
+    count, n_subjects = table["p"].count(), int(table["n_subjects"].max())
+    if star_is_possible(count, n_subjects):
         return []
-    return [f"With {resamples} resamples no p of {count} differences can fall below .05."]
+    return [f"With {n_subjects} subjects no p of {count} differences can fall below .05."]
 
 
 def _seeds(comparison: Comparison) -> str:
@@ -165,11 +167,8 @@ def _cell(row: pd.Series) -> str:
 
 
 def _gain(row: pd.Series) -> str:
-    value, low, high = (_known(row[f"gain_{key}"]) for key in ("value", "low", "high"))
-    if value is None:
-        return ABSENT
-    mark = "*" * bool(row["p_corrected"] < 0.05)
-    return f"{value:+.1%}{mark}" + ("" if low is None or high is None else f"\n[{low:+.1%}, {high:+.1%}]")
+    found = {key: _known(row[f"gain_{key}"]) for key in ("value", "low", "high")}
+    return difference(found, clear=bool(row["p_corrected"] < SIGNIFICANT), form=".1%")
 
 
 def _known(value: Any) -> float | None:

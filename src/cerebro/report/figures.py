@@ -7,7 +7,12 @@ import pandas as pd
 
 from cerebro.files import atomic_path
 
-PANELS = {"c1/nrmse": "Challenge 1", "c2/nrmse": "Challenge 2", "overall": "Overall"}
+PANELS = {
+    "c1/unshrunk_nrmse": "Challenge 1, unshrunk",
+    "c1/nrmse": "Challenge 1",
+    "c2/unshrunk_nrmse": "Challenge 2, unshrunk",
+    "c2/nrmse": "Challenge 2",
+}
 """Metrics of both figures, a panel each."""
 
 
@@ -24,7 +29,7 @@ def forest_plot(table: pd.DataFrame, output: Path) -> None:
     variants = [name for name in dict.fromkeys(table["variant"]) if name != "full"]
     height = 1.3 + 0.28 * max(len(variants), 1)
     figure, axes = plt.subplots(
-        1, len(PANELS), figsize=(10, height), sharey=True, layout="constrained", squeeze=False
+        1, len(PANELS), figsize=(11, height), sharey=True, layout="constrained", squeeze=False
     )
     for axis, (metric, title) in zip(axes[0], PANELS.items(), strict=True):
         axis.axvline(0, color="0.6", linewidth=1)
@@ -58,7 +63,7 @@ def learning_curve(table: pd.DataFrame, output: Path) -> None:
         The image; its suffix decides the format.
     """
     points = table[table["subject_share"].notna()].sort_values("subject_share")
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(10, 3), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 3), layout="constrained", squeeze=False)
     for axis, (metric, title) in zip(axes[0], PANELS.items(), strict=True):
         part = points[points["metric"] == metric]
         percent, value = 100 * part["subject_share"].to_numpy(float), part["value"].to_numpy(float)

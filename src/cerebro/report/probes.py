@@ -1,9 +1,10 @@
 """The tables of linear probes: one row per encoder, one column per target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from cerebro.report.cells import ABSENT, NO_INTERVAL, interval, number
+from cerebro.evaluation.comparison import significant, star_is_possible
+from cerebro.report.cells import NO_INTERVAL, interval, number
 from cerebro.report.headings import heading
 from cerebro.report.tables import Table
 
@@ -25,8 +26,9 @@ MOMENT = (
 LESS_IS_BETTER = ("mae", "nrmse")
 METHOD = (
     "Ridge or logistic regression on frozen features, cross-fitted over subjects of the held-out releases, "
-    "with 95 % intervals over subjects; * the whole interval is better than no EEG (training mean or chance)."
-    " 'signal' is log band power at the 10-20 electrodes in place of an encoder."
+    "with 95 % intervals over subjects; * better than no EEG (training mean or chance), p below .05 after "
+    "Holm's correction for the {count} scores of person and moment together. 'signal' is log band power at "
+    "the 10-20 electrodes in place of an encoder."
 )
 KNOWS_PEOPLE = 0.5
 """Share of the way from chance to perfect from which on people count as well told apart."""
@@ -34,11 +36,42 @@ KNOWS_PEOPLE = 0.5
 
 def probe_tables(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
     """What encoders know of the person, and of the moment, from the contents of the probes' files."""
+    starred, count = _starred(contents)
+    notes = [METHOD.format(count=count), *_without_stars(contents, count)]
     tables = [
-        _table("Linear probes: the person", contents, PERSON, [METHOD]),
-        _table("Linear probes: the moment", contents, MOMENT, _warnings(contents)),
+        _table("Linear probes: the person", contents, PERSON, starred, notes),
+        _table("Linear probes: the moment", contents, MOMENT, starred, _warnings(contents)),
     ]
     return [table for table in tables if len(table.header) > 1]
+
+
+def _starred(contents: Sequence[Mapping[str, Any]]) -> tuple[set[tuple[str, str, str]], int]:
+    """Scores by node, target and metric that are better than no EEG, and how many were looked at."""
+    scores = {
+        (content["node"], *column): score
+        for content in contents
+        for column in (*PERSON, *MOMENT)
+        if (score := _score(content["targets"], *column)) and score["p"] is not None
+    }
+
+    def better(cell: tuple[str, str, str]) -> bool:
+        value, floor = scores[cell]["value"], scores[cell]["floor"] or 0.0  # no correlation without EEG: 0
+        return value < floor if cell[2] in LESS_IS_BETTER else value > floor
+
+    cells = significant({cell: score["p"] for cell, score in scores.items()})
+    return {cell for cell in cells if better(cell)}, len(scores)
+
+
+def _without_stars(contents: Sequence[Mapping[str, Any]], count: int) -> list[str]:
+    subjects = [
+        found["n_subjects"]
+        for content in contents
+        for found in content["targets"].values()
+        if "n_subjects" in found
+    ]
+    if not subjects or star_is_possible(count, max(subjects)):
+        return []
+    return [f"With {max(subjects)} subjects no p of {count} scores can fall below .05."]
 
 
 def _warnings(contents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -68,12 +101,24 @@ def _table(
     title: str,
     contents: Sequence[Mapping[str, Any]],
     chosen: Sequence[tuple[str, str]],
+    starred: Container[tuple[str, str, str]],
     notes: Sequence[str],
 ) -> Table:
     asked = {target for content in contents for target in content["targets"]}
     columns = [column for column in chosen if column[0] in asked]
     rows = [
-        [content["node"], *(_cell(content["targets"], *column) for column in columns)] for content in contents
+        [
+            content["node"],
+            *(
+                interval(
+                    _score(content["targets"], *column),
+                    clear=(content["node"], *column) in starred,
+                    digits=2,
+                )
+                for column in columns
+            ),
+        ]
+        for content in contents
     ]
     floor = ["no EEG"]
     for target, metric in columns:
@@ -93,16 +138,6 @@ def _table(
         notes += [f"{target} is not measurable: {reason}." for reason in reasons]
     header = ["encoder", *(heading(target, metric) for target, metric in columns)]
     return Table(title, header, rows, notes, separated=frozenset({len(contents) - 1}))
-
-
-def _cell(targets: Mapping[str, Any], target: str, metric: str) -> str:
-    score = _score(targets, target, metric)
-    if score is None:
-        return ABSENT
-    low, high, floor = score["low"], score["high"], score["floor"]
-    floor = 0.0 if metric == "r" else floor  # a constant has no correlation: none is 0
-    clear = None not in (low, high, floor) and (high < floor if metric in LESS_IS_BETTER else low > floor)
-    return interval(score, clear=clear, digits=2)
 
 
 def _score(targets: Mapping[str, Any], target: str, metric: str) -> Mapping[str, Any] | None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cerebro.evaluation.comparison import significant
 from cerebro.files import atomic_path, read_json
-from cerebro.report.cells import ABSENT, NO_INTERVAL, interval, number
+from cerebro.report.cells import ABSENT, CONSTANT, NO_INTERVAL, difference, interval, number
 from cerebro.report.probes import probe_tables
 from cerebro.report.recordings import recording_tables
 from cerebro.report.references import reference_table
@@ -74,25 +75,35 @@ def score_table(content: Mapping[str, Any]) -> Table:
     """The submission beside its floors, from the content of ``score.json``."""
     parts = [content[key] for key in HEADINGS]
     floors = [name for name in FLOORS if any(name in part["floors"] for part in parts)]
+    starred = _better_than_floors(parts, floors)
 
     def row(name: str, *keys: str) -> list[str]:
         return [name, *(interval(_descend(part, keys)) for part in parts)]
 
-    rows = [row("submission", "nrmse"), row("submission, by subject", "by_subject", "nrmse")]
+    rows = [
+        row("unshrunk", "unshrunk", "nrmse"),
+        row("unshrunk, r", "unshrunk", "r"),
+        row("unshrunk, r within subject", "unshrunk", "r_within"),
+        ["submission", *map(_score_cell, parts)],
+        row("submission, by subject", "by_subject", "nrmse"),
+    ]
+    separated = {2, len(rows) - 1, len(rows) + len(floors) - 1, len(rows) + 2 * len(floors) - 1}
     rows += [row(FLOORS[name], "floors", name) for name in floors]
     rows += [
         [
             f"minus {FLOORS[name]}",
-            *(_difference(_descend(part, ("floors", name, "difference"))) for part in parts),
+            *(_difference_cell(part, name, (number, name) in starred) for number, part in enumerate(parts)),
         ]
         for name in floors
     ]
     rows.append(["windows", *(str(part.get("n_windows", "")) for part in parts)])
     rows.append(["subjects", *(str(part.get("n_subjects", "")) for part in parts)])
     notes = [
-        "95 % intervals over subjects. 'minus': the submission's score less the floor's, on the same "
-        "resampled subjects; * the whole interval is on the better side. 'by subject': predictions and truth "
-        "are averaged over each subject's windows first."
+        "95 % intervals over subjects. 'unshrunk': the answers as the heads gave them, before validation "
+        "subjects drew them towards the mean; r is Pearson's, over windows, and of deviations from each "
+        "subject's mean. 'minus': the submission's score less the floor's, on the same resampled subjects; * "
+        "better, p below .05 after Holm's correction for all of these. 'by subject': predictions and truth "
+        "are averaged over each subject's windows first. 'constant': all windows get one answer."
     ]
     if any(part["nrmse"]["value"] is not None and part["nrmse"]["low"] is None for part in parts):
         notes.append(NO_INTERVAL)
@@ -104,13 +115,39 @@ def score_table(content: Mapping[str, Any]) -> Table:
         ["", *HEADINGS.values()],
         rows,
         notes,
-        separated=frozenset({1, len(floors) + 1, 2 * len(floors) + 1}),
+        separated=frozenset(separated),
     )
+
+
+def _better_than_floors(parts: Sequence[Mapping[str, Any]], floors: Sequence[str]) -> set[tuple[int, str]]:
+    """Challenges, by number, and floors that they are better than."""
+    differences = {
+        (number, name): part["floors"][name]["difference"]
+        for number, part in enumerate(parts)
+        for name in floors
+        if name in part["floors"]
+    }
+    cells = significant({cell: one["p"] for cell, one in differences.items()})
+    return {cell for cell in cells if differences[cell]["value"] < 0}
+
+
+def _score_cell(part: Mapping[str, Any]) -> str:
+    shown = interval(part["nrmse"])
+    return f"{shown}\n{CONSTANT}" if part["constant"] and shown != ABSENT else shown
+
+
+def _difference_cell(part: Mapping[str, Any], floor: str, clear: bool) -> str:
+    """The training mean is a constant, too."""
+    found = _descend(part, ("floors", floor, "difference"))
+    if found is not None and found["value"] is not None and floor == "training_mean" and part["constant"]:
+        return CONSTANT
+    return difference(found, clear=clear)
 
 
 def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
     """One row per encoder and embedding, and a last one of chance, from the contents of the ISC files."""
     rows, reasons = [], []
+    starred = _above_chance(contents)
     chances = dict.fromkeys(("validation", "test"), ABSENT)
     rank = ABSENT
     for content in contents:
@@ -124,7 +161,7 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
                     continue
                 top = found["retrieval_top1"]
                 chances[split] = number(top["chance"])
-                clear = top["low"] is not None and top["low"] > top["chance"]
+                clear = (content["node"], name, split, "retrieval_top1") in starred
                 cells.append(interval(top, clear=clear))
             test = splits["test"]
             if "not_measurable" in test:
@@ -132,20 +169,34 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
                 continue
             rank = f"{test['median_rank']['chance']:.1f}"
             isc = test["isc"]
-            shown = interval(isc, clear=isc["p"] < 0.05)
+            shown = interval(isc, clear=(content["node"], name, "test", "isc") in starred)
             rows.append([*cells, f"{test['median_rank']['value']:.1f}", shown])
     rows.append(["chance", "", *chances.values(), rank, number(0.0)])
     notes = [
         "Subjects who watch the same film, compared two by two: how often the most similar window of the "
         "other one is of the same moment, the median rank of that window on the test releases, and the "
-        "inter-subject correlation (ISC) there, with 95 % intervals over subjects; * above chance (the whole "
-        "interval; for ISC, p < .05 among circular shifts). 'signal' is the control: correlated components.",
+        "inter-subject correlation (ISC) there, with 95 % intervals over subjects; * above chance (for ISC "
+        "among circular shifts), p below .05 after Holm's correction for all scores of this table. 'signal' "
+        "is the control: correlated components.",
         *dict.fromkeys(reasons),
     ]
     header = ["encoder", "embedding", "moment found\nvalidation", "moment found\ntest", "median rank", "ISC"]
     return Table(
         "Same film, different people", header, rows, notes, n_names=2, separated=frozenset({len(rows) - 2})
     )
+
+
+def _above_chance(contents: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str, str]]:
+    """Scores by encoder, embedding, split and measure."""
+    scores = {
+        (content["node"], name, split, measure): splits[split][measure]
+        for content in contents
+        for name, splits in content["embeddings"].items()
+        for split, measure in (("validation", "retrieval_top1"), ("test", "retrieval_top1"), ("test", "isc"))
+        if "not_measurable" not in splits[split]
+    }
+    cells = significant({cell: score["p"] for cell, score in scores.items()})
+    return {cell for cell in cells if scores[cell]["value"] > scores[cell].get("chance", 0.0)}
 
 
 def phase_table(folders: Sequence[Path]) -> Table:
@@ -187,8 +238,3 @@ def _descend(part: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any] 
     for key in keys:
         found = found.get(key) if found is not None else None
     return found
-
-
-def _difference(score: Mapping[str, Any] | None) -> str:
-    clear = score is not None and score["high"] is not None and score["high"] < 0
-    return interval(score, clear=clear)

@@ -27,12 +27,24 @@ def challenge_rows(index: pd.DataFrame, target: Target, split: AnswerSplit, *, p
     return select_windows(index, kind=TARGET_KINDS[target], splits=[split], label=target, purpose=purpose)
 
 
-def write_answers(rows: pd.DataFrame, target: str, answers: NDArray[np.float64], *, output: Path) -> None:
+def write_answers(
+    rows: pd.DataFrame,
+    target: str,
+    answers: NDArray[np.float64],
+    *,
+    unshrunk: NDArray[np.float64] | None = None,
+    output: Path,
+) -> None:
     """Write parquet, one row per window.
 
-    Its columns: ``window``, ``subject``, ``recording``, ``onset`` (s), ``truth``, ``prediction``.
+    Its columns: ``window``, ``subject``, ``recording``, ``onset`` (s), ``truth``, ``prediction``,
+    ``unshrunk``: the same without shrinkage, and the prediction itself of what has none.
     """
     columns = ["window", "subject", "recording", "onset"]
-    frame = rows[columns].assign(truth=rows[target].astype(float), prediction=answers)
+    frame = rows[columns].assign(
+        truth=rows[target].astype(float),
+        prediction=answers,
+        unshrunk=answers if unshrunk is None else unshrunk,
+    )
     with atomic_path(output) as temporary:
         frame.to_parquet(temporary, index=False)

@@ -113,8 +113,8 @@ def _member(challenge: int, folder: Path, weight: float) -> dict[str, Any]:
     predictor = load_predictor(folder)
     if predictor.answers_constant:
         print(
-            f"challenge {challenge}: validation subjects do not prove that {folder} knows more than the "
-            "training mean, so it answers the training mean",
+            f"challenge {challenge}: {folder} answers one constant to all windows, since its head or its "
+            "shrinkage is 0",
             flush=True,
         )
     return {

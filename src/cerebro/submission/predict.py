@@ -12,6 +12,7 @@ import torch
 from cerebro.data.card import load_predictor, read_card
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
+from cerebro.evaluation.challenge import ANSWERS
 from cerebro.submission.answers import AnswerSplit, challenge_rows, write_answers
 
 BATCH_SIZE = 64
@@ -35,10 +36,12 @@ def predict(folder: Path, *, split: AnswerSplit, index: Path, output: Path) -> N
     rows = challenge_rows(read_index(index), target, split, purpose=f"the answers of {folder}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, dataset = model.to(device), WindowDataset(rows, shards_folder(index))
-    answers = np.empty(len(rows))
+    answers = {name: np.empty(len(rows)) for name in ANSWERS}
     with torch.inference_mode():
         for first in range(0, len(rows), BATCH_SIZE):
             numbers = range(first, min(first + BATCH_SIZE, len(rows)))
             batch = dataset[numbers]
-            answers[numbers] = model(batch["signal"].to(device), batch["positions"].to(device))[:, 0].cpu()
-    write_answers(rows, target, answers, output=output)
+            own = model.standardised(batch["signal"].to(device), batch["positions"].to(device))
+            for name, factor in (("prediction", model.shrinkage), ("unshrunk", 1.0)):
+                answers[name][numbers] = model.answer(own, factor)[:, 0].cpu()
+    write_answers(rows, target, answers["prediction"], unshrunk=answers["unshrunk"], output=output)

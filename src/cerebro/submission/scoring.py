@@ -7,7 +7,8 @@ quality.
 """
 
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,16 +18,17 @@ from cerebro.config import CHALLENGES, Statistics
 from cerebro.data.selection import read_index, select_windows, shards_folder
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
+from cerebro.evaluation.challenge import ANSWERS, SHARES, compared, constant_answers
+from cerebro.evaluation.comparison import Gap
 from cerebro.evaluation.floors import from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects
-from cerebro.evaluation.metrics import Values, nrmse
+from cerebro.evaluation.metrics import Metric, Values, nrmse, pearson_r
 from cerebro.files import atomic_path, digest_file, write_json
 from cerebro.submission.clean_process import CleanProcess, SubmissionError
+from cerebro.submission.unshrunk import without_shrinkage
 from cerebro.submission.windows import SFREQ, scored_windows
 from cerebro.tracking import start_run
 
-SHARES = {1: 0.3, 2: 0.7}
-"""Weights of the challenges in the overall score."""
 BATCH_SIZE = 64
 N_COMPARED = 8
 """Windows on which answers at batch size 1 (the scorer's) and at ``BATCH_SIZE`` are compared."""
@@ -47,7 +49,8 @@ def score(zip: Path, settings: Statistics, *, index: Path, store: Path, output: 
         The window index, and the tracking store's ``tracking.json``.
     output : Path
         JSON with ``challenge_1``, ``challenge_2``, ``overall``; ``predictions.parquet`` is written beside
-        it, one row per window. Scores are null, with a ``reason``, where the truth has no spread.
+        it, one row per window. Scores are null, with a ``reason``, where the truth has no spread; those of
+        unshrunk answers are missing of a zip that was packaged elsewhere.
 
     Raises
     ------
@@ -56,20 +59,16 @@ def score(zip: Path, settings: Statistics, *, index: Path, store: Path, output: 
     """
     table = read_index(index)
     rows = {challenge: _rows(table, challenge, splits=["test"], what="scoring") for challenge in CHALLENGES}
-    with CleanProcess(zip) as process:
-        answers, batch_sizes = {}, {}
-        try:
-            process.construct(sfreq=SFREQ)
-            for challenge, part in rows.items():
-                answers[challenge], batch_sizes[challenge] = _answers(
-                    process, challenge, part, shards=shards_folder(index)
-                )
-        except SubmissionError as error:
-            raise UserError(f"{zip} cannot be scored: {error}") from None
+    answers, batch_sizes = _answered(zip, rows, shards=shards_folder(index))
     predictions = {
         challenge: _with_floors(table, challenge, part, answers[challenge])
         for challenge, part in rows.items()
     }
+    with TemporaryDirectory(prefix="unshrunk-") as folder:
+        plain = Path(folder) / zip.name
+        if without_shrinkage(zip, plain):
+            for challenge, given in _answered(plain, rows, shards=shards_folder(index))[0].items():
+                predictions[challenge]["unshrunk"] = given.astype(float)
     content = evaluate(predictions, resamples=settings.resamples)
     for challenge, size in batch_sizes.items():
         content[f"challenge_{challenge}"]["batch_size"] = size
@@ -98,31 +97,41 @@ def evaluate(predictions: dict[int, pd.DataFrame], *, resamples: int) -> dict[st
     Parameters
     ----------
     predictions : dict of int to DataFrame
-        By challenge: ``subject``, ``truth``, ``prediction`` and one column ``floor:<name>`` per floor.
+        By challenge: ``subject``, ``truth``, ``prediction``, ``unshrunk`` if it is known, and one column
+        ``floor:<name>`` per floor.
     resamples : int
 
     Returns
     -------
     dict
-        ``challenge_1`` and ``challenge_2``: ``nrmse``, ``floors`` (each with ``difference``: submission
-        minus floor on the same subjects, negative where the submission is better), counts, and
-        ``by_subject``, the same of each subject's average prediction against the average truth;
-        ``overall``: the same of the weighted sum.
+        ``challenge_1`` and ``challenge_2``: ``unshrunk`` (``nrmse``, ``r``, ``r_within`` of answers without
+        shrinkage), ``nrmse``, ``r``, ``constant`` (whether all windows get one answer), ``floors`` (each with
+        ``difference``: submission minus floor on the same subjects, negative where the submission is better,
+        and its ``p``), counts, and ``by_subject``, the same of each subject's average prediction against the
+        average truth; ``overall``: the weighted sum of ``unshrunk``, ``nrmse`` and ``floors``.
     """
     everyone = pd.concat([part["subject"] for part in predictions.values()])
     bootstrap = SubjectBootstrap(everyone, resamples=resamples)
-    values = {challenge: _nrmse(part, bootstrap) for challenge, part in predictions.items()}
+    values = {challenge: _nrmse(part, bootstrap, "windows") for challenge, part in predictions.items()}
+    counts = {challenge: int(part["subject"].nunique()) for challenge, part in predictions.items()}
     content: dict[str, Any] = {}
     for challenge, part in predictions.items():
-        content[f"challenge_{challenge}"] = {
-            **_summarised(values[challenge]),
-            "by_subject": _summarised(_nrmse(_by_subject(part), bootstrap)),
+        found = content[f"challenge_{challenge}"] = {
+            **_summarised(values[challenge], counts[challenge]),
+            "r": _correlation(part, "prediction", "windows", bootstrap),
+            "constant": constant_answers(part),
+            "by_subject": _summarised(_nrmse(part, bootstrap, "subjects"), counts[challenge]),
             "n_windows": len(part),
-            "n_subjects": int(part["subject"].nunique()),
+            "n_subjects": counts[challenge],
         }
+        if "unshrunk" in found:
+            found["unshrunk"] |= {
+                "r": _correlation(part, "unshrunk", "windows", bootstrap),
+                "r_within": _correlation(part, "unshrunk", "within", bootstrap),
+            }
         if not np.isfinite(values[challenge]["prediction"][0]):
-            subjects = part["subject"].nunique()
-            content[f"challenge_{challenge}"]["reason"] = (
+            subjects = counts[challenge]
+            found["reason"] = (
                 f"the truth has no spread in {len(part)} windows of {subjects} test "
                 f"subject{'s' * (subjects != 1)}, so NRMSE is undefined"
             )
@@ -130,26 +139,56 @@ def evaluate(predictions: dict[int, pd.DataFrame], *, resamples: int) -> dict[st
     overall = {
         name: tuple(sum(SHARES[c] * values[c][name][i] for c in SHARES) for i in (0, 1)) for name in shared
     }
-    content["overall"] = _summarised(overall)
+    content["overall"] = _summarised(overall, min(counts.values()))
+    content["overall"]["constant"] = all(content[f"challenge_{c}"]["constant"] for c in SHARES)
     if not np.isfinite(overall["prediction"][0]):
         content["overall"]["reason"] = "a challenge has no score"
     return content
 
 
 def tracked_metrics(content: dict[str, Any]) -> dict[str, float]:
-    """Scores as MLflow names them: ``c1/nrmse``, ``c1/nrmse_low``, ``c1/floor/age_sex``, ..., ``overall``."""
-    named: dict[str, float | None] = {}
-    for key, prefix, main in (
-        ("challenge_1", "c1/", "c1/nrmse"),
-        ("challenge_2", "c2/", "c2/nrmse"),
-        ("overall", "overall/", "overall"),
+    """Scores as MLflow names them.
+
+    ``c1/unshrunk_nrmse``, ``c1/unshrunk_r``, ``c1/unshrunk_r_within``, ``c1/nrmse``, ``c1/nrmse_low``,
+    ``c1/r``, ``c1/floor/age_sex``, ..., ``overall/unshrunk``, ``overall``.
+    """
+    named: dict[str, Interval] = {}
+    floors: dict[str, float | None] = {}
+    for key, prefix, main, unshrunk in (
+        ("challenge_1", "c1/", "c1/nrmse", "c1/unshrunk_nrmse"),
+        ("challenge_2", "c2/", "c2/nrmse", "c2/unshrunk_nrmse"),
+        ("overall", "overall/", "overall", "overall/unshrunk"),
     ):
-        score = content[key]["nrmse"]
-        named |= {main: score["value"], f"{main}_low": score["low"], f"{main}_high": score["high"]}
-        named |= {f"{prefix}floor/{name}": floor["value"] for name, floor in content[key]["floors"].items()}
-        if "by_subject" in content[key]:
-            named[f"{prefix}subject_nrmse"] = content[key]["by_subject"]["nrmse"]["value"]
-    return {name: value for name, value in named.items() if value is not None}
+        part = content[key]
+        named[main] = Interval(**part["nrmse"])
+        if "r" in part:
+            named[f"{prefix}r"] = Interval(**part["r"])
+        for name, score in part.get("unshrunk", {}).items():
+            named[unshrunk if name == "nrmse" else f"{prefix}unshrunk_{name}"] = Interval(**score)
+        floors |= {f"{prefix}floor/{name}": floor["value"] for name, floor in part["floors"].items()}
+        if "by_subject" in part:
+            floors[f"{prefix}subject_nrmse"] = part["by_subject"]["nrmse"]["value"]
+    ends = {
+        f"{name}{suffix}": value
+        for name, score in named.items()
+        for suffix, value in (("", score.value), ("_low", score.low), ("_high", score.high))
+    }
+    return {name: value for name, value in {**ends, **floors}.items() if value is not None}
+
+
+def _answered(
+    zip: Path, rows: dict[int, pd.DataFrame], *, shards: Path
+) -> tuple[dict[int, NDArray[np.float32]], dict[int, int]]:
+    """Answers of a zip and the sizes of its batches, by challenge."""
+    answers, batch_sizes = {}, {}
+    with CleanProcess(zip) as process:
+        try:
+            process.construct(sfreq=SFREQ)
+            for challenge, part in rows.items():
+                answers[challenge], batch_sizes[challenge] = _answers(process, challenge, part, shards=shards)
+        except SubmissionError as error:
+            raise UserError(f"{zip} cannot be scored: {error}") from None
+    return answers, batch_sizes
 
 
 def _rows(table: pd.DataFrame, challenge: int, *, splits: list[str], what: str) -> pd.DataFrame:
@@ -205,33 +244,46 @@ def _with_floors(
     return predictions
 
 
-def _by_subject(part: pd.DataFrame) -> pd.DataFrame:
-    """One row per subject: the averages over the windows."""
-    return part.groupby("subject").mean(numeric_only=True).reset_index()
-
-
-def _nrmse(part: pd.DataFrame, bootstrap: SubjectBootstrap) -> dict[str, tuple[Values, Values]]:
-    """NRMSE on all windows and in every resample, of the prediction and of each floor."""
-    columns = ["prediction", *(name for name in part if name.startswith("floor:"))]
-    truth, subjects = part["truth"].to_numpy(), part["subject"].to_numpy(dtype=str)
+def _nrmse(
+    part: pd.DataFrame, bootstrap: SubjectBootstrap, over: Literal["windows", "subjects"]
+) -> dict[str, tuple[Values, Values]]:
+    """NRMSE on all windows and in every resample, of the answers and of each floor."""
+    columns = [name for name in part if name in ANSWERS or name.startswith("floor:")]
     return {
-        name: (
-            nrmse(truth, part[name]),
-            bootstrap.distribution(nrmse, truth, part[name], subjects=subjects),
-        )
-        for name in columns
-        if part[name].notna().all()
+        name: _resampled(nrmse, part, name, over, bootstrap) for name in columns if part[name].notna().all()
     }
 
 
-def _summarised(values: dict[str, Any]) -> dict[str, Any]:
+def _correlation(
+    part: pd.DataFrame, column: str, over: Literal["windows", "within"], bootstrap: SubjectBootstrap
+) -> dict[str, float | None]:
+    found = _resampled(pearson_r, part, column, over, bootstrap)
+    return Interval.of(*found, n_subjects=int(part["subject"].nunique())).as_json()
+
+
+def _resampled(
+    metric: Metric,
+    part: pd.DataFrame,
+    column: str,
+    over: Literal["windows", "within", "subjects"],
+    bootstrap: SubjectBootstrap,
+) -> tuple[Values, Values]:
+    truth, prediction, subjects = compared(part, column, over)
+    return metric(truth, prediction), bootstrap.distribution(metric, truth, prediction, subjects=subjects)
+
+
+def _summarised(values: dict[str, Any], n_subjects: int) -> dict[str, Any]:
+    def interval(name: str) -> dict[str, float | None]:
+        return Interval.of(*values[name], n_subjects=n_subjects).as_json()
+
     value, distribution = values["prediction"]
     floors = {
         name.removeprefix("floor:"): {
-            **Interval.of(*floor).as_json(),
-            "difference": Interval.of(value - floor[0], distribution - floor[1]).as_json(),
+            **interval(name),
+            "difference": Gap.of(value - floor[0], distribution - floor[1], n_subjects=n_subjects).as_json(),
         }
         for name, floor in values.items()
-        if name != "prediction"
+        if name.startswith("floor:")
     }
-    return {"nrmse": Interval.of(value, distribution).as_json(), "floors": floors}
+    unshrunk = {"unshrunk": {"nrmse": interval("unshrunk")}} if "unshrunk" in values else {}
+    return {**unshrunk, "nrmse": interval("prediction"), "floors": floors}
