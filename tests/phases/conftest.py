@@ -114,6 +114,7 @@ def ten_losses(job, trained) -> Callable[..., list[float]]:
             enable_model_summary=False,
             use_distributed_sampler=False,
         ).fit(module, datamodule=data)
+        print(node, [round(loss, 4) for loss in losses])
         return losses
 
     return run
