@@ -38,23 +38,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent)
-    try:
+    with _full_disk_said(path):
         temporary, stream = _hold_new_file(path)
-        try:
+    try:
+        with _full_disk_said(path):
             yield temporary
             _to_disk(temporary)
             temporary.replace(path)
             _to_disk(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
-            stream.close()
-    except Exception as error:
-        if _is_full(error, path.parent):
-            raise UserError(
-                f"{path} could not be written: no space left on its disk; free some and give the same "
-                "command again, what is finished stays"
-            ) from error
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+        stream.close()
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -97,10 +91,23 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _is_full(error: Exception, folder: Path) -> bool:
-    if isinstance(error, UserError):
-        return False
-    return getattr(error, "errno", None) in _NO_ROOM or shutil.disk_usage(folder).free < _LEAST_ROOM
+@contextmanager
+def _full_disk_said(path: Path) -> Iterator[None]:
+    """Turn an error that comes of a full disk into the sentence about it; libraries tell it in many ways."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        told = getattr(error, "errno", None) in _NO_ROOM or any(
+            os.strerror(code) in str(error) for code in _NO_ROOM
+        )
+        if told or shutil.disk_usage(path.parent).free < _LEAST_ROOM:
+            raise UserError(
+                f"{path} could not be written: no space left on its disk; free some and give the same "
+                "command again, what is finished stays"
+            ) from error
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -39,7 +39,9 @@ def test_no_more_batches_are_read_than_wait_for_their_turn(dataset, monkeypatch)
     """Nobody wants the whole epoch in memory, and none is read once nobody asks any more."""
     read = []
     whole = WindowDataset.__getitem__
-    monkeypatch.setattr(WindowDataset, "__getitem__", lambda self, rows: (read.append(1), whole(self, rows))[1])
+    monkeypatch.setattr(
+        WindowDataset, "__getitem__", lambda self, rows: (read.append(1), whole(self, rows))[1]
+    )
     batches = iter(loader(dataset, threads=2, steps=100))
     for _ in range(3):
         next(batches)
@@ -75,7 +77,7 @@ print("trained")
 
 
 def test_eight_workers_train_where_there_is_next_to_no_shared_memory(study):
-    """A real one of 64 kB, in a mount namespace of the test's own: batches of processes hung there for ever."""
+    """A real one of 64 kB, in a mount namespace of its own: processes that load batches hung there for ever."""
     small = "mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "
     unshare = ["unshare", "--mount", "sh", "-c"]
     if shutil.which("unshare") is None or subprocess.run([*unshare, small + "true"], check=False).returncode:
