@@ -15,11 +15,11 @@ from cerebro.errors import UserError
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[bool]:
     """Hold ``folder/.lock`` while the block runs; the system frees it when the process ends, killed or not.
 
     Child processes of the holder pass: Lightning starts the further ranks of a training as children that run
-    the same command.
+    the same command. Yields whether this process is the holder, not a child of it.
 
     Parameters
     ----------
@@ -34,14 +34,15 @@ def exclusive(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+") as file:
-        if not _acquire(file):
+        first = _acquire(file)
+        if not first:
             file.seek(0)
             holder = file.read().strip()
             if holder != str(os.getppid()):
                 raise UserError(
                     f"another process is training into {folder} (pid {holder}); wait for it or stop it"
                 )
-        yield
+        yield first
 
 
 def _acquire(file: TextIO) -> bool:

@@ -1,25 +1,113 @@
 """Files that are either whole or absent, digests that name their content."""
 
+import errno
+import fcntl
 import hashlib
 import json
+import os
+import re
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from cerebro.errors import UserError
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}(\.[^.]*)?")
+"""Names that :func:`atomic_path` gives."""
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LEAST_ROOM = 2**16
+"""Free bytes below which an error while writing is laid to the disk: not every library tells the cause."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that replaces it when the block ends without an error."""
+    """Yield a temporary path beside ``path`` that replaces it when the block ends without an error.
+
+    The block writes the file in place. It is on the disk before it gets its name, so that a power cut leaves
+    the old file or the new one. Temporary files in the folder that their writers no longer hold, since they
+    were killed, are removed first.
+
+    Raises
+    ------
+    UserError
+        The disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    remove_leftovers(path.parent)
+    with _full_disk_said(path):
+        temporary, stream = _hold_new_file(path)
     try:
-        yield temporary
-        temporary.replace(path)
+        with _full_disk_said(path):
+            yield temporary
+            _to_disk(temporary)
+            temporary.replace(path)
+            _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        stream.close()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that killed writers left in a folder; those of living ones stay."""
+    for entry in os.scandir(folder):
+        if not _TEMPORARY.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+            continue
+        # Somebody writes it, has just finished or removed it, or the file system knows no locks.
+        with suppress(OSError), Path(entry.path).open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            Path(entry.path).unlink()
+
+
+def _hold_new_file(path: Path) -> tuple[Path, BinaryIO]:
+    """A new empty file beside ``path``, locked as long as the stream is open: its writer lives."""
+    while True:
+        temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+        stream = temporary.open("xb")
+        with suppress(BlockingIOError):
+            _lock(stream)
+            if temporary.exists():
+                return temporary, stream
+        stream.close()  # one who removes leftovers came between its creation and the lock
+
+
+def _lock(stream: BinaryIO) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return  # the file system knows no locks: nobody can take the file for a leftover there
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _full_disk_said(path: Path) -> Iterator[None]:
+    """Turn an error that comes of a full disk into the sentence about it; libraries tell it in many ways."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        told = getattr(error, "errno", None) in _NO_ROOM or any(
+            os.strerror(code) in str(error) for code in _NO_ROOM
+        )
+        if told or shutil.disk_usage(path.parent).free < _LEAST_ROOM:
+            raise UserError(
+                f"{path} could not be written: no space left on its disk; free some and give the same "
+                "command again, what is finished stays"
+            ) from error
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cerebro.models.quantizer import VectorQuantizer, perplexity
+from cerebro.models.quantizer import DEAD_BELOW, VectorQuantizer, perplexity
 
 
 def clusters(n: int = 512, seed: int = 0) -> torch.Tensor:
@@ -61,6 +61,39 @@ def test_dead_codes_are_revived_onto_data():
         quantizer(clusters())
     used = torch.bincount(quantizer.eval()(clusters())[1], minlength=32).gt(0).float().mean()
     assert used > 0.5
+
+
+def distinct(codes: torch.Tensor) -> int:
+    """Places that codes have."""
+    return len(torch.unique(codes.round(decimals=4), dim=0))
+
+
+def test_dead_codes_are_revived_onto_places_of_their_own():
+    """Also where many die at once and most vectors of the batch are alike."""
+    torch.manual_seed(0)
+    vectors = torch.cat((clusters(8).repeat(40, 1), torch.eye(6)))
+    for n_codes in (6, 12):
+        quantizer = VectorQuantizer(n_codes, 6, decay=0.01)
+        quantizer.codes.copy_(torch.tensor([-1.0, -1, -1, -1, -1, -1]).div(6**0.5).expand(n_codes, 6))
+        quantizer(vectors)
+        revived = quantizer.codes[quantizer.usage == 1]
+        assert len(revived) == n_codes - 1  # the one that all vectors had lives
+        assert distinct(quantizer.codes) == n_codes
+
+
+def test_codes_without_a_place_of_their_own_stay_dead_until_there_is_one():
+    torch.manual_seed(0)
+    quantizer = VectorQuantizer(16, 6, decay=0.01)
+    few = clusters(3).repeat(20, 1)
+    quantizer.start(few)
+    _, index, commitment = quantizer.eval()(few)
+    assert commitment < 1e-6
+    quantizer.train()(few)
+    assert (quantizer.usage < DEAD_BELOW).sum() == 16 - 3
+    quantizer(clusters(8).repeat(20, 1))
+    assert (quantizer.usage < DEAD_BELOW).sum() == 16 - 8
+    living = quantizer.codes[quantizer.usage >= DEAD_BELOW]
+    assert distinct(living) == 8
 
 
 def test_gradient_passes_straight_through_and_codes_have_none():

@@ -40,7 +40,9 @@ def store(study) -> Path:
 def train(study, store) -> Callable[..., Path]:
     """Train a phase into its own folder, settings changed by keywords; returns the folder."""
 
-    def run(node: str, output: str | None = None, state: Path | None = None, **changes: Any) -> Path:
+    def run(
+        node: str, output: str | None = None, state: Path | None = None, precision: str = "", **changes: Any
+    ) -> Path:
         phase = {**PHASES[node], **changes}
         parents = {
             key: str(study.root / "phases" / phase[key]) for key in ("init", "tokenizer") if phase.get(key)
@@ -48,7 +50,8 @@ def train(study, store) -> Callable[..., Path]:
         folder = study.root / "phases" / (output or node)
         run_phase(
             node,
-            {"phase": phase, "encoder": None if phase.get("init") else ENCODER, "lineage": [*LINEAGE, node]},
+            {"phase": phase, "encoder": None if phase.get("init") else ENCODER, "lineage": [*LINEAGE, node]}
+            | ({"precision": precision} if precision else {}),
             index=study.index,
             store=store,
             parents=parents,
@@ -114,6 +117,7 @@ def ten_losses(job, trained) -> Callable[..., list[float]]:
             enable_model_summary=False,
             use_distributed_sampler=False,
         ).fit(module, datamodule=data)
+        print(node, [round(loss, 4) for loss in losses])
         return losses
 
     return run

@@ -96,7 +96,7 @@ def test_cbramod_is_pretrained_by_hiding_its_patches(start):
 
 
 @pytest.mark.parametrize("name", ["Labram", "EEGNeX"])
-def test_a_network_learns_what_subjects_share(name, start):
+def test_a_network_trains_on_pairs_of_subjects(name, start):
     folder = start(NETWORKS[name], kind="contrast")
     assert np.isfinite(read_json(folder / "metrics.json")["val/loss"])
 

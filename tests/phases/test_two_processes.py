@@ -3,8 +3,11 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import torch
@@ -90,9 +93,26 @@ def test_both_processes_report_the_measures_of_all_windows(ranks, node, names):
 ALLOCATION = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "1"}
 
 
-def test_the_command_on_two_devices_writes_one_output_and_one_mlflow_run(study, tmp_path):
-    """The second process is the same command, started by the first: in an allocation of Slurm, too."""
-    create_store(name="two", output=tmp_path / "tracking.json")
+START = """
+import os, signal, sys
+from cerebro.cli import main
+from cerebro.phases import recorder
+
+record = recorder.Recorder.record
+def die(self, trainer, epoch):
+    record(self, trainer, epoch)
+    if self.run is not None and str(epoch) == os.environ["DIE_AFTER"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+recorder.Recorder.record = die
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def on_two_devices(study, folder: Path, die_after: str = "") -> subprocess.CompletedProcess[str]:
+    """The command, in an allocation of Slurm; it is killed after an epoch, and what it started with it."""
+    folder.mkdir(exist_ok=True)
+    create_store(name="two", output=folder / "tracking.json")
+    (folder / "start.py").write_text(START)
     settings = {
         "phase": SETTINGS["tokenizer"],
         "encoder": {"dim": 16, "depth": 1, "heads": 2},
@@ -100,21 +120,51 @@ def test_the_command_on_two_devices_writes_one_output_and_one_mlflow_run(study, 
     }
     compute = {"accelerator": "cpu", "devices": 2, "threads": 1}
     command = ["phase", "--node", "tokenizer", "--settings", json.dumps(settings), "--index", study.index]
-    command += ["--tracking", tmp_path / "tracking.json", "--state", tmp_path / "state"]
-    command += ["--output", tmp_path / "tokenizer", "--compute", json.dumps(compute)]
-    done = subprocess.run(
-        [sys.executable, "-m", "cerebro.cli", *map(str, command)],
-        env={**os.environ, **ALLOCATION, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command += ["--tracking", folder / "tracking.json", "--state", folder / "state"]
+    command += ["--output", folder / "tokenizer", "--compute", json.dumps(compute)]
+    with (folder / "out").open("w+") as out, (folder / "err").open("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, str(folder / "start.py"), *map(str, command)],
+            env={**os.environ, **ALLOCATION, "DIE_AFTER": die_after, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=out,
+            stderr=errors,
+            start_new_session=True,
+        )
+        process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        texts = [(folder / name).read_text() for name in ("out", "err")]
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+@pytest.fixture(scope="module")
+def whole(study, tmp_path_factory) -> Path:
+    """The folder of a training on two devices that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = on_two_devices(study, folder)
     assert done.returncode == 0, done.stderr
     assert "2 processes" in done.stderr
-    assert load_encoder(tmp_path / "tokenizer").dim == 16
-    history = (tmp_path / "tokenizer" / "history.csv").read_text().splitlines()
+    return folder
+
+
+def test_the_command_on_two_devices_writes_one_output_and_one_mlflow_run(whole):
+    """The second process is the same command, started by the first."""
+    assert load_encoder(whole / "tokenizer").dim == 16
+    history = (whole / "tokenizer" / "history.csv").read_text().splitlines()
     assert [line.split(",")[:2] for line in history[1:]] == [["0", "0"], ["1", "3"], ["2", "6"]]
-    assert [path.name for path in (tmp_path / "state").iterdir()] == [".lock"]
-    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert [path.name for path in (whole / "state").iterdir()] == [".lock"]
+    client = MlflowClient(f"sqlite:///{whole / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("two").experiment_id])
     assert [run.info.status for run in runs] == ["FINISHED"]
+
+
+def test_a_training_on_two_devices_that_was_killed_resumes_and_ends_with_the_same_bytes(
+    study, whole, tmp_path
+):
+    assert on_two_devices(study, tmp_path, die_after="2").returncode == -signal.SIGKILL
+    again = on_two_devices(study, tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "resuming from" in again.stdout
+    assert "epoch    1" not in again.stdout
+    for name in ("encoder.safetensors", "head.safetensors", "history.csv"):
+        assert (tmp_path / "tokenizer" / name).read_bytes() == (whole / "tokenizer" / name).read_bytes()

@@ -155,7 +155,7 @@ class Devices(Settings):
     devices: int | Literal["auto"] = "auto"
     """Number of devices; more than one trains with DDP."""
     workers: int = Field(default=0, ge=0)
-    """Processes that load batches; 0 loads in the training process."""
+    """Threads that read batches ahead of a training; 0 reads each when it is needed."""
     threads: int = Field(default=2, gt=0)
     """CPU threads of a training job."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from cerebro.data.streams import numpy_stream
 from cerebro.data.windows import Batch, WindowDataset
 from cerebro.shards.store import read_table
 
@@ -62,7 +63,7 @@ class AugmentedDataset(WindowDataset):
     def __getitem__(self, rows: Sequence[int]) -> Batch:
         """Read the windows of the given rows, each moved by its lag but never out of its recording."""
         chosen = np.asarray(rows)
-        random = np.random.default_rng((self.seed, *chosen))
+        random = numpy_stream(self.seed, "lags and channels", *chosen)
         lags = random.integers(-self.lag, self.lag + 1, len(chosen))
         start = np.clip(self._start[chosen] + lags, self._earliest[chosen], self._latest[chosen])
         batch = self._read(chosen, start)
@@ -120,7 +121,7 @@ class JitteredMoments(AugmentedDataset):
     def _lag(self, rows: np.ndarray) -> np.ndarray:
         if not self._moves[rows].all():
             return np.zeros(len(rows), np.int64)
-        lag = np.random.default_rng((self.seed, *rows)).integers(-self.lag, self.lag + 1)
+        lag = numpy_stream(self.seed, "lag of a moment", *rows).integers(-self.lag, self.lag + 1)
         earliest = (self._earliest[rows] - self._start[rows]).max()
         latest = (self._latest[rows] - self._start[rows]).min()
         return np.full(len(rows), np.clip(lag, earliest, latest))

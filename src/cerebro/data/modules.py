@@ -7,10 +7,11 @@ from typing import Any
 import lightning as L
 import numpy as np
 import pandas as pd
-from torch.utils.data import DataLoader
+import torch
 
 from cerebro.config import ContrastPhase, Devices, FinetunePhase, Phase, PretrainPhase
 from cerebro.data.augmentation import AugmentedDataset, JitteredMoments
+from cerebro.data.loading import BatchLoader
 from cerebro.data.samplers import (
     EpochSampler,
     MixedSampler,
@@ -85,24 +86,17 @@ class WindowDataModule(L.LightningDataModule):
         rows = spread(len(self.validation), self.phase.max_validation_windows)
         return SequentialSampler(rows, batch_size=self.phase.batch_size)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> BatchLoader:
         """Loader of training batches."""
         return self._loader(self.train, self.train_sampler())
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> BatchLoader:
         """Loader of validation batches."""
         return self._loader(self.validation, self.validation_sampler())
 
-    def _loader(self, dataset: WindowDataset, sampler: EpochSampler) -> DataLoader:
-        workers = self.compute.workers
-        return DataLoader(
-            dataset,
-            sampler=sampler,
-            batch_size=None,
-            num_workers=workers,
-            pin_memory=self.compute.accelerator != "cpu" and workers > 0,
-            persistent_workers=False,  # so that workers see the sampler's epoch
-        )
+    def _loader(self, dataset: WindowDataset, sampler: EpochSampler) -> BatchLoader:
+        pin = self.compute.accelerator != "cpu" and torch.cuda.is_available()
+        return BatchLoader(dataset, sampler, threads=self.compute.workers, pin=pin)
 
 
 class MixedDataModule(WindowDataModule):

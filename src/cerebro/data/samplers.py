@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch.utils.data import Sampler
 
 from cerebro.config import PairSource
+from cerebro.data.streams import numpy_stream
 from cerebro.errors import UserError
 
 
@@ -73,7 +74,8 @@ class ShuffledSampler(EpochSampler):
         places = np.arange(first, first + self.batch_size)
         passes = places // self.n_windows
         orders = {
-            number: _permutation(self.seed, 1, int(number), self.n_windows) for number in np.unique(passes)
+            number: _permutation(self.n_windows, self.seed, "order of windows", int(number))
+            for number in np.unique(passes)
         }
         return [
             int(orders[number][place % self.n_windows]) for number, place in zip(passes, places, strict=True)
@@ -115,12 +117,12 @@ class MixedSampler(EpochSampler):
             self._windows(dataset, first, count)
             for dataset, (first, count) in enumerate(zip(counts[:-1].sum(axis=0), counts[-1], strict=True))
         ]
-        order = np.random.default_rng((self.seed, 4, number)).permutation(self.batch_size)
+        order = numpy_stream(self.seed, "order within a batch", number).permutation(self.batch_size)
         return [int(row) for row in np.concatenate(rows)[order]]
 
     def _counts(self, n_batches: int) -> np.ndarray:
         """Windows of each dataset in each of the first batches, shape (n_batches, n_datasets)."""
-        offsets = np.random.default_rng((self.seed, 2)).random((n_batches, 1))
+        offsets = numpy_stream(self.seed, "rounding of shares").random((n_batches, 1))
         return np.diff(np.floor(self.bounds + offsets).astype(np.int64), axis=1)
 
     def _windows(self, dataset: int, first: int, count: int) -> np.ndarray:
@@ -130,7 +132,7 @@ class MixedSampler(EpochSampler):
         passes = places // len(rows)
         drawn = [
             rows[
-                _permutation(self.seed, 2, dataset, int(number), len(rows))[
+                _permutation(len(rows), self.seed, "order of a dataset", dataset, int(number))[
                     places[passes == number] % len(rows)
                 ]
             ]
@@ -140,10 +142,9 @@ class MixedSampler(EpochSampler):
 
 
 @lru_cache(maxsize=8)
-def _permutation(*key_and_length: int) -> np.ndarray:
+def _permutation(length: int, seed: int, purpose: str, *place: int) -> np.ndarray:
     """The order of windows in one pass; kept, since thousands of batches share one."""
-    *key, length = key_and_length
-    return np.random.default_rng(key).permutation(length)
+    return numpy_stream(seed, purpose, *place).permutation(length)
 
 
 class MomentSampler(EpochSampler):
@@ -207,7 +208,7 @@ class MomentSampler(EpochSampler):
 
     def draw(self, step: int) -> list[int]:
         """Rows of the batch of one step of the current epoch, moment by moment, source by source."""
-        random = np.random.default_rng((self.seed, 3, self.epoch, step))
+        random = numpy_stream(self.seed, "moments", self.epoch, step)
         rows: list[int] = []
         for source, count in self.counts.items():
             moments = self.moments[source]

@@ -2,9 +2,9 @@
 
 from hashlib import sha256
 
-import numpy as np
 import pandas as pd
 
+from cerebro.data.streams import numpy_stream
 from cerebro.errors import UserError
 
 
@@ -60,7 +60,7 @@ def shuffled(windows: pd.DataFrame, label: str, *, seed: int) -> pd.DataFrame:
     DataFrame
         A copy whose labels are of the same distribution over windows, or over subjects.
     """
-    generator = np.random.default_rng(seed)
+    generator = numpy_stream(seed, "shuffled labels")
     if (windows.groupby("subject")[label].nunique() > 1).any():
         return windows.assign(**{label: generator.permutation(windows[label].to_numpy())})
     of_subject = windows.groupby("subject")[label].first()

@@ -19,7 +19,7 @@ class WindowDataset(Dataset):
     """Batches of windows by their rows in a table.
 
     Indexing takes a list of rows and returns the whole batch, so that padding and label look-ups happen
-    once per batch: use it with ``DataLoader(dataset, sampler=<sampler of lists>, batch_size=None)``.
+    once per batch; :class:`cerebro.data.loading.BatchLoader` does so.
 
     Parameters
     ----------

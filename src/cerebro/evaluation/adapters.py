@@ -20,6 +20,7 @@ from torch import Tensor
 from cerebro.config import AdapterComparison, Architecture, Probes, Statistics, read_architecture
 from cerebro.data.card import random_encoder
 from cerebro.data.selection import evenly_per_subject, read_index, select_windows, shards_folder
+from cerebro.data.streams import repeatable
 from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.comparison import Gap
@@ -83,6 +84,7 @@ def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, outp
     UserError
         When the index holds no training or no validation windows.
     """
+    repeatable()
     comparison = AdapterComparison.model_validate(settings["adapters"])
     encoder = read_architecture(settings["encoder"])
     probes = Probes.model_validate(settings["probes"])

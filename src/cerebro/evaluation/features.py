@@ -67,7 +67,7 @@ def run_features(
             model = load_encoder(encoder)
         else:
             model, lineage = load_checkpoint(encoder, checkpoint), [*lineage[:-1], node]
-        origin = {"node": node, "lineage": lineage, "mlflow_run_id": card["mlflow_run_id"]}
+        origin = {"node": node, "lineage": lineage, "encoder": str(encoder)}
     write_features(
         output, origin, described(windows, lambda rows: extract_features(model, rows, shards=shards))
     )

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cerebro.config import Probes, Statistics
+from cerebro.data.card import read_card
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.comparison import Gap
 from cerebro.evaluation.feature_store import Features, read_features
@@ -61,7 +62,8 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
             print(f"probe {name} of '{node}' is not measurable: {result['not_measurable']}", flush=True)
     tags = {"cerebro.node": node}
     if lineage:
-        tags |= {"cerebro.lineage": " > ".join(lineage), "cerebro.parent.encoder": origin["mlflow_run_id"]}
+        parent = read_card(Path(origin["encoder"]))["mlflow_run_id"]
+        tags |= {"cerebro.lineage": " > ".join(lineage), "cerebro.parent.encoder": parent}
     params = {"max_windows_per_subject": probes.max_windows_per_subject, "resamples": resamples}
     with start_run(store, name=f"probe {node}", kind="probe", tags=tags, params=params) as run:
         with atomic_path(output.with_suffix(".parquet")) as temporary:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cerebro.data.samplers import ShuffledSampler
+from cerebro.data.streams import torch_stream
 from cerebro.data.windows import WindowDataset
 from cerebro.models.adapter_base import ChannelAdapter
 from cerebro.models.front_end import SCALE_UV, FrontEnd
@@ -152,7 +153,7 @@ def train_reconstruction(
         optimizer,
         lambda step: min(1, (step + 1) / WARMUP_STEPS) * 0.5 * (1 + math.cos(math.pi * step / steps)),
     )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch_stream(seed, "channels hidden in training")
     device = adapter.layout.device
     low, high = HIDDEN_SHARES
     for rows in ShuffledSampler(len(windows), batch_size=batch_size, steps=steps, seed=seed):

@@ -23,6 +23,10 @@ BAND_EDGES = (0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 40, 51)
 """Edges (Hz) of the bands whose power a patch is described by: the clinical bands, each in two or three.
 Bands narrower than the patch's resolution are left out."""
 
+PLACES_SCALE = 0.2
+"""Scale of the embedded positions at the start: with 1 they hold 83 to 86 % of the tokens' variance and
+content begins as noise on them, with 0.2 they hold a sixth."""
+
 
 class PatchEmbedding(nn.Module):
     """Embed each patch from its normalised waveform, its power in bands, its level and its offset.
@@ -107,7 +111,7 @@ class Encoder(TokenEncoder):
         self.front_end = FrontEnd(reference)
         self.adapter = ADAPTERS[adapter](layout)
         self.patch_embedding = PatchEmbedding(patch_samples, sfreq, dim)
-        self.places = TokenPlaces(layout, patch_samples / sfreq, dim)
+        self.places = TokenPlaces(layout, patch_samples / sfreq, dim, scale=PLACES_SCALE)
         self.blocks = nn.ModuleList(TransformerBlock(dim, heads, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
 

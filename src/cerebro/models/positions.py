@@ -53,11 +53,13 @@ class TokenPlaces(nn.Module):
         Distance between patches.
     dim : int
         Width of a token.
+    scale : float
+        Factor of the embeddings' weights where training starts.
     """
 
     layout: Tensor
 
-    def __init__(self, layout: Tensor, patch_seconds: float, dim: int) -> None:
+    def __init__(self, layout: Tensor, patch_seconds: float, dim: int, *, scale: float = 1.0) -> None:
         super().__init__()
         self.register_buffer("layout", layout.float(), persistent=False)
         self.patch_seconds = patch_seconds
@@ -65,6 +67,9 @@ class TokenPlaces(nn.Module):
         # neighbouring patches are similar but distinct.
         self.where = FourierEmbedding(3, dim, bandwidth=0.5)
         self.when = FourierEmbedding(1, dim, bandwidth=0.5)
+        with torch.no_grad():
+            for weight in self.parameters():
+                weight.mul_(scale)
 
     def forward(self, n_patches: int) -> Tensor:
         """Embed all tokens of windows of ``n_patches``, shape (n_layout * n_patches, dim)."""

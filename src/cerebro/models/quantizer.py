@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 DEAD_BELOW = 0.1
 """A code used less than this share of an even spread, on average, is dead and is moved onto a vector of the
-batch, as in Jukebox (Dhariwal et al. 2020)."""
+batch that no code has, as in Jukebox (Dhariwal et al. 2020)."""
+SAME_PLACE = 1e-5
+"""Squared distance of unit vectors below which they are one place: rounding makes about 1e-6 of none."""
 KMEANS_ITERATIONS = 10
 """Rounds of k-means at the start; the moving averages do the rest."""
 
@@ -74,10 +76,8 @@ class VectorQuantizer(nn.Module):
         rank's vectors count.
         """
         vectors = F.normalize(vectors.float(), dim=-1)
-        squared = torch.full((len(vectors),), 4.0, device=vectors.device)
-        for i in range(len(self.codes)):  # k-means++ (Arthur & Vassilvitskii 2007)
-            self.codes[i] = self._draw(vectors, 1, squared)[0]
-            squared = torch.minimum(squared, 2 - 2 * vectors @ self.codes[i])
+        found = _far_apart(vectors, self.codes[:0], len(self.codes))
+        self.codes[: len(found)] = found
         for _ in range(KMEANS_ITERATIONS):
             counts, means = self._clusters(vectors, self.nearest(vectors))
             self.codes.copy_(torch.where((counts > 0).unsqueeze(-1), means, self.codes))
@@ -93,9 +93,9 @@ class VectorQuantizer(nn.Module):
         self.codes.copy_(torch.where((counts > 0).unsqueeze(-1), moved, self.codes))
         dead = self.usage < DEAD_BELOW
         if dead.any():
-            distance = 2 - 2 * (vectors @ self.codes.T).amax(dim=1)
-            self.codes[dead] = self._draw(vectors, int(dead.sum()), distance)
-            self.usage[dead] = 1.0
+            revived = _far_apart(vectors, self.codes[~dead], int(dead.sum()))
+            chosen = dead.nonzero().squeeze(-1)[: len(revived)]
+            self.codes[chosen], self.usage[chosen] = revived, 1.0
 
     def _clusters(self, vectors: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """How many vectors of all ranks each code has, and their direction."""
@@ -106,12 +106,29 @@ class VectorQuantizer(nn.Module):
             dist.all_reduce(sums)
         return counts, F.normalize(sums, dim=-1)
 
-    def _draw(self, vectors: Tensor, n: int, squared_distance: Tensor) -> Tensor:
-        """Vectors, likelier the farther from any code; the same on every rank."""
-        chosen = vectors[torch.multinomial(squared_distance.clamp(min=1e-6), n, replacement=True)]
-        if dist.is_available() and dist.is_initialized():
-            dist.broadcast(chosen, src=0)
-        return chosen
+
+def _far_apart(vectors: Tensor, codes: Tensor, n: int) -> Tensor:
+    """Up to ``n`` of the unit vectors, all different; the farther from codes and those drawn, the likelier.
+
+    The seeding of k-means++ (Arthur & Vassilvitskii 2007). A place that is taken is not drawn again; where
+    vectors have fewer places than asked for, fewer are returned. The same on every rank: the first one's.
+    """
+    squared = 2 - 2 * (vectors @ codes.T).amax(dim=1) if len(codes) else vectors.new_full((len(vectors),), 4)
+    drawn = vectors.new_zeros(n, vectors.shape[1])
+    count = 0
+    while count < n:
+        squared = squared.where(squared > SAME_PLACE, 0)
+        if not squared.any():
+            break
+        drawn[count] = vectors[torch.multinomial(squared, 1)]
+        squared = torch.minimum(squared, 2 - 2 * vectors @ drawn[count])
+        count += 1
+    if dist.is_available() and dist.is_initialized():
+        size = torch.tensor(count, device=vectors.device)
+        dist.broadcast(size, src=0)
+        dist.broadcast(drawn, src=0)
+        count = int(size)
+    return drawn[:count]
 
 
 def perplexity(counts: Tensor) -> Tensor:

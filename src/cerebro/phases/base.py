@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cerebro.config import Phase
+from cerebro.data.streams import torch_seed
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention)
 """Layers whose weights are decayed."""
@@ -137,7 +138,7 @@ class PhaseModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: dict[str, Tensor], step: int) -> None:
         """Let dropout, too, depend on seed, step and rank alone, so that resuming changes nothing."""
-        torch.manual_seed(hash((self.phase.seed, self.global_step, self.global_rank)))
+        torch.manual_seed(torch_seed(self.phase.seed, "dropout", self.global_step, self.global_rank))
 
     def training_step(self, batch: dict[str, Tensor], step: int) -> Tensor:
         """Loss of one training batch."""

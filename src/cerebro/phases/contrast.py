@@ -59,9 +59,9 @@ class ContrastModule(PhaseModule):
         Returns
         -------
         dict
-            ``loss``, and with the source's name before them (``movie/...``): ``loss``;
-            ``loss_no_knowledge``: that of windows that are all alike; ``retrieval_top1``:
-            share of windows whose most similar other window is of the same moment, and
+            ``loss`` and ``retrieval_top1``, means over sources by their weights, and with the source's name
+            before them (``movie/...``): ``loss``; ``loss_no_knowledge``: that of windows that are all alike;
+            ``retrieval_top1``: share of windows whose most similar other window is of the same moment, and
             ``retrieval_chance``; ``alignment`` and ``uniformity``; ``collapse``: squared length of the mean
             embedding, before the centring of states: 1 when all are equal and about 0 when they spread over
             the sphere; ``temperature``.
@@ -70,7 +70,7 @@ class ContrastModule(PhaseModule):
         projected = self.model(batch["signal"], batch["positions"])
         source, *where = (gather(batch[key]) for key in keys)
         values: dict[str, Tensor] = {}
-        total = source.new_zeros((), dtype=torch.float32)
+        total = retrieval = source.new_zeros((), dtype=torch.float32)
         for name, weight in self.weights.items():
             rows = source == self.codes[name]
             embeddings = gather(projected[name])[rows]
@@ -82,7 +82,8 @@ class ContrastModule(PhaseModule):
             found = self._measures(loss, embeddings, *(part[rows] for part in where))
             values |= {f"{name}/{key}": value for key, value in {**found, "collapse": collapse}.items()}
             total = total + weight * found["loss"]
-        return {"loss": total, **values}
+            retrieval = retrieval + weight * found["retrieval_top1"]
+        return {"loss": total, "retrieval_top1": retrieval, **values}
 
     @staticmethod
     def _measures(

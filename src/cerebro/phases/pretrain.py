@@ -11,6 +11,7 @@ from cerebro.config import PretrainPhase
 from cerebro.data.card import load_tokenizer
 from cerebro.data.modules import MixedDataModule
 from cerebro.data.spread import spread
+from cerebro.data.streams import torch_stream
 from cerebro.errors import UserError
 from cerebro.losses.auxiliary import AuxiliaryTaskLoss
 from cerebro.losses.masked import random_masks
@@ -180,10 +181,9 @@ class MEMPretrainModule(PhaseModule):
 
     def _generator(self, batch: dict[str, Tensor]) -> torch.Generator:
         """Masks depend on seed, step and rank in training and are fixed per batch in validation."""
-        generator = torch.Generator()
         if self.training:
-            return generator.manual_seed(hash((self.phase.seed, self.global_step, self.global_rank)))
-        return generator.manual_seed(int(batch["row"][0]))
+            return torch_stream(self.phase.seed, "masks", self.global_step, self.global_rank)
+        return torch_stream(0, "validation masks", int(batch["row"][0]))
 
     def _standardised(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         scales = self.held_out.scales

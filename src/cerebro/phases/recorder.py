@@ -8,7 +8,12 @@ import lightning as L
 import pandas as pd
 
 from cerebro.files import atomic_path
+from cerebro.phases.checkpoints import read_history
+from cerebro.phases.selection import SELECTIONS
 from cerebro.tracking import Run
+
+SHOWN = {"train/loss", "val/loss", "val/nrmse", *(selection.metric for selection in SELECTIONS.values())}
+"""Metrics in the line of an epoch."""
 
 
 class Recorder(L.Callback):
@@ -38,10 +43,10 @@ class Recorder(L.Callback):
         metrics = {name: value for name, value in sorted(metrics.items()) if math.isfinite(value)}
         row = pd.DataFrame([{"epoch": epoch, "step": trainer.global_step, **metrics}])
         if self.history.exists():
-            earlier = pd.read_csv(self.history)
+            earlier = read_history(self.history.parent)
             row = pd.concat([earlier[earlier["epoch"] < epoch], row], ignore_index=True)
         with atomic_path(self.history) as temporary:
             row.to_csv(temporary, index=False)
         self.run.log_metrics(metrics, step=epoch)
-        shown = {k: v for k, v in metrics.items() if k in ("train/loss", "val/loss") or k.startswith("val/n")}
+        shown = {name: value for name, value in metrics.items() if name in SHOWN}
         print(f"epoch {epoch:>4}  " + "  ".join(f"{k} {v:.4f}" for k, v in shown.items()), flush=True)

@@ -11,19 +11,31 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from cerebro import __version__
 from cerebro.config import Devices
 from cerebro.data.card import read_card, write_phase_output
 from cerebro.data.modules import WindowDataModule
+from cerebro.data.streams import repeatable, torch_seed
 from cerebro.errors import UserError
 from cerebro.exclusive import exclusive
-from cerebro.files import atomic_path, digest_file, write_json
+from cerebro.files import atomic_path, digest_file, remove_leftovers, write_json
 from cerebro.phases import contrast, finetune, pretrain, tokenizer
 from cerebro.phases.base import PhaseModule
+from cerebro.phases.checkpoints import (
+    BEST,
+    FITTED,
+    HISTORY,
+    LAST,
+    WholeCheckpoints,
+    newest_checkpoint,
+    read_history,
+    remove_others,
+)
 from cerebro.phases.job import PhaseJob
+from cerebro.phases.ranks import begin_as_first
 from cerebro.phases.recorder import Recorder
+from cerebro.phases.selection import SELECTIONS
 from cerebro.phases.snapshots import Snapshots, snapshot_epochs
 from cerebro.tracking import Run, start_run
 
@@ -83,21 +95,20 @@ def run_phase(
         compute=compute,
         code=code,
     )
-    L.seed_everything(job.phase.seed, workers=True, verbose=False)
+    L.seed_everything(torch_seed(job.phase.seed, "weights beside the encoder"), verbose=False)
+    repeatable()
     torch.set_num_threads(max(1, compute.threads))
     attempt = Path(state) / job.fingerprint(settings)
-    with exclusive(Path(state)):
+    with exclusive(Path(state)) as first:
         attempt.mkdir(parents=True, exist_ok=True)
-        if _writes():
+        if first:
+            begin_as_first()
+            remove_others(attempt)
+            remove_leftovers(attempt)
             _run(job, settings, store=store, attempt=attempt, output=Path(output))
             shutil.rmtree(attempt)
-        else:
+        else:  # Lightning started this process for a further device
             _train(*KINDS[job.phase.kind](job), job, attempt, run=None)
-
-
-def _writes() -> bool:
-    """Whether this process tells the outside; Lightning starts those of further devices with a rank."""
-    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path, output: Path) -> None:
@@ -121,9 +132,9 @@ def _run(job: PhaseJob, settings: dict[str, Any], *, store: Path, attempt: Path,
         _snapshots(job, attempt).write(output / "checkpoints.safetensors", module)
         write_phase_output(output, module.model, _card(job, module, settings, run))
         write_json(output / "metrics.json", metrics)
-        with atomic_path(output / "history.csv") as temporary:
-            shutil.copyfile(attempt / "history.csv", temporary)
-        for name in ("card.json", "metrics.json", "history.csv"):
+        with atomic_path(output / HISTORY) as temporary:
+            shutil.copyfile(attempt / HISTORY, temporary)
+        for name in ("card.json", "metrics.json", HISTORY):
             run.log_artifact(output / name)
 
 
@@ -131,17 +142,26 @@ def _train(
     module: PhaseModule, data: WindowDataModule, job: PhaseJob, attempt: Path, run: Run | None
 ) -> dict[str, float]:
     """Fit, go back to the weights that are kept (those before training, if best), return their metrics."""
-    recorder = Recorder(attempt / "history.csv", run)
+    recorder, selection = Recorder(attempt / HISTORY, run), SELECTIONS[job.phase.kind]
+    weights = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+    # A loss that is not finite ends a training, whatever selects.
+    patience = {("val/loss", "min"): job.phase.epochs, (selection.metric, selection.mode): job.phase.patience}
     trainer = L.Trainer(
         **_hardware(job),
         max_epochs=job.phase.epochs,
         gradient_clip_val=job.phase.clip_norm,
         callbacks=[
             *module.callbacks(),
-            ModelCheckpoint(attempt, filename="best", monitor="val/loss", enable_version_counter=False),
+            ModelCheckpoint(
+                attempt,
+                filename=Path(BEST).stem,
+                monitor=selection.metric,
+                mode=selection.mode,
+                enable_version_counter=False,
+            ),
             # A checkpoint of its own: save_last would follow only the epochs that improve on the best one.
-            ModelCheckpoint(attempt, filename="last", enable_version_counter=False),
-            EarlyStopping("val/loss", patience=job.phase.patience),
+            ModelCheckpoint(attempt, filename=Path(LAST).stem, enable_version_counter=False),
+            *(EarlyStopping(name, mode=mode, patience=epochs) for (name, mode), epochs in patience.items()),
             _snapshots(job, attempt),
             recorder,
         ],
@@ -152,44 +172,41 @@ def _train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    last, initial, fitted = attempt / "last.ckpt", attempt / "initial.ckpt", attempt / "fitted"
-    resumed = last.exists()
-    if resumed:
-        print(f"{job.node}: resuming from {last}", flush=True)
+    newest = newest_checkpoint(attempt)
+    if newest is not None:
+        print(f"{job.node}: resuming from {newest}", flush=True)
     else:
-        if _writes():
-            (attempt / "history.csv").unlink(missing_ok=True)
-            torch.save({"state_dict": module.state_dict()}, initial)
         recorder.record(_validated(module, data, job), 0)
-    if not fitted.exists():  # one that was over, early perhaps, would go on for an epoch
-        trainer.fit(module, datamodule=data, ckpt_path=last if resumed else None, weights_only=True)
+    if not (attempt / FITTED).exists():  # one that was over, early perhaps, would go on for an epoch
+        trainer.fit(module, datamodule=data, ckpt_path=newest, weights_only=True)
         trainer.strategy.barrier()  # the first process has written the history
         if trainer.global_step == 0:
             raise UserError(
                 f"phase '{job.node}' ended without an optimiser step: no training batch was drawn"
             )
-        if _writes():
-            fitted.touch()
-    history = pd.read_csv(attempt / "history.csv")
-    _refuse_divergence(history, job, attempt)
-    chosen, source, candidates = history.iloc[-1], last, 1
+        if trainer.is_global_zero:
+            (attempt / FITTED).touch()
+    history = read_history(attempt)
+    _refuse_divergence(history, job, attempt, trainer)
+    chosen, source, candidates = history.iloc[-1], LAST, 1
     if job.phase.keep == "best":
-        chosen, candidates = history.loc[history["val/loss"].idxmin()], len(history)
-        source = initial if chosen["epoch"] == 0 else attempt / "best.ckpt"
-    module.load_state_dict(torch.load(source, weights_only=True, map_location="cpu")["state_dict"])
+        chosen, source, candidates = selection.best(history), BEST, len(history)
+    if chosen["epoch"] > 0:
+        weights = torch.load(attempt / source, weights_only=True, map_location="cpu")["state_dict"]
+    module.load_state_dict(weights)
     finished = module.finish(data, candidates=candidates)
     validated = _validated(module, data, job)
     metrics = {name: float(value) for name, value in sorted(validated.callback_metrics.items())}
     module.refuse(metrics)
-    return {"kept_epoch": int(chosen["epoch"]), "resumed": float(resumed), **metrics, **finished}
+    return {"kept_epoch": int(chosen["epoch"]), "resumed": float(newest is not None), **metrics, **finished}
 
 
-def _refuse_divergence(history: pd.DataFrame, job: PhaseJob, attempt: Path) -> None:
+def _refuse_divergence(history: pd.DataFrame, job: PhaseJob, attempt: Path, trainer: L.Trainer) -> None:
     """A loss that is not finite has ruined the weights: nothing is kept, and nothing may go on from it."""
     ruined = history.loc[~np.isfinite(history["val/loss"]), "epoch"]
     if ruined.empty:
         return
-    if _writes():
+    if trainer.is_global_zero:
         shutil.rmtree(attempt)
     raise UserError(
         f"phase '{job.node}' diverged: its validation loss is not finite after epoch {int(ruined.iloc[0])}; "
@@ -204,7 +221,7 @@ def _hardware(job: PhaseJob) -> dict[str, Any]:
         "accelerator": job.compute.accelerator,
         "devices": job.compute.devices,
         "precision": job.precision,
-        "plugins": [LightningEnvironment()],
+        "plugins": [LightningEnvironment(), WholeCheckpoints()],
     }
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cerebro.config import TokenizerPhase
 from cerebro.data.modules import WindowDataModule
+from cerebro.data.streams import torch_seed, torch_stream
 from cerebro.errors import UserError
 from cerebro.losses.spectrum import spectrum_loss
 from cerebro.models.quantizer import perplexity
@@ -44,31 +45,38 @@ class TokenizerModule(PhaseModule):
         return {"tokenizer": self.model.architecture}
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Spectral errors, the commitment loss and their sum."""
+        """Spectral errors, their sum ``reconstruction``, the commitment loss, and all of them together."""
         quantise = not self.training or self.current_epoch >= self.phase.start_epoch
         output = self.model(batch["signal"], batch["positions"], quantise=quantise)
         losses = spectrum_loss(output["prediction"], output["patches"], output["present"])
         if not self.training:
             self.counts += torch.bincount(output["codes"][output["present"]], minlength=len(self.counts))
-        loss = losses["amplitude"] + losses["phase"] + self.phase.commitment * output["commitment"]
-        return {"loss": loss, **losses, "commitment": output["commitment"]}
+        reconstruction = losses["amplitude"] + losses["phase"]
+        loss = reconstruction + self.phase.commitment * output["commitment"]
+        return {"loss": loss, **losses, "reconstruction": reconstruction, "commitment": output["commitment"]}
 
     def on_train_epoch_start(self) -> None:
         """Start the codebook from what the encoder makes of many batches, once it has learned something."""
         if self.current_epoch == self.phase.start_epoch:
-            torch.manual_seed(self.phase.seed)
+            torch.manual_seed(torch_seed(self.phase.seed, "k-means"))
             data: WindowDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
             self.model.quantizer.start(self.start_vectors(data))
 
     @torch.no_grad()
     def start_vectors(self, data: WindowDataModule) -> Tensor:
-        """As many vectors from each of the first training batches, `START_PER_CODE` for each code in all."""
-        generator = torch.Generator().manual_seed(self.phase.seed)
+        """As many vectors from each of the first training batches, `START_PER_CODE` for each code in all.
+
+        The model is in evaluation mode meanwhile: dropout would blur what the codes start from.
+        """
+        generator = torch_stream(self.phase.seed, "start vectors")
+        training = self.model.training
+        self.model.eval()
         per_batch = -(-START_PER_CODE * self.phase.codes // self.phase.start_batches)
         vectors = []
         for batch in islice(data.train_dataloader(), self.phase.start_batches):
             found = self.model.vectors(batch["signal"].to(self.device), batch["positions"].to(self.device))
             vectors.append(found[torch.randperm(len(found), generator=generator)[:per_batch]])
+        self.model.train(training)
         return torch.cat(vectors)
 
     def on_validation_epoch_start(self) -> None:

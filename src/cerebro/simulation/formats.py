@@ -3,6 +3,7 @@
 The same input gives the same bytes: no file carries the time at which it was written.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,9 +55,8 @@ def write_set(
         np.array([event.onset for event in events]),
         np.zeros(len(events)),
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
     # under its own name in a folder of its own, since the name becomes a part of the file
-    with TemporaryDirectory(dir=path.parent) as folder:
+    with atomic_path(path) as whole, TemporaryDirectory() as folder:
         temporary = Path(folder) / path.name
         export_set(
             str(temporary),
@@ -70,7 +70,7 @@ def write_set(
         )
         with temporary.open("r+b") as stream:  # MATLAB's header text holds the date
             stream.write(_MAT_HEADER.ljust(_MAT_HEADER_BYTES))
-        temporary.replace(path)
+        shutil.copyfile(temporary, whole)
 
 
 def write_edf(
