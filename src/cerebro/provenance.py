@@ -16,7 +16,7 @@ from pathlib import Path
 from cerebro.files import digest_text
 
 PACKAGE = Path(__file__).parent
-LOCK = PACKAGE.parents[1] / "requirements.lock"
+LOCK = PACKAGE / "shipped" / "requirements.lock"
 
 UNSEEN = frozenset(
     {"cerebro", *(f"cerebro.{name}" for name in ("config", "errors", "exclusive", "files", "tracking"))}

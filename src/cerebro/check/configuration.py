@@ -10,9 +10,10 @@ from snakemake.utils import update_config
 
 from cerebro.config import Config, load_config
 from cerebro.errors import UserError
+from cerebro.provenance import PACKAGE
 
-BASE = Path(__file__).parents[3] / "config" / "base.yaml"
-"""What the Snakefile reads before any overlay."""
+BASE = PACKAGE / "shipped" / "base.yaml"
+"""What the Snakefile reads before any overlay: `config/base.yaml`, or its copy in a wheel."""
 
 
 def read_configuration(overlays: Sequence[Path]) -> Config:
