@@ -16,6 +16,8 @@ FLOORS = {
     "exclusive": 0,
     "files": 0,
     "instance": 0,
+    "mlflow_run": 0,
+    "mlflow_store": 0,
     "provenance": 0,
     "tracking": 0,
     "foreign_encoders": 4,
