@@ -22,8 +22,6 @@ READY = $(VENV)/.ready
 
 submission: $(READY)
 	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
-	@if python -m cerebro.instance; then \
-	  echo "Removing the lock of a Snakemake that was killed."; $(SNAKEMAKE) --unlock $(SETTINGS); fi
 	$(SNAKEMAKE) submission $(SETTINGS)
 
 smoke:
@@ -44,19 +42,29 @@ lint: $(READY)
 bench: $(READY)
 	python -m benchmarks $(ARGS)
 
+# NAME reaches the shell by the environment, where quotes and spaces in it are text.
+NAMED = case "$$NAME" in ""|-*|*[!A-Za-z0-9_-]*) \
+  printf 'make: NAME=%s is no name of a study; it is the name of one folder below results/\n' "$$NAME" >&2; exit 1;; esac
+clean ui: export NAME := $(NAME)
+
+# In the study's folder all addresses are relative: no character of its path means anything to MLflow.
 RUNS = /runs?workflowType=machine_learning&compareRunsMode=CHART
 ui: $(READY)
-	@test -f results/$(NAME)/mlflow.db || { echo "make: there is no study results/$(NAME); set NAME=" >&2; exit 1; }
-	@echo "Runs of $(NAME), with charts:  http://127.0.0.1:5000/#/experiments/$$(python -c \
-	  'import json, sys; print(json.load(open(sys.argv[1]))["experiment_id"])' results/$(NAME)/tracking.json)$(RUNS)"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(abspath results/$(NAME))/mlflow.db
+	@$(NAMED)
+	@test -f "results/$$NAME/mlflow.db" || { echo "make: there is no study results/$$NAME; set NAME=" >&2; exit 1; }
+	@cd "results/$$NAME"; \
+	echo "Runs of $$NAME, with charts:  http://127.0.0.1:5000/#/experiments/$$(python -c \
+	  'import json; print(json.load(open("tracking.json"))["experiment_id"])')$(RUNS)"; \
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 \
+	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination mlartifacts
 
 # Only what the pipeline wrote for this study: anything else in its folder stays.
 MADE = adapters predictions tables raw inventory shards windows phases features probes isc figures submission state logs \
-  benchmarks mlartifacts summary.md tracking.json mlflow.db mlflow.db-shm mlflow.db-wal
+  benchmarks mlartifacts unsent summary.md tracking.json mlflow.db mlflow.db-shm mlflow.db-wal mlflow.db.broken-*
 clean:
-	rm -rf $(addprefix results/$(NAME)/,$(MADE))
-	@for folder in results/$(NAME) results; do rmdir "$$folder" 2>/dev/null || true; done
+	@$(NAMED)
+	cd "results/$$NAME" 2>/dev/null || exit 0; rm -rf $(MADE)
+	@for folder in "results/$$NAME" results; do rmdir "$$folder" 2>/dev/null || true; done
 
 environment: $(READY)
 

@@ -11,9 +11,10 @@ sys.path.append("")  # readers of one's own lie where the workflow runs, or on $
 
 from cerebro.config import load_config, needs_demo
 from cerebro.errors import UserError
-from cerebro.instance import record_instance
+from cerebro.instance import clear_stale_lock, record_instance
 from cerebro.plan import Plan
 from cerebro.provenance import installed_otherwise, step_digest
+from cerebro.tracking import describe_unsent
 
 
 configfile: f"{workflow.basedir}/config/base.yaml"
@@ -26,6 +27,8 @@ if needs_demo(config):
 
 try:
     PLAN = Plan(load_config(config))
+    if workflow.is_main_process:
+        clear_stale_lock(Path.cwd(), PLAN.results)
 except UserError as error:
     sys.exit(f"cerebro: {error}")
 
@@ -46,9 +49,14 @@ os.environ.update(
 
 
 onstart:
-    record_instance(Path.cwd())
+    record_instance(Path.cwd(), R)
     if differing := installed_otherwise():
         print(f"cerebro: {differing}", file=sys.stderr)
+
+
+onsuccess:
+    if unsent := describe_unsent(Path(R) / "tracking.json"):
+        print(f"cerebro: {unsent}", file=sys.stderr)
 
 
 wildcard_constraints:

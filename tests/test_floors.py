@@ -16,6 +16,8 @@ FLOORS = {
     "exclusive": 0,
     "files": 0,
     "instance": 0,
+    "mlflow_run": 0,
+    "mlflow_store": 0,
     "provenance": 0,
     "syntax": 0,
     "tracking": 0,

@@ -22,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.path.append("")
     options = parser().parse_args(arguments)
     try:
+        if "tracking" in options:
+            from cerebro.tracking import check_store
+
+            check_store(options.tracking)  # before the step computes what it could not log
         options.step(options)
     except UserError as error:
         print(f"cerebro {options.command}: {error}", file=sys.stderr)

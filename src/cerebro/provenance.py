@@ -20,7 +20,7 @@ from cerebro.files import digest_text
 from cerebro.syntax import Source, bound, methods_alone, normalised
 
 PACKAGE = Path(__file__).parent
-LOCK = PACKAGE.parents[1] / "requirements.lock"
+LOCK = PACKAGE / "shipped" / "requirements.lock"
 
 UNSEEN = frozenset({"cerebro", *(f"cerebro.{name}" for name in ("errors", "exclusive", "tracking"))})
 """Modules that do not count, since they cannot change what is computed."""

@@ -2,34 +2,30 @@
 
 The workflow creates the store once, before parallel steps use it: processes that meet a missing database
 all try to create its tables, and all but one crash. Runs are addressed by id through a client; MLflow's
-global state is not used.
+global state is not used. A store that cannot be used stops a step before its work, never after it: what
+MLflow cannot take then is kept beside it and sent by the next step.
 """
 
-import math
 import os
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cerebro.errors import UserError
-from cerebro.files import atomic_path, read_json, write_json
+from cerebro.files import atomic_path, write_json
+from cerebro.mlflow_run import Record, Stored, count_unsent, find_run, send_unsent
+from cerebro.mlflow_store import ARTIFACT_ROOT, MLFLOW_TAG, DamagedStore, Store, StoreFault
 
-if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
+__all__ = ["Run", "StoreFault", "check_store", "create_store", "describe_unsent", "start_run"]
 
-_DATABASE = "mlflow.db"
-_METRICS_A_BATCH = 1000  # MLflow refuses longer batches
-_PARAMS_A_BATCH = 100
 # MLflow's page otherwise opens on traces of language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class Run:
-    """A run that steps log to.
+    """A run that steps log to; after it began, no fault of the store stops the step.
 
     Attributes
     ----------
@@ -37,51 +33,96 @@ class Run:
         MLflow's id of the run.
     """
 
-    def __init__(self, client: "MlflowClient", run_id: str, *, continued: bool) -> None:
-        self.id = run_id
-        self._client = client
-        self._continued = continued
-        self._stored: dict[str, set[int]] = {}
+    def __init__(self, store: Store, experiment: str, record: Record) -> None:
+        self._store = store
+        self._experiment = experiment
+        self._record = record
+        self._stored: Stored | None = None
+        self._said: set[str] = set()
+
+    @property
+    def id(self) -> str:
+        """MLflow's id of the run; empty where MLflow does not know it yet."""
+        return self._record.run_id or ""
 
     def log_metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
-        """Log metrics of one step in as few calls as MLflow allows.
-
-        A run that was continued keeps what it already stored for a step: MLflow would store it twice.
+        """Log metrics of one step; a run that has a value for a step keeps it.
 
         Raises
         ------
         ValueError
             A value is NaN or infinite; the message names it.
         """
-        from mlflow.entities import Metric
-
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise ValueError(f"metric {name} is {value} at step {step}: refusing to log it")
-        now = int(time.time() * 1000)
-        metrics = [
-            Metric(name, float(value), now, step)
-            for name, value in values.items()
-            if step not in self._known_steps(name)
-        ]
-        for start in range(0, len(metrics), _METRICS_A_BATCH):
-            self._client.log_batch(self.id, metrics=metrics[start : start + _METRICS_A_BATCH])
+        self._record.add_metrics(values, step=step)
+        self._send(seconds=1.0)
 
     def log_artifact(self, path: Path) -> None:
-        """Copy a file to the run's artifacts."""
-        self._client.log_artifact(self.id, str(path))
+        """Copy a file to the run's artifacts, beside the database."""
+        self._record.add_file(path, store=self._store)
 
-    def _known_steps(self, metric: str) -> set[int]:
-        if not self._continued:
-            return set()
-        if metric not in self._stored:
-            history = self._client.get_metric_history(self.id, metric)
-            self._stored[metric] = {entry.step for entry in history}
-        return self._stored[metric]
+    def begin(self, resume: Path | None) -> None:
+        """Create the run, or continue the one that ``resume`` names.
+
+        Raises
+        ------
+        StoreFault
+            The store cannot be used.
+        """
+        self._store.check()
+        with self._store.faults():
+            known = (
+                resume is not None and resume.exists() and find_run(self._store, resume.read_text().strip())
+            )
+            if known and known.info.lifecycle_stage == "active":
+                self._record.run_id = known.info.run_id
+                self._record.params = {}  # MLflow has them
+                self._stored = Stored(self._store, known.info.run_id)
+                self._store.client.update_run(known.info.run_id, status="RUNNING")
+            self._record.send(self._store, self._experiment, stored=self._stored)
+        if resume is not None:
+            with atomic_path(resume) as temporary:
+                temporary.write_text(self.id)
+
+    def finish(self) -> None:
+        """Close the run; where MLflow cannot take it, keep it for the next step."""
+        self._record.end("FINISHED")
+        if self._record.run_id is not None and self._send():
+            return
+        try:
+            kept = f"kept in {self._record.keep(self._store)} and sent by the next step, or by"
+        except OSError as error:
+            kept = f"lost to it ({error}); repair the store with"
+        print(f"the results are written; what MLflow lacks of them is {kept}: {self._store.mend}", flush=True)
+
+    def fail(self) -> None:
+        """Close the run of a step that did not succeed."""
+        self._record.end("FAILED")
+        self._send(seconds=1.0)
+
+    def _send(self, *, seconds: float | None = None) -> bool:
+        """Whether MLflow took what it lacked; a fault is said once."""
+        if self._record.run_id is None:
+            return False
+        try:
+            self._store.wait(seconds)
+            with self._store.faults():
+                self._record.send(self._store, self._experiment, stored=self._stored)
+        except StoreFault as fault:
+            self.say(fault)
+            return False
+        return True
+
+    def say(self, fault: StoreFault) -> None:
+        """Print a fault of the store, once."""
+        if str(fault) not in self._said:
+            print(f"not sent to MLflow: {fault}", flush=True)
+        self._said.add(str(fault))
 
 
 def create_store(*, name: str, output: Path) -> None:
-    """Create the study's SQLite store and experiment; an existing store keeps its runs.
+    """Create the study's SQLite store and experiment, and send what earlier steps could not.
+
+    An existing store keeps its runs; one that MLflow could not read is set aside.
 
     Parameters
     ----------
@@ -91,24 +132,51 @@ def create_store(*, name: str, output: Path) -> None:
         ``tracking.json``: where the store lies and the experiment's id. The database ``mlflow.db`` and the
         folder ``mlartifacts`` stand beside it. The database is put into write-ahead mode, so that parallel
         steps can log; this needs a local disk.
+
+    Raises
+    ------
+    StoreFault
+        The folder or the database cannot be written, or another version of MLflow wrote it.
     """
-    folder = Path(output).resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    client = _client(folder / _DATABASE)
-    experiment = client.get_experiment_by_name(name)
-    identity = (
-        client.create_experiment(
-            name, artifact_location=(folder / "mlartifacts").as_uri(), tags=_EXPERIMENT_TAGS
+    store = Store(output)
+    with store.faults():
+        store.folder.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(store.database):
+            try:
+                store.check(thoroughly=True)
+            except DamagedStore as fault:
+                print(f"{fault}\nset aside as {store.set_aside()}", flush=True)
+        if not store.database.exists():
+            store.set_aside()  # SQLite would take what a lost database left beside it for the new one's
+            store.database.touch()  # says at once where it cannot be, MLflow tries for minutes
+        client = store.client
+        experiment = client.get_experiment_by_name(name)
+        identity = (
+            client.create_experiment(name, artifact_location=ARTIFACT_ROOT, tags=_EXPERIMENT_TAGS)
+            if experiment is None
+            else experiment.experiment_id
         )
-        if experiment is None
-        else experiment.experiment_id
-    )
-    connection = sqlite3.connect(folder / _DATABASE)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
-    write_json(output, {"database": _DATABASE, "experiment_id": identity, "experiment": name})
+        if experiment is not None and experiment.lifecycle_stage != "active":
+            client.restore_experiment(identity)
+        with closing(sqlite3.connect(store.database)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        store.keep_artifacts_here(identity)
+        write_json(output, {"database": store.database.name, "experiment_id": identity, "experiment": name})
+        send_unsent(store, identity)
+
+
+def check_store(record: Path) -> None:
+    """Look whether a step that computes first will be able to log what it found.
+
+    Raises
+    ------
+    UserError
+        ``tracking.json`` or its database is missing.
+    StoreFault
+        The database cannot be used; the sentence names the command that mends it.
+    """
+    store = Store(record)
+    _ready(store, store.experiment)
 
 
 @contextmanager
@@ -132,82 +200,81 @@ def start_run(
     tags, params
         Further tags and parameters; parameters of a continued run are not logged again.
     resume
-        A file that holds the run's id. Where it exists and the store knows the run, that run continues;
-        else a new run starts and its id is written there.
+        A file that holds the run's id, for a step whose work lies within the block. Where it exists and the
+        store knows the run, that run continues; else a new run starts and its id is written there. A fault
+        of the store stops such a step before its work. Without the file the work is done: the run is kept for
+        the next step.
 
     Raises
     ------
     UserError
         ``tracking.json`` or its database is missing.
+    StoreFault
+        The database cannot be used, and the work lies ahead.
     """
-    from mlflow.entities import Param, RunTag
-
-    database, experiment = _read_store(store)
-    client = _client(database)
-    run_id = _known_run(client, resume)
-    continued = run_id is not None
-    if run_id is None:
-        run_id = client.create_run(experiment, run_name=name).info.run_id
-        texts = [Param(key, str(value)) for key, value in (params or {}).items()]
-        for start in range(0, len(texts), _PARAMS_A_BATCH):
-            client.log_batch(run_id, params=texts[start : start + _PARAMS_A_BATCH])
+    place = Store(store)
+    experiment = place.experiment
+    all_tags = {**(tags or {}), "cerebro.kind": kind, "mlflow.source.name": f"cerebro {kind}"}
+    all_tags |= {MLFLOW_TAG: _mlflow_version(), **_commit()}
+    texts = {key: str(value) for key, value in (params or {}).items()}
+    run = Run(place, experiment, Record(name, {k: str(v) for k, v in all_tags.items()}, texts))
+    try:
+        _ready(place, experiment)
+        run.begin(resume)
+    except StoreFault as fault:
         if resume is not None:
-            with atomic_path(resume) as temporary:
-                temporary.write_text(run_id)
-    else:
-        client.update_run(run_id, status="RUNNING")
-    all_tags = {**(tags or {}), "cerebro.kind": kind, "mlflow.source.name": f"cerebro {kind}", **_commit()}
-    client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in all_tags.items()])
-    try:
-        yield Run(client, run_id, continued=continued)
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
-        raise
-    client.set_terminated(run_id, "FINISHED")
-
-
-def _client(database: Path) -> "MlflowClient":
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(tracking_uri=f"sqlite:///{database}")
-
-
-def _read_store(store: Path) -> tuple[Path, str]:
-    rebuild = f"snakemake --cores 1 --force {store}, with the study's --configfile"
-    if not Path(store).exists():
-        raise UserError(f"there is no {store}; create the MLflow store with: {rebuild}")
-    content = read_json(store)
-    database = Path(store).resolve().parent / content["database"]
-    if not database.exists():
-        raise UserError(
-            f"{store} names the MLflow database {database}, which is gone; rebuild it with: {rebuild}"
-        )
-    return database, content["experiment_id"]
-
-
-def _known_run(client: "MlflowClient", resume: Path | None) -> str | None:
-    """The run to continue; none where there is none, or where the store was rebuilt and forgot it."""
-    from mlflow.exceptions import MlflowException
-
-    if resume is None or not resume.exists():
-        return None
-    run_id = resume.read_text().strip()
-    try:
-        client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        return None
-    return run_id
+        run.say(fault)
+    try:
+        yield run
+    except BaseException:
+        run.fail()
+        raise
+    run.finish()
+
+
+def describe_unsent(record: Path) -> str:
+    """One sentence on the runs that MLflow still lacks; empty where it has them all."""
+    store = Store(record)
+    number = count_unsent(store.folder)
+    runs = "a run" if number == 1 else f"{number} runs"
+    return (
+        f"MLflow lacks {runs} of this study, kept in {store.folder}/unsent; send with: {store.mend}"
+        * bool(number)
+    )
+
+
+def _ready(store: Store, experiment: str) -> None:
+    """Check a store, let its artifacts lie in its own folder, and send what other steps had to keep."""
+    store.check()
+    with store.faults():
+        found = store.client.get_experiment(experiment)
+        if found.lifecycle_stage != "active":
+            raise StoreFault(
+                f"the experiment of {store.record} was deleted in MLflow; bring it back with: {store.mend}"
+            )
+        if found.artifact_location != ARTIFACT_ROOT:
+            store.keep_artifacts_here(experiment)
+        send_unsent(store, experiment)
+
+
+def _mlflow_version() -> str:
+    from importlib.metadata import version
+
+    return version("mlflow")
 
 
 def _commit() -> dict[str, str]:
-    """The package's git commit, under the tag that MLflow's own pages show; nothing outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """The package's git commit, under the tag that MLflow's own pages show.
+
+    Nothing outside a repository, or inside another one, such as that around a virtual environment.
+    """
+    git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        subprocess.run(
+            [*git, "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True, check=True
+        )
+        done = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return {}
     return {"mlflow.source.git.commit": done.stdout.strip()}

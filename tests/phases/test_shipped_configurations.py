@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cerebro.check.configuration import SHIPPED, read_configuration
+from cerebro.check.configuration import read_configuration
 from cerebro.config import Compute, lineage, parents, trainings
 from cerebro.data.card import read_card
 from cerebro.phases.run import run_phase
 
-STUDIES = sorted(path for path in SHIPPED.glob("*.yaml") if path.stem != "base")
+CONFIG = Path(__file__).parents[2] / "config"
+STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if path.stem != "base")
 SHORT = {"steps_per_epoch": 2, "batch_size": 8, "max_validation_windows": 8, "min_used_share": 0}
 
 

@@ -177,7 +177,9 @@ def copy_repository(source: Path, folder: Path) -> Path:
     for name in ("Snakefile", "requirements.lock"):
         shutil.copy(source / name, folder)
     for name in ("workflow", "config", "envs", "src"):
-        shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            source / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
     (folder / "profiles").symlink_to("workflow/profiles")
     return folder
 

@@ -10,9 +10,10 @@ from snakemake.utils import update_config
 
 from cerebro.config import Config, load_config, needs_demo
 from cerebro.errors import UserError
+from cerebro.provenance import PACKAGE
 
-SHIPPED = Path(__file__).parents[3] / "config"
-"""Folder of the layers that the Snakefile reads before any overlay."""
+SHIPPED = PACKAGE / "shipped"
+"""Layers that the Snakefile reads before any overlay: `config/`, or its copy in a wheel."""
 
 
 def read_configuration(overlays: Sequence[Path]) -> Config:

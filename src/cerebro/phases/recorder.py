@@ -30,6 +30,10 @@ class Recorder(L.Callback):
     def __init__(self, history: Path, run: Run | None) -> None:
         self.history = history
         self.run = run
+        if run is not None and history.exists():  # MLflow may lack what an earlier attempt could not send
+            for _, row in pd.read_csv(history).drop(columns="step").iterrows():
+                known = row.drop("epoch").dropna()
+                run.log_metrics(known.to_dict(), step=int(row["epoch"]))
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
         """Record the epoch that just ended, its validation included."""
