@@ -8,11 +8,6 @@ import pytest
 
 from cerebro.cli import main, parser
 
-PHASE = [
-    *("phase", "--node", "tokenizer", "--settings", "{}", "--index", "index.parquet"),
-    *("--tracking", "tracking.json", "--state", "state", "--output", "output"),
-]
-
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,12 +16,16 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_devices_come_from_the_option_else_the_environment_else_the_defaults(
-    monkeypatch: pytest.MonkeyPatch,
+    study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert parser().parse_args(PHASE).compute == {}
+    (tmp_path / "tracking.json").write_text('{"database": "mlflow.db", "experiment_id": "1"}')
+    phase = ["phase", "--node", "tokenizer", "--settings", "{}", "--index", str(study.index)]
+    phase += ["--tracking", str(tmp_path / "tracking.json"), "--state", str(tmp_path / "state")]
+    phase += ["--output", str(tmp_path / "tokenizer")]
+    assert parser().parse_args(phase).compute == {}
     monkeypatch.setenv("CEREBRO_COMPUTE", '{"workers": 3}')
-    assert parser().parse_args(PHASE).compute == {"workers": 3}
-    assert parser().parse_args([*PHASE, "--compute", '{"workers": 1}']).compute == {"workers": 1}
+    assert parser().parse_args(phase).compute == {"workers": 3}
+    assert parser().parse_args([*phase, "--compute", '{"workers": 1}']).compute == {"workers": 1}
 
 
 @pytest.mark.parametrize("text", ['{"kind": ', "nowhere.json", ""])

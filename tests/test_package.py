@@ -90,7 +90,8 @@ def test_no_module_reads_above_the_package() -> None:
     above = re.compile(r"(__file__\)|PACKAGE)\.parents\b")
     assert [path.name for path in package.rglob("*.py") if above.search(path.read_text())] == []
     links = sorted((package / "shipped").iterdir())
-    assert [link.resolve() for link in links] == [ROOT / "config" / "base.yaml", ROOT / "requirements.lock"]
+    shipped = ("config/base.yaml", "config/demo.yaml", "requirements.lock")
+    assert [link.resolve() for link in links] == [ROOT / path for path in shipped]
 
 
 def test_git_ignores_what_users_put_beside_the_code(tmp_path: Path) -> None:

@@ -114,10 +114,8 @@ def test_checkpoints_within_a_phase_are_probed_from_its_file_and_no_other_step_k
         "results/demo/phases/contrast/checkpoints.safetensors",
         "results/demo/phases/contrast/card.json",
     ]
-    assert asked.encoder_option("contrast@2") == [
-        *("--encoder", "results/demo/phases/contrast"),
-        *("--checkpoint", "2"),
-    ]
+    assert asked.encoder_option("contrast@2") == "results/demo/phases/contrast@2"
+    assert asked.encoder_option("random-1") == "random-1"
     assert not set(asked.checkpoints) & set(asked.encoders)
     assert asked.feature_settings("contrast@2") == asked.feature_settings("contrast")
 
@@ -188,19 +186,13 @@ def test_braindecode_counts_only_where_a_network_of_it_is_the_encoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = plan({"phases": {"scratch": {**SCRATCH, "encoder": {"braindecode": "EEGNeX"}}}})
-    before = {
-        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.features", name))
-        for name in asked.phases
-    }
+    before = {name: (asked.phase_code(name), asked.encoder_code("features", name)) for name in asked.phases}
     text = provenance.LOCK.read_text()
     pinned = provenance.read_pins(text)["braindecode"]
     (tmp_path / "lock").write_text(text.replace(f"braindecode=={pinned}", "braindecode==99.0"))
     monkeypatch.setattr(provenance, "LOCK", tmp_path / "lock")
     provenance.code_digest.cache_clear()
-    after = {
-        name: (asked.phase_code(name), asked.encoder_code("cerebro.evaluation.features", name))
-        for name in asked.phases
-    }
+    after = {name: (asked.phase_code(name), asked.encoder_code("features", name)) for name in asked.phases}
     provenance.code_digest.cache_clear()
     assert {name for name in before if before[name] != after[name]} == {"scratch"}
 

@@ -4,24 +4,25 @@ Settings arrive as JSON text (or the path of a JSON file), exactly as the workfl
 line of `snakemake --printshellcmds` can be run by hand. What re-runs nothing stands in the environment.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from cerebro.commands import answers, data, encoders, phases
-from cerebro.commands.parsing import Commands
+from cerebro.commands.parsing import Command, Commands, keep_apart
 from cerebro.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step; a user's mistake prints one sentence and returns 1.
+    """Run one step; a user's mistake prints one sentence and returns 1, or ends with 2 for a wrong argument.
 
-    Readers of one's own are found where one works, whether `cerebro` or `python -m cerebro.cli` was called.
+    What else goes wrong is a fault of the program and keeps its traceback. Readers of one's own are found
+    where one works, whether `cerebro` or `python -m cerebro.cli` was called.
     """
     if "" not in sys.path:
         sys.path.append("")
     options = parser().parse_args(arguments)
     try:
+        keep_apart(options)
         if "tracking" in options:
             from cerebro.tracking import check_store
 
@@ -33,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Command:
     """Build the command line."""
-    root = argparse.ArgumentParser(prog="cerebro", description="One command per step of the workflow.")
+    root = Command(prog="cerebro", description="One command per step of the workflow.")
     command = Commands(root)
     for part in (data, phases, encoders, answers):
         part.add_commands(command)

@@ -134,7 +134,9 @@ def read_pins(text: str) -> dict[str, str]:
 def imports(source: str) -> frozenset[str]:
     """Dotted names that a module imports anywhere; ``from a import b`` yields ``a`` and ``a.b``."""
     found = list(_imported([_taken_apart(source).tree]))
-    return frozenset([one.module for one in found] + [".".join(one) for one in found if one.name is not None])
+    return frozenset(
+        [one.module for one in found] + [f"{module}.{name}" for module, name in found if name is not None]
+    )
 
 
 def _installed(distribution: str) -> str | None:

@@ -103,7 +103,9 @@ class Source:
 
 def methods_alone(definition: ast.ClassDef) -> ast.ClassDef:
     """A class of settings without its fields, their docstrings and their validators."""
-    kept = [part for part in definition.body if isinstance(part, ast.FunctionDef) and not _validates(part)]
+    kept: list[ast.stmt] = [
+        part for part in definition.body if isinstance(part, ast.FunctionDef) and not _validates(part)
+    ]
     return ast.ClassDef(definition.name, definition.bases, [], kept, [])
 
 

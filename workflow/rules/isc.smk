@@ -28,6 +28,6 @@ rule isc:
     message:
         "Comparing subjects by {wildcards.compared}"
     shell:
-        "python -m cerebro.cli isc --node {wildcards.compared:q} {params.encoder:q}"
+        "python -m cerebro.cli isc --encoder {params.encoder:q}"
         " --settings {params.settings:q} --index {input.index:q} --tracking {input.tracking:q}"
         " --output {output:q} &> {log:q}"

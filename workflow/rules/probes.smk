@@ -28,7 +28,7 @@ rule features:
     message:
         "Features of {wildcards.encoder}"
     shell:
-        "python -m cerebro.cli features --node {wildcards.encoder:q} {params.encoder:q}"
+        "python -m cerebro.cli features --encoder {params.encoder:q}"
         " --settings {params.settings:q} --index {input.index:q} --output {output:q} &> {log:q}"
 
 

@@ -1,63 +1,95 @@
 """Commands from finished phases to scores."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
-from cerebro.commands.parsing import Commands
+from cerebro.commands import inputs
+from cerebro.commands.parsing import Commands, name
+from cerebro.commands.settings import read_sections, read_settings
+from cerebro.commands.sources import require_different_nodes
+from cerebro.errors import UserError
 
 
 def add_commands(command: Commands) -> None:
     """Add them to the program."""
-    package = command("package", _package, "zip finetuned phases for the challenge", settings=False)
+    package = command(
+        "package", _package, "zip finetuned phases for the challenge", output=".zip", settings=False
+    )
     for challenge in (1, 2):
-        package.add_argument(
-            f"--challenge-{challenge}", type=Path, nargs="+", required=True, help="folders of its phases"
+        package.reads(
+            f"--challenge-{challenge}", inputs.phase_folder, nargs="+", help="folders of its phases"
         )
-    package.add_argument(
-        "--validation", type=Path, nargs="*", default=[], help="files of `predict` to fit weights on"
+    package.reads(
+        "--validation",
+        inputs.ANSWERS,
+        required=False,
+        nargs="*",
+        default=[],
+        help="files of `predict`, one of each phase, to fit weights on",
     )
 
-    preflight = command("preflight", _preflight, "load and run the zip as the scorer does", settings=False)
-    preflight.add_argument("--zip", type=Path, required=True)
-    preflight.add_argument(
+    preflight = command(
+        "preflight", _preflight, "load and run the zip as the scorer does", output=".json", settings=False
+    )
+    preflight.reads("--zip", inputs.archive)
+    preflight.reads(
         "--python",
-        type=Path,
+        inputs.file,
+        required=False,
         help="what runs it, as of an environment with envs/scorer.txt; without it, this",
     )
 
-    score = command("score", _score, "score the zip on the held-out releases by the official rules")
-    score.add_argument("--zip", type=Path, required=True)
-    score.add_argument("--index", type=Path, required=True)
-    score.add_argument("--tracking", type=Path, required=True)
-
-    predict = command("predict", _predict, "answer a challenge's windows with one phase", settings=False)
-    predict.add_argument("--phase", type=Path, required=True, help="the folder of a finished finetune phase")
-    predict.add_argument("--index", type=Path, required=True)
-
-    baseline = command("baseline", _baseline, "fit a baseline and answer a challenge's windows with it")
-    baseline.add_argument("--node", required=True, help="the baseline's name")
-    baseline.add_argument("--index", type=Path, required=True)
-
-    oracle = command("oracle", _oracle, "answer from the ground truth of a simulated study", settings=False)
-    oracle.add_argument("--target", choices=["reaction_time", "externalizing"], required=True)
-    oracle.add_argument("--marker", type=Path, required=True, help="the simulation's simulation.json")
-    oracle.add_argument("--index", type=Path, required=True)
-
-    ablations = command("ablations", _ablations, "compare variants with the full study")
-    ablations.add_argument(
-        "--predictions", type=Path, required=True, help="folder of the answers: <split>/<node>.parquet"
+    score = command(
+        "score", _score, "score the zip on the held-out releases by the official rules", output=".json"
     )
-    ablations.add_argument("--tracking", type=Path, required=True)
+    score.reads("--zip", inputs.archive)
+    score.reads("--index", inputs.INDEX)
+    score.reads("--tracking", inputs.TRACKING)
 
-    summary = command("summary", _summary, "print scores and probes beside their floors", settings=False)
-    summary.add_argument("--score", type=Path, required=True)
-    summary.add_argument("--probes", type=Path, nargs="*", default=[])
-    summary.add_argument("--isc", type=Path, nargs="*", default=[])
-    summary.add_argument("--phases", type=Path, nargs="*", default=[])
-    summary.add_argument(
-        "--windows", type=Path, help="counts of the window index; none tells nothing of them"
+    predict = command(
+        "predict", _predict, "answer a challenge's windows with one phase", output=".parquet", settings=False
+    )
+    predict.reads("--phase", inputs.phase_folder, help="the folder of a finished finetune phase")
+    predict.reads("--index", inputs.INDEX)
+
+    baseline = command(
+        "baseline", _baseline, "fit a baseline and answer a challenge's windows with it", output=".parquet"
+    )
+    baseline.add_argument("--node", type=name, required=True, help="the baseline's name")
+    baseline.reads("--index", inputs.INDEX)
+
+    oracle = command(
+        "oracle",
+        _oracle,
+        "answer from the ground truth of a simulated study",
+        output=".parquet",
+        settings=False,
+    )
+    oracle.add_argument("--target", choices=["reaction_time", "externalizing"], required=True)
+    oracle.reads("--marker", inputs.MARKER, help="the simulation's simulation.json")
+    oracle.reads("--index", inputs.INDEX)
+
+    ablations = command("ablations", _ablations, "compare variants with the full study", output=".csv")
+    ablations.reads("--predictions", inputs.folder, help="folder of the answers: <split>/<node>.parquet")
+    ablations.reads("--tracking", inputs.TRACKING)
+
+    summary = command(
+        "summary", _summary, "print scores and probes beside their floors", output=".md", settings=False
+    )
+    summary.reads("--score", inputs.SCORE)
+    for option, kind in (
+        ("--probes", inputs.PROBES),
+        ("--isc", inputs.ISC),
+        ("--phases", inputs.phase_folder),
+    ):
+        summary.reads(option, kind, required=False, nargs="*", default=[])
+    summary.reads(
+        "--windows",
+        inputs.WINDOWS,
+        required=False,
+        help="counts of the window index; none tells nothing of them",
     )
 
     for answering in (predict, baseline):
@@ -67,12 +99,29 @@ def add_commands(command: Commands) -> None:
 def _package(options: argparse.Namespace) -> None:
     from cerebro.submission.package import package
 
+    members = [options.challenge_1, options.challenge_2]
+    _require_own_answers(options.validation, members)
     package(
         challenge_1=options.challenge_1,
         challenge_2=options.challenge_2,
         validation={path.stem: path for path in options.validation},
         output=options.output,
     )
+
+
+def _require_own_answers(answers: Sequence[Path], challenges: Sequence[Sequence[Path]]) -> None:
+    """Refuse answers of a phase that is no member, and members without answers where others have them."""
+    own = [path.stem for path in answers]
+    if twice := [node for node in own if own.count(node) > 1]:
+        raise UserError(f"--validation: two files are named '{twice[0]}', which says whose answers they hold")
+    members = {folder.name for folders in challenges for folder in folders}
+    if foreign := sorted(set(own) - members):
+        raise UserError(f"--validation: '{foreign[0]}' answers no challenge here; its file has no effect")
+    weighed = [folder.name for folders in challenges if len(folders) > 1 for folder in folders]
+    if own and (missing := [node for node in weighed if node not in own]):
+        raise UserError(
+            f"--validation: the answers of '{missing[0]}' are missing; give those of all, or none"
+        )
 
 
 def _preflight(options: argparse.Namespace) -> None:
@@ -87,7 +136,7 @@ def _score(options: argparse.Namespace) -> None:
 
     score(
         options.zip,
-        Statistics.model_validate(options.settings),
+        read_settings(options.settings, Statistics),
         index=options.index,
         store=options.tracking,
         output=options.output,
@@ -104,7 +153,7 @@ def _baseline(options: argparse.Namespace) -> None:
     from cerebro.config import BaselinePhase
     from cerebro.submission.baseline import answer
 
-    settings = BaselinePhase.model_validate(options.settings)
+    settings = read_settings(options.settings, BaselinePhase)
     answer(options.node, settings, split=options.split, index=options.index, output=options.output)
 
 
@@ -115,22 +164,24 @@ def _oracle(options: argparse.Namespace) -> None:
 
 
 def _ablations(options: argparse.Namespace) -> None:
-    from pydantic import TypeAdapter
-
     from cerebro.config import Statistics
     from cerebro.report.ablations import tabulate
     from cerebro.variants import Lineup
 
     def answers(split: str, nodes: Iterable[str]) -> dict[str, Path]:
-        return {node: options.predictions / split / f"{node}.parquet" for node in nodes}
+        folder = options.predictions / split
+        return {node: inputs.ANSWERS(str(folder / f"{node}.parquet")) for node in dict.fromkeys(nodes)}
 
-    lineups = TypeAdapter(list[Lineup]).validate_python(options.settings["lineups"])
+    settings = read_sections(options.settings, {"lineups": list[Lineup], "statistics": Statistics})
+    lineups = settings["lineups"]
+    if not lineups:
+        raise UserError("--settings: lineups names no variant, so there is nothing to compare")
     members = [names for lineup in lineups for names in lineup.members().values()]
     tabulate(
         lineups,
         predictions=answers("test", chain.from_iterable(members)),
         validation=answers("validation", chain.from_iterable(lineup.weighed() for lineup in lineups)),
-        resamples=Statistics.model_validate(options.settings["statistics"]).resamples,
+        resamples=settings["statistics"].resamples,
         store=options.tracking,
         output=options.output,
     )
@@ -139,6 +190,8 @@ def _ablations(options: argparse.Namespace) -> None:
 def _summary(options: argparse.Namespace) -> None:
     from cerebro.report.summary import summarise
 
+    require_different_nodes(options.probes, "--probes")
+    require_different_nodes(options.isc, "--isc")
     summarise(
         score=options.score,
         probes=options.probes,

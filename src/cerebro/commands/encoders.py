@@ -3,57 +3,76 @@
 import argparse
 from pathlib import Path
 
+from cerebro.commands import inputs
+from cerebro.commands.outputs import output_file
 from cerebro.commands.parsing import Commands
+from cerebro.commands.settings import read_sections
+from cerebro.commands.sources import SOURCES, encoder, require_different_nodes
+from cerebro.errors import UserError
 
 
 def add_commands(command: Commands) -> None:
     """Add them to the program."""
-    features = command("features", _features, "run one encoder over the windows that are probed")
-    features.add_argument("--node", required=True, help="the phase's name, random, or signal for no encoder")
-    features.add_argument("--encoder", type=Path, help="the phase's folder; none for random and signal")
-    features.add_argument(
-        "--checkpoint", type=int, help="which checkpoint within the phase; none: its encoder"
+    features = command(
+        "features", _features, "run one encoder over the windows that are probed", output=".npz"
     )
-    features.add_argument("--index", type=Path, required=True)
+    features.reads("--encoder", encoder, help=SOURCES)
+    features.reads("--index", inputs.INDEX)
 
-    probe = command("probe", _probe, "fit linear probes on an encoder's frozen features")
-    probe.add_argument("--features", type=Path, required=True, help="the encoder's features")
-    probe.add_argument("--index", type=Path, required=True)
-    probe.add_argument("--tracking", type=Path, required=True)
+    probe = command("probe", _probe, "fit linear probes on an encoder's frozen features", output=".json")
+    probe.reads("--features", inputs.features, help="the encoder's features")
+    probe.reads("--index", inputs.INDEX)
+    probe.reads("--tracking", inputs.TRACKING)
 
-    lineage = command("lineage", _lineage, "draw the probes along the lineages", settings=False)
-    lineage.add_argument("--probes", type=Path, nargs="+", required=True, help="files of `probe`")
+    lineage = command(
+        "lineage",
+        _lineage,
+        "draw the probes along the lineages",
+        output=(".svg", ".png", ".pdf"),
+        settings=False,
+    )
+    lineage.reads("--probes", inputs.PROBES, nargs="+", help="files of `probe`")
 
-    adapters = command("adapters", _adapters, "compare the channel adapters on validation subjects")
-    adapters.add_argument("--index", type=Path, required=True)
-    adapters.add_argument("--tracking", type=Path, required=True)
-    adapters.add_argument("--table", type=Path, required=True, help="the comparison as Markdown")
+    adapters = command(
+        "adapters", _adapters, "compare the channel adapters on validation subjects", output=".json"
+    )
+    adapters.reads("--index", inputs.INDEX)
+    adapters.reads("--tracking", inputs.TRACKING)
+    adapters.writes("--table", output_file(".md"), help="the comparison as Markdown")
 
-    isc = command("isc", _isc, "compare subjects who watch the same film by an encoder's embeddings")
-    isc.add_argument("--node", required=True, help="the phase's name, random, or signal for no encoder")
-    isc.add_argument("--encoder", type=Path, help="the phase's folder; none for random and signal")
-    isc.add_argument("--index", type=Path, required=True)
-    isc.add_argument("--tracking", type=Path, required=True)
+    isc = command(
+        "isc", _isc, "compare subjects who watch the same film by an encoder's embeddings", output=".json"
+    )
+    isc.reads("--encoder", encoder, help=SOURCES)
+    isc.reads("--index", inputs.INDEX)
+    isc.reads("--tracking", inputs.TRACKING)
 
-    encoders = command("encoders", _encoders, "compare encoders over seeds by their probes")
-    encoders.add_argument("--probes", type=Path, required=True, help="folder of the answers of `probe`")
-    encoders.add_argument("--isc", type=Path, required=True, help="folder of the files of `isc`")
+    encoders = command("encoders", _encoders, "compare encoders over seeds by their probes", output=".csv")
+    encoders.reads("--probes", inputs.folder, help="folder of the files of `probe`")
+    encoders.reads("--isc", inputs.folder, help="folder of the files of `isc`")
 
 
 def _features(options: argparse.Namespace) -> None:
+    from cerebro.config import AnyEncoder
+
+    source, sections = options.encoder, {"sets": list[str], "max_windows_per_subject": int}
+    read_sections(options.settings, sections, optional={"encoder": AnyEncoder})
     from cerebro.evaluation.features import run_features
 
     run_features(
-        options.node,
-        options.settings,
-        encoder=options.encoder,
+        source.node,
+        source.settings(options.settings, needs_encoder=source.seed is not None),
+        encoder=source.folder,
         index=options.index,
         output=options.output,
-        checkpoint=options.checkpoint,
+        checkpoint=source.checkpoint,
     )
 
 
 def _probe(options: argparse.Namespace) -> None:
+    from cerebro.config import Probes, Statistics
+
+    read_sections(options.settings, {"probes": Probes, "statistics": Statistics})
     from cerebro.evaluation.probes import run_probes
 
     run_probes(
@@ -68,10 +87,15 @@ def _probe(options: argparse.Namespace) -> None:
 def _lineage(options: argparse.Namespace) -> None:
     from cerebro.report.lineage import draw_lineages
 
+    require_different_nodes(options.probes, "--probes")
     draw_lineages(options.probes, output=options.output)
 
 
 def _adapters(options: argparse.Namespace) -> None:
+    from cerebro.config import AdapterComparison, AnyEncoder, Probes, Statistics
+
+    sections = {"adapters": AdapterComparison, "encoder": AnyEncoder, "probes": Probes}
+    read_sections(options.settings, {**sections, "statistics": Statistics})
     from cerebro.evaluation.adapters import compare_adapters
     from cerebro.report.adapters import write_adapter_tables
 
@@ -82,12 +106,18 @@ def _adapters(options: argparse.Namespace) -> None:
 
 
 def _isc(options: argparse.Namespace) -> None:
+    from cerebro.config import AnyEncoder, InterSubject, Statistics
+
+    source, sections = options.encoder, {"isc": InterSubject, "statistics": Statistics}
+    read_sections(options.settings, sections, optional={"encoder": AnyEncoder})
+    if source.checkpoint is not None:
+        raise UserError(f"--encoder {source.node}: isc compares by a phase's encoder, not by a checkpoint")
     from cerebro.evaluation.isc import run_isc
 
     run_isc(
-        options.node,
-        options.settings,
-        encoder=options.encoder,
+        source.node,
+        source.settings(options.settings, needs_encoder=source.folder is None),
+        encoder=source.folder,
         index=options.index,
         store=options.tracking,
         output=options.output,
@@ -99,12 +129,24 @@ def _encoders(options: argparse.Namespace) -> None:
     from cerebro.report.encoders import tabulate_encoders
     from cerebro.stages import Comparison
 
-    comparisons = [Comparison(**options.settings[name]) for name in ("phases", "variants")]
-    compared = [encoder for one in comparisons for encoders in one.rows.values() for encoder in encoders]
+    kinds = {"phases": Comparison, "variants": Comparison, "statistics": Statistics}
+    settings = read_sections(options.settings, kinds)
+    comparisons = [settings["phases"], settings["variants"]]
+    compared = {encoder for one in comparisons for encoders in one.rows.values() for encoder in encoders}
+    for one in sorted(compared):
+        _require_own(options.probes / f"{one}.json", "a file of `cerebro probe`", "targets", node=one)
+        _require_own(options.isc / f"{one}.json", "a file of `cerebro isc`", "embeddings", node=one)
     tabulate_encoders(
         *comparisons,
-        probes={encoder: options.probes / f"{encoder}.parquet" for encoder in compared},
-        isc={encoder: options.isc / f"{encoder}.json" for encoder in compared},
-        resamples=Statistics.model_validate(options.settings["statistics"]).resamples,
+        probes={one: inputs.PROBE_ANSWERS(str(options.probes / f"{one}.parquet")) for one in compared},
+        isc={one: options.isc / f"{one}.json" for one in compared},
+        resamples=settings["statistics"].resamples,
         output=options.output,
     )
+
+
+def _require_own(path: Path, what: str, key: str, *, node: str) -> None:
+    """Refuse a file that holds another encoder's results than its name says."""
+    found = inputs.read_document(inputs.file(str(path)), what, "node", key)["node"]
+    if found != node:
+        raise UserError(f"{path} holds the results of '{found}', not of '{node}'; make it again")

@@ -12,19 +12,18 @@ from cerebro.stages import (
     before_finetuning,
     is_no_phase,
     is_untrained,
-    untrained_seed,
 )
 
 
 class EncoderPlan(StudyPlan):
     """Steps that run an encoder, or compare what others found of it."""
 
-    def encoder_option(self, encoder: str) -> list[str]:
-        """The part of the command line that names the encoder to probe or to compare."""
+    def encoder_option(self, encoder: str) -> str:
+        """How the command line names the encoder to probe or to compare."""
         if is_no_phase(encoder):
-            return []
-        phase, _, checkpoint = encoder.partition("@")
-        return ["--encoder", self.phase_folder(phase), *(["--checkpoint", checkpoint] if checkpoint else [])]
+            return encoder
+        phase, at, checkpoint = encoder.partition("@")
+        return f"{self.phase_folder(phase)}{at}{checkpoint}"
 
     def encoder_code(self, step: str, encoder: str) -> str:
         """Digest of the code behind a step that runs one encoder."""
@@ -40,10 +39,9 @@ class EncoderPlan(StudyPlan):
         settings: dict[str, Any] = {
             "sets": sorted(needed_sets(probes.targets)),
             "max_windows_per_subject": probes.max_windows_per_subject,
-            "seed": 0,
         }
         if is_untrained(encoder):
-            settings |= {"encoder": self.untrained_settings, "seed": untrained_seed(encoder)}
+            settings["encoder"] = self.untrained_settings
         return as_json(settings)
 
     def probe_settings(self) -> str:
@@ -57,9 +55,7 @@ class EncoderPlan(StudyPlan):
 
     def isc_settings(self, encoder: str) -> str:
         """What ``isc`` reads; the architecture only where no phase's encoder is measured."""
-        settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics, "seed": 0}
-        if is_untrained(encoder):
-            settings["seed"] = untrained_seed(encoder)
+        settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics}
         if is_no_phase(encoder):
             settings["encoder"] = self.untrained_settings
         return as_json(settings)

@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 
 import numpy as np
@@ -123,10 +124,16 @@ def _layout(trial: Trial) -> str:
 
 def _syntax(trial: Trial) -> str:
     with zipfile.ZipFile(trial.zip) as archive:
-        sources = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".py")}
+        sources = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
     for name, source in sources.items():
         try:
-            ast.parse(source, feature_version=SCORER_PYTHON)
+            text = decode_source(source)
+        except (SyntaxError, UnicodeDecodeError):
+            raise CheckFailed(
+                f"{name} holds letters that are no UTF-8, and names no other encoding"
+            ) from None
+        try:
+            ast.parse(text, feature_version=SCORER_PYTHON)
         except SyntaxError as error:
             raise CheckFailed(f"{name}, line {error.lineno}: {error.msg}") from None
     return f"{len(sources)} modules"

@@ -1,0 +1,272 @@
+"""A wrong command gets one sentence before its step begins; a fault of the program keeps its traceback."""
+
+import argparse
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from cerebro.cli import main, parser
+
+READS = {
+    "inventory": ["raw"],
+    "shard": ["inventory"],
+    "windows": ["inventory", "shards"],
+    "audit": ["index", "inventory", "shards"],
+    "check-windows": ["index"],
+    "phase": ["index", "tracking"],
+    "features": ["encoder", "index"],
+    "probe": ["features", "index", "tracking"],
+    "lineage": ["probes"],
+    "adapters": ["index", "tracking"],
+    "isc": ["encoder", "index", "tracking"],
+    "encoders": ["probes", "isc"],
+    "package": ["challenge_1", "challenge_2", "validation"],
+    "preflight": ["zip"],
+    "score": ["zip", "index", "tracking"],
+    "predict": ["phase", "index"],
+    "baseline": ["index"],
+    "oracle": ["marker", "index"],
+    "ablations": ["predictions", "tracking"],
+    "summary": ["score", "probes", "isc", "phases", "windows"],
+}
+WRITES = {
+    "download": ["log"],
+    **{step: ["output"] for step in READS},
+    **{step: ["output"] for step in ("simulate", "track")},
+    "shard": ["output", "table"],
+    "windows": ["output", "summary"],
+    "adapters": ["output", "table"],
+    "phase": ["output", "state"],
+}
+INPUTS = [(step, option) for step, options in READS.items() for option in options]
+FILES = [
+    (step, option)
+    for step, option in INPUTS
+    if step != "encoders" and option not in ("raw", "predictions")  # folders, of which some files are read
+]
+OUTPUTS = [(step, option) for step, options in WRITES.items() for option in options]
+SETTINGS = [step for step in WRITES if step not in {"track", "lineage", "package", "preflight"}]
+SETTINGS = [step for step in SETTINGS if step not in {"predict", "oracle", "summary"}]
+
+
+def first(value: Any) -> Path:
+    return Path(value[0] if isinstance(value, list) else value)
+
+
+def test_the_table_of_inputs_and_outputs_is_that_of_the_program(commands: dict[str, Any]) -> None:
+    """Every step has its right command here, and every path that it takes is tried below."""
+    (steps,) = (
+        action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    assert set(steps) == {*commands, "check"}
+    for step, command in steps.items():
+        assert set(WRITES.get(step, [])) == set(command.outputs)
+        options = set(commands[step].options) if step != "check" else set()
+        paths = options - {"settings", "group", "node", "name", "split", "target", "parents"}
+        assert paths - set(command.outputs) == set(READS.get(step, []))
+
+
+@pytest.mark.parametrize("step", WRITES)
+def test_a_right_command_line_is_one(step: str, commands: dict[str, Any]) -> None:
+    parser().parse_args(commands[step].line())
+
+
+@pytest.mark.parametrize(("step", "option"), INPUTS)
+@pytest.mark.parametrize("wrong", ["", "nowhere", "a file with a\nline break"])
+def test_an_input_that_is_not_there(
+    step: str, option: str, wrong: str, commands: dict[str, Any], refused: Any
+) -> None:
+    said = refused(commands[step].line(**{option: wrong}))
+    assert f"--{option.replace('_', '-')}: " in said
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(("step", "option"), INPUTS)
+def test_a_file_where_a_folder_is_expected_and_the_reverse(
+    step: str, option: str, commands: dict[str, Any], refused: Any
+) -> None:
+    is_folder = first(commands[step].options[option]).is_dir()
+    Path("empty").mkdir()
+    said = refused(commands[step].line(**{option: "tracking.json" if is_folder else "empty"}))
+    assert ("tracking.json" if is_folder else "empty") in said
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(("step", "option"), FILES)
+@pytest.mark.parametrize("damage", ["half", "nothing", "noise", "latin-1", "another kind"])
+def test_an_input_that_is_broken_or_another_file(
+    step: str, option: str, damage: str, commands: dict[str, Any], refused: Any
+) -> None:
+    right = first(commands[step].options[option])
+    broken = right / "encoder.safetensors" if right.is_dir() else right
+    content = broken.read_bytes()
+    broken.write_bytes(
+        {
+            "half": content[: len(content) // 2],
+            "nothing": b"",
+            "noise": os.urandom(200),
+            "latin-1": "Universität".encode("latin-1"),
+            "another kind": b'{"other": 1}',
+        }[damage]
+    )
+    said = refused(commands[step].line())
+    assert broken.name in said
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(("step", "option"), OUTPUTS)
+def test_an_output_that_cannot_be_written(
+    step: str, option: str, commands: dict[str, Any], refused: Any
+) -> None:
+    right = Path(commands[step].options[option])
+    suffix = right.suffix
+    Path(f"there{suffix}").mkdir() if suffix else Path("there").touch()
+    below_a_file = Path("tracking.json") / right.name
+    for wrong in ("", f"there{suffix}", str(below_a_file)):
+        assert f"--{option}: " in refused(commands[step].line(**{option: wrong}))
+
+
+@pytest.mark.parametrize("step", [step for step in WRITES if step not in ("download", "phase")])
+def test_an_output_with_the_suffix_of_another_kind(step: str, commands: dict[str, Any], refused: Any) -> None:
+    """`probe` would have written its JSON over its own table."""
+    assert "must end in" in refused(commands[step].line(output="out/file.dat"))
+
+
+NO_SETTINGS = ["", "[]", "{}", '{"x": ', '{"other": 1}', "nowhere.json", ".", "latin.json", "null", "3"]
+DEFAULTS = [("score", "{}")]  # every setting of `score` has one
+
+
+@pytest.mark.parametrize(
+    ("step", "wrong"),
+    [(step, wrong) for step in SETTINGS for wrong in NO_SETTINGS if (step, wrong) not in DEFAULTS],
+)
+def test_settings_that_are_none(step: str, wrong: str, commands: dict[str, Any], refused: Any) -> None:
+    Path("latin.json").write_bytes('{"x": "Universität"}'.encode("latin-1"))
+    assert "--settings" in refused(commands[step].line(settings=wrong))
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("step", SETTINGS)
+def test_a_section_of_another_type_or_missing_is_named(
+    step: str, commands: dict[str, Any], refused: Any
+) -> None:
+    right = json.loads(commands[step].options["settings"])
+    for key in right:
+        assert key in refused(commands[step].line(settings=json.dumps({**right, key: object.__name__})))
+        if step not in ("score", "baseline", "simulate"):
+            less = {name: part for name, part in right.items() if name != key}
+            assert key in refused(commands[step].line(settings=json.dumps(less)))
+
+
+WRONG = {
+    "no command": ([], "required: command"),
+    "a command that is none": (["shards"], "invalid choice: 'shards'"),
+    "an option that is none": (["track", "--name", "x", "--output", "t.json", "--nme", "y"], "--nme"),
+    "an option cut short": (["track", "--name", "x", "--outp", "t.json"], "--output"),
+    "a split that is none": (["predict", "--split", "tests"], "'tests'"),
+    "a target that is none": (["oracle", "--target", ""], "--target"),
+    "a list of arguments that is not there": (["windows", "@nowhere"], "nowhere"),
+    "no configuration": (["check", "nowhere.yaml"], "there is no configuration nowhere.yaml"),
+    "a folder for a configuration": (["check", "."], "."),
+    "an empty configuration": (["check", ""], "there is no configuration"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG.values(), ids=list(WRONG))
+def test_a_line_that_no_command_takes(
+    line: list[str], words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(line)
+    except SystemExit as stopped:
+        code = stopped.code
+    said = capsys.readouterr().err
+    assert code in (1, 2)
+    assert words in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "", "1.5"])
+@pytest.mark.parametrize("step", ["simulate", "inventory"])
+def test_threads_that_are_no_number(step: str, threads: str, commands: dict[str, Any], refused: Any) -> None:
+    assert "--threads" in refused([*commands[step].line(), f"--threads={threads}"])
+
+
+@pytest.mark.parametrize("step", WRITES)
+def test_an_option_that_is_given_twice(step: str, commands: dict[str, Any], refused: Any) -> None:
+    line = commands[step].line()
+    option = next(word for word in line if word.startswith("--"))
+    assert f"{option}: is given twice" in refused([*line, option, line[line.index(option) + 1]])
+
+
+def test_a_file_that_is_named_twice(commands: dict[str, Any], refused: Any) -> None:
+    for step, option in (
+        ("windows", "shards"),
+        ("audit", "shards"),
+        ("lineage", "probes"),
+        ("summary", "isc"),
+    ):
+        twice = 2 * commands[step].options[option]
+        assert f"--{option}: {twice[0]} is named twice" in refused(commands[step].line(**{option: twice}))
+
+
+def test_an_output_that_would_overwrite_an_input_or_another_output(
+    commands: dict[str, Any], refused: Any
+) -> None:
+    index = commands["predict"].options["index"]
+    assert "--output and --index are both" in refused(commands["predict"].line(output=index))
+    assert "name different files" in refused(commands["score"].line(output="./tracking.json"))
+
+
+def test_a_checkpoint_of_a_phase_that_kept_none(commands: dict[str, Any], refused: Any) -> None:
+    assert "there is no file" in refused(commands["features"].line(encoder="phases/contrast@2"))
+    save_file({"1.weight": np.zeros(8)}, "phases/contrast/checkpoints.safetensors")
+    assert "holds no checkpoint 2, but 1" in refused(commands["features"].line(encoder="phases/contrast@2"))
+
+
+@pytest.mark.parametrize("name", ["reaction_time", "pretrain", "random-x", "phases"])
+def test_an_encoder_that_is_none(name: str, commands: dict[str, Any], refused: Any) -> None:
+    for step in ("features", "isc"):
+        assert name in refused(commands[step].line(encoder=name))
+
+
+@pytest.mark.parametrize("text", ["init", "=phases/contrast", "init=", "init=nowhere", "init=answers"])
+def test_parents_that_are_none(text: str, commands: dict[str, Any], refused: Any) -> None:
+    assert "--parents: " in refused(commands["phase"].line(parents=[text]))
+
+
+def test_a_zip_with_a_module_that_is_no_utf8(commands: dict[str, Any], refused: Any) -> None:
+    with zipfile.ZipFile("submission.zip", "w") as archive:
+        archive.writestr("submission.py", "# Universität\n".encode("latin-1"))
+    said = refused(commands["preflight"].line())
+    assert "submission.py holds letters that are no UTF-8" in said
+
+
+def test_a_zip_whose_member_is_broken(commands: dict[str, Any], refused: Any) -> None:
+    content = bytearray(Path("submission.zip").read_bytes())
+    content[content.index(b"class")] ^= 255
+    Path("submission.zip").write_bytes(content)
+    for step in ("preflight", "score"):
+        assert "submission.py does not match its checksum" in refused(commands[step].line())
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(
+    commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cerebro.report.lineage
+
+    def broken(*arguments: object, **options: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(cerebro.report.lineage, "draw_lineages", broken)
+    with pytest.raises(KeyError):
+        main(commands["lineage"].line())
+    shutil.rmtree("out", ignore_errors=True)
