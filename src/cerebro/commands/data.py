@@ -99,7 +99,6 @@ def _shard(options: argparse.Namespace) -> None:
     build_shard(
         Preprocessing.model_validate(options.settings["preprocessing"]),
         Quality.model_validate(options.settings["quality"]),
-        test_releases=options.settings["test_releases"],
         inventory=options.inventory,
         group=options.group,
         output=options.output,
