@@ -38,6 +38,7 @@ def add_commands(command: Commands) -> None:
     windows.add_argument("--summary", type=Path, required=True, help="counts of windows, by reason")
 
     audited = command("audit", _audit, "refuse an index in which a test subject could reach a training")
+    audited.add_argument("--masks", type=Path, required=True, help="which labels masked channels tell")
     audited.add_argument("--index", type=Path, required=True)
     audited.add_argument("--inventory", type=Path, required=True)
     audited.add_argument("--shards", type=Path, nargs="+", required=True, help="the shards' tables")
@@ -122,6 +123,7 @@ def _windows(options: argparse.Namespace) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
+    from cerebro.evaluation.masks import audit_masks
     from cerebro.shards.audit import audit
 
     audit(
@@ -132,6 +134,7 @@ def _audit(options: argparse.Namespace) -> None:
         shards=options.shards,
         output=options.output,
     )
+    audit_masks(index=options.index, shards=options.shards[0].parent, output=options.masks)
 
 
 def _check_windows(options: argparse.Namespace) -> None:
