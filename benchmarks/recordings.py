@@ -40,7 +40,6 @@ def write_shard(rows: pd.DataFrame, folder: Path) -> None:
         build_shard(
             Preprocessing(),
             Quality(),
-            test_releases=(),
             inventory=folder / "chosen.parquet",
             group=rows["group"].iloc[0],
             output=folder / "shard.npy",

@@ -17,6 +17,8 @@ STEPS = {
     "prepare": ["simulation.population", "recordings.inventory", "shards.build", "shards.windows"],
     "train": [
         "data.selection",
+        "shards.audit",
+        "evaluation.masks",
         "tracking",
         "phases.run",
         "evaluation.adapters",

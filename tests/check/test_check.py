@@ -119,7 +119,6 @@ def test_the_expected_size_of_the_shards_is_the_one_that_they_get(archive: Path,
     build_shard(
         Preprocessing(),
         Quality(),
-        test_releases=("R5",),
         inventory=archive / "inventory.parquet",
         group="hbn-0",
         output=archive / "hbn-0.npy",

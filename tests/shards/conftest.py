@@ -140,7 +140,6 @@ def study(raw_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         build_shard(
             Preprocessing(),
             Quality(),
-            test_releases=("R5",),
             inventory=folder / "inventory.parquet",
             group=group,
             output=folder / f"shards/{group}.npy",

@@ -105,7 +105,6 @@ def test_every_fault_is_quarantined_by_its_reason_and_the_rest_becomes_windows(
     build_shard(
         Preprocessing(),
         Quality(),
-        test_releases=(),
         inventory=tmp_path / "inventory.parquet",
         group="mine-0",
         output=tmp_path / "mine-0.npy",
@@ -239,7 +238,7 @@ def test_a_shard_is_never_finished_without_what_the_disk_did_not_give(
     settings = {"preprocessing": Preprocessing(), "quality": Quality()}
     texts = {name: part.model_dump(mode="json") for name, part in settings.items()}
     command = [
-        *("shard", "--settings", json.dumps({**texts, "test_releases": []}), "--group", "mine-0"),
+        *("shard", "--settings", json.dumps(texts), "--group", "mine-0"),
         *("--inventory", str(tmp_path / "inventory.parquet")),
         *("--output", str(tmp_path / "mine-0.npy"), "--table", str(tmp_path / "mine-0.parquet")),
     ]

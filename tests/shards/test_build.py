@@ -21,7 +21,6 @@ def shard_of(inventory: Path, group: str, folder: Path) -> tuple[np.ndarray, pd.
     build_shard(
         Preprocessing(),
         Quality(),
-        test_releases=("R5",),
         inventory=inventory,
         group=group,
         output=folder / f"{group}.npy",

@@ -55,7 +55,6 @@ def training(signal: np.ndarray, folder: Path, reference: str) -> dict[str, tupl
     build_shard(
         Preprocessing(),
         Quality(),
-        test_releases=("R5",),
         inventory=inventory,
         group="hbn-0",
         output=folder / "hbn-0.npy",

@@ -121,13 +121,14 @@ rule audit:
         tables=expand(rules.shard.output.table, group=PLAN.groups),
         signals=expand(rules.shard.output.signals, group=PLAN.groups),
     output:
-        f"{R}/windows/audit.json",
+        audit=f"{R}/windows/audit.json",
+        masks=f"{R}/windows/masks.json",
     log:
         f"{R}/logs/audit.log",
     benchmark:
         f"{R}/benchmarks/audit.tsv"
     conda:
-        "../../envs/prepare.yaml"
+        "../../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=2500,
@@ -137,10 +138,11 @@ rule audit:
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=step_digest("audit"),
     message:
-        "Auditing the splits"
+        "Auditing splits and masks"
     shell:
         "python -m cerebro.cli audit --settings {params.settings:q} --index {input.index:q}"
-        " --inventory {input.inventory:q} --shards {input.tables:q} --output {output:q} &> {log:q}"
+        " --inventory {input.inventory:q} --shards {input.tables:q} --masks {output.masks:q}"
+        " --output {output.audit:q} &> {log:q}"
 
 
 # Each phase has its own check, so that a new phase re-runs no other; but each check looks at all phases (by

@@ -57,6 +57,7 @@ def add_commands(command: Commands) -> None:
     audited = command(
         "audit", _audit, "refuse an index in which a test subject could reach a training", output=".json"
     )
+    audited.writes("--masks", output_file(".json"), help="which labels masked channels tell")
     audited.reads("--index", inputs.INDEX)
     audited.reads("--inventory", inputs.INVENTORY)
     audited.reads("--shards", inputs.SHARD_TABLE, nargs="+", help="the shards' tables")
@@ -123,7 +124,7 @@ def _shard(options: argparse.Namespace) -> None:
     from cerebro.config import Preprocessing, Quality
     from cerebro.shards.build import build_shard
 
-    sections = {"preprocessing": Preprocessing, "quality": Quality, "test_releases": list[str]}
+    sections = {"preprocessing": Preprocessing, "quality": Quality}
     settings = read_sections(options.settings, sections, optional={"groups": dict[str, int]})
     _require_group(options.group, options.inventory, settings.get("groups", {}))
     if options.output.stem != options.group or options.table != options.output.with_suffix(".parquet"):
@@ -134,7 +135,6 @@ def _shard(options: argparse.Namespace) -> None:
     build_shard(
         settings["preprocessing"],
         settings["quality"],
-        test_releases=settings["test_releases"],
         inventory=options.inventory,
         group=options.group,
         output=options.output,
@@ -184,6 +184,7 @@ def _require_beside(index: Path, tables: Sequence[Path]) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
+    from cerebro.evaluation.masks import audit_masks
     from cerebro.shards.audit import audit
 
     settings = read_sections(options.settings, {"test_releases": list[str], "excluded_subjects": list[str]})
@@ -195,6 +196,7 @@ def _audit(options: argparse.Namespace) -> None:
         shards=options.shards,
         output=options.output,
     )
+    audit_masks(index=options.index, shards=options.shards[0].parent, output=options.masks)
 
 
 def _check_windows(options: argparse.Namespace) -> None:

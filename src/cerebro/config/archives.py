@@ -133,26 +133,25 @@ class Preprocessing(Settings):
 
 
 class Quality(Settings):
-    """When a channel of a recording is bad, and what becomes of it; see docs/quality.md for the sources."""
+    """When a channel of a recording is bad; see docs/quality.md for the sources. The shards' tables name bad
+    channels; their signals are stored as recorded."""
 
-    bad_channels: Literal["mask", "interpolate"] = "mask"
-    """`mask`: bad channels are stored as zeros, which models take for absent ones; `interpolate`: spherical
-    splines over the good ones. Test releases are stored as recorded, as the challenge's scorer has them."""
-    max_interpolated: float = Field(default=0.25, gt=0, lt=1)
-    """Where a larger share of channels is bad they are masked, not interpolated: too little is left."""
     flat_uv: float = Field(default=1.0, gt=0)
     """A second in which a channel moves less than this (µV, peak to peak) is flat; a channel that is flat in
     more than half of the recording is bad."""
     max_dropouts: float = Field(default=0.01, ge=0, le=1)
-    """Share of flat seconds above which a channel is bad."""
+    """Share of flat seconds above which a channel is bad, by more than chance gives in as many seconds; those
+    at the file's start and end are padding and do not count."""
     max_clipped: float = Field(default=0.01, ge=0, le=1)
-    """Share of samples at the amplifier's limits, or beyond the store's, above which a channel is bad."""
+    """Share of samples at the amplifier's limits, or beyond the store's, above which a channel is bad, where
+    more of its seconds than chance gives at this share hold such samples."""
     noisy_deviations: float = Field(default=5.0, gt=0)
     """Robust deviations of log amplitude above the other channels that make a channel bad."""
     min_correlation: float = Field(default=0.4, gt=-1, lt=1)
     """A second in which a channel correlates less with what the others predict for it is uncorrelated."""
     max_uncorrelated: float = Field(default=0.05, ge=0, le=1)
-    """Share of uncorrelated seconds above which a channel is bad."""
+    """Share of uncorrelated seconds above which a channel is bad, by more than chance gives in as many
+    seconds."""
     mains_hz: Literal[50, 60] = 60
     """Frequency of the mains where the recordings were made."""
     line_noise_deviations: float = Field(default=4.0, gt=0)

@@ -130,13 +130,7 @@ class DataPlan(StudyPlan):
 
     def shard_settings(self) -> str:
         """What ``shard`` reads."""
-        return as_json(
-            {
-                "preprocessing": self.config.preprocessing,
-                "quality": self.config.quality,
-                "test_releases": self.config.splits.test_releases,
-            }
-        )
+        return as_json({"preprocessing": self.config.preprocessing, "quality": self.config.quality})
 
     def windows_code(self) -> str:
         """Digest of the code behind the window index, readers of one's own included."""

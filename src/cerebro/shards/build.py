@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ from cerebro.recordings.signals import open_raw, source_files
 from cerebro.shards.channel_quality import REASONS, RawFacts, bad_channels, join_facts, raw_facts
 from cerebro.shards.preprocess import UV_PER_VOLT, preprocess
 from cerebro.shards.quality import recording_quality
-from cerebro.shards.repair import repair
-from cerebro.shards.store import LIMIT_UV, SFREQ, ShardWriter, quantise, write_table
+from cerebro.shards.store import SFREQ, ShardWriter, quantise, write_table
 
 SCHEMA = pa.schema(
     {
@@ -48,21 +47,19 @@ SCHEMA = pa.schema(
         "line_noise": pa.float64(),
         "clipped": pa.int64(),
         "bad_channels": pa.string(),
-        "repair": pa.string(),
         "source_digest": pa.string(),
     }
 )
 """Columns of a shard's table: offset and length in samples, channels as a JSON list of those that the file
 has, quality as in :class:`cerebro.shards.quality.RecordingQuality`, bad channels as a JSON object of name and
-reason (:data:`cerebro.shards.channel_quality.REASONS`), what was done about them (`mask`, `interpolate`, or
-`none` in test releases), the digest of the raw file and of a signal file beside it."""
+reason (:data:`cerebro.shards.channel_quality.REASONS`), and the digest of the raw file and of a signal file
+beside it."""
 
 
 def build_shard(
     settings: Preprocessing,
     quality: Quality,
     *,
-    test_releases: Collection[str],
     inventory: Path,
     group: str,
     output: Path,
@@ -71,18 +68,18 @@ def build_shard(
     """Write the signals of a group and the table beside them.
 
     All recordings of a shard share one list of channels, the union over the group; a channel that a
-    recording doesn't have is zero throughout. A recording that can't be read, or whose signals can't be EEG,
-    stays in the table, with status ``quarantined``, its reason and length 0; any other error stops the step.
-    A group without recordings writes an empty shard.
+    recording doesn't have is zero throughout. Bad channels are named in the table and stored as recorded, in
+    every release: the challenge's scorer hands them over so, and models must be fitted on what they are
+    scored on. Which channels take part in a window is decided by the models' front end alone. A recording
+    that can't be read, or whose signals can't be EEG, stays in the table, with status ``quarantined``, its
+    reason and length 0; any other error stops the step. A group without recordings writes an empty shard.
 
     Parameters
     ----------
     settings
         Band in Hz, sampling rate in Hz.
     quality
-        When a channel is bad, and what becomes of it.
-    test_releases
-        Releases that are stored as recorded, bad channels and all: so the challenge's scorer hands them over.
+        When a channel is bad.
     inventory
         The inventory of all recordings.
     group
@@ -108,9 +105,8 @@ def build_shard(
             disable=not sys.stdout.isatty(),
         ):
             entry = {name: row[name] for name in SCHEMA.names if name in row} | {"offset": shard.n_times}
-            as_recorded = row["release"] in test_releases
             try:
-                samples, facts = _read(row, settings, quality, channels, as_recorded=as_recorded)
+                samples, facts = _read(row, settings, quality, channels)
             except BrokenRecording as error:
                 written.append(entry | _nothing() | {"status": "quarantined", "reason": one_line(error)})
                 continue
@@ -132,8 +128,6 @@ def _read(
     settings: Preprocessing,
     quality: Quality,
     channels: list[str],
-    *,
-    as_recorded: bool,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     path = Path(row["path"])
     raw = open_raw(path)
@@ -145,28 +139,23 @@ def _read(
     signal = preprocess(raw, settings, filtered=row["filtered"], inspect=inspect)
     refuse_no_eeg(signal, sfreq=SFREQ)
     facts = join_facts(blocks)
-    beyond = np.count_nonzero((signal > LIMIT_UV) | (signal < -LIMIT_UV), axis=1)
     bad = bad_channels(
         signal,
         facts,
         names=raw.ch_names,
         reference=row["reference"],
-        beyond_store=beyond / signal.shape[1],
         sfreq=SFREQ,
         settings=quality,
     )
-    summary = recording_quality(signal, bad=bad, hum_db=facts.hum_db, clipped=int(beyond.sum()))
-    repaired, done = signal, "none"
-    if not as_recorded:
-        repaired, done = repair(signal, names=raw.ch_names, bad=bad, settings=quality)
+    stored, clipped = quantise(signal)
+    summary = recording_quality(signal, bad=bad, hum_db=facts.hum_db, clipped=clipped)
     column = {name: index for index, name in enumerate(channels)}
     samples = np.zeros((signal.shape[1], len(channels)), dtype=np.int16)
-    samples[:, [column[name] for name in raw.ch_names]] = quantise(repaired)[0].T
+    samples[:, [column[name] for name in raw.ch_names]] = stored.T
     entry = {
         **asdict(summary),
         "channels": json.dumps(raw.ch_names),
         "bad_channels": json.dumps(bad),
-        "repair": done,
         "source_digest": _digest(source_files(path, raw)),
     }
     return samples, entry
@@ -184,7 +173,6 @@ def _nothing() -> dict[str, Any]:
         "length": 0,
         "clipped": 0,
         "bad_channels": "{}",
-        "repair": "none",
         "source_digest": "",
     }
 
@@ -196,11 +184,6 @@ def _summary(group: str, written: list[dict[str, Any]], n_chans: int, sfreq: flo
         f"shard {group}: {len(written) - failed} recordings, {seconds / 3600:.2f} h, {n_chans} channels; "
         f"{failed} quarantined, {sum(entry['clipped'] for entry in written)} samples clipped"
     )
-    found: Counter[tuple[str, str]] = Counter()
-    for entry in written:
-        found.update((entry["repair"], reason) for reason in json.loads(entry["bad_channels"]).values())
-    for done, words in (("mask", "masked"), ("interpolate", "interpolated"), ("none", "kept for scoring")):
-        counts = [f"{reason} {found[done, reason]}" for reason in REASONS if found[done, reason]]
-        if counts:
-            line += f"; bad channels {words}: {', '.join(counts)}"
-    return line
+    found = Counter(reason for entry in written for reason in json.loads(entry["bad_channels"]).values())
+    counts = [f"{reason} {found[reason]}" for reason in REASONS if found[reason]]
+    return line + (f"; bad channels, stored as recorded: {', '.join(counts)}" if counts else "")

@@ -1,7 +1,8 @@
 """Which channels of a recording are bad, and why: flat, clipped, drop-outs, noisy, line noise.
 
 What a filter would hide (flat seconds, the amplifier's limits, hum) is measured in the file's own samples,
-the rest in the preprocessed signal. Every measure and its source: docs/quality.md.
+the rest in the preprocessed signal. Every measure and its source: docs/quality.md. What is found describes a
+recording and changes no sample of it: what a model leaves out of a window, it decides by that window.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import welch
+from scipy.stats import binom
 
 from cerebro.config import Quality
+from cerebro.shards.store import LIMIT_UV
 
 REASONS = ("flat", "clipped", "dropouts", "noisy", "line_noise")
 """Why a channel is bad; of several reasons the first of these is kept."""
@@ -25,6 +28,11 @@ reaches 2.6 times in simulated recordings, and in quiet ones that is many robust
 LEAST_PREDICTORS = 16
 """With fewer channels than the smallest clinical montage has, none can be predicted from the others."""
 
+CHANCE = 0.01
+"""Probability below which so many bad seconds are no chance. A share alone would condemn a channel of a short
+recording for a single second, and recordings of two lengths would differ by nothing but that."""
+
+_PIECES = 10  # of a second, to tell padding: held samples may end in a step
 _RIDGE = 1e-3  # of the median channel's variance: neighbours in a dense net are nearly the same
 _QUARTILE_SAMPLES = 20_000  # quartiles of more samples than these differ by less than a percent
 _SECONDS_AT_ONCE = 600
@@ -37,8 +45,10 @@ class RawFacts:
 
     flat: np.ndarray
     """bool, shape (n_chans, n_seconds): seconds in which a channel does not move."""
+    padded: np.ndarray
+    """bool, shape (n_chans, n_seconds): seconds of a stretch without signal at the file's start or end."""
     clipped: np.ndarray
-    """Share of samples in runs at the channel's own limits, shape (n_chans,)."""
+    """Share of each second's samples in runs at the channel's own limits, shape (n_chans, n_seconds)."""
     hum_uv: np.ndarray
     """Amplitude at the mains frequency, µV RMS, shape (n_chans,); NaN where the sampling rate is too low."""
     hum_db: np.ndarray
@@ -51,8 +61,9 @@ def raw_facts(signal_uv: np.ndarray, *, sfreq: float, settings: Quality) -> RawF
     seconds = _cut(signal_uv, step)
     hum_uv, hum_db = _hum(signal_uv, sfreq, float(settings.mains_hz))
     return RawFacts(
-        flat=seconds.max(axis=-1) - seconds.min(axis=-1) < settings.flat_uv,
-        clipped=np.array([_at_limits(channel, settings.flat_uv) for channel in signal_uv]),
+        flat=_ptp(seconds) < settings.flat_uv,
+        padded=_padded(seconds, settings.flat_uv),
+        clipped=_cut(_at_limits(signal_uv, settings.flat_uv), step).mean(axis=-1),
         hum_uv=hum_uv,
         hum_db=hum_db,
     )
@@ -74,7 +85,6 @@ def bad_channels(
     *,
     names: Sequence[str],
     reference: str,
-    beyond_store: np.ndarray,
     sfreq: float,
     settings: Quality,
 ) -> dict[str, str]:
@@ -89,8 +99,6 @@ def bad_channels(
     names, reference
         Channel names, and the one that all are referenced to (anything else where there is none): it is
         flat by nature, and no fault.
-    beyond_store
-        Share of its samples that are too large to be stored, shape (n_chans,).
     sfreq
         Of the preprocessed signal, Hz.
     settings
@@ -101,11 +109,16 @@ def bad_channels(
     dict
         Name to reason, one of :data:`REASONS`, in the channels' order.
     """
-    flat_share = _share_in_live_seconds(facts.flat)
     found = {reason: np.zeros(len(names), dtype=bool) for reason in REASONS}
+    # A second in which most channels are flat is the amplifier's pause, and no channel's fault.
+    running = np.broadcast_to(facts.flat.mean(axis=0) <= 0.5, facts.flat.shape)
+    flat_share = (facts.flat & running).sum(axis=1) / np.maximum(running.sum(axis=1), 1)
     found["flat"] = (np.ptp(signal_uv, axis=1) < settings.flat_uv) | (flat_share > 0.5)
-    found["clipped"] = facts.clipped + beyond_store > settings.max_clipped
-    found["dropouts"] = flat_share > settings.max_dropouts
+    clipped = _clipped(signal_uv, facts, sfreq)
+    found["clipped"] = (clipped.mean(axis=1) > settings.max_clipped) & _more_than(
+        settings.max_clipped, clipped > 0, np.ones_like(clipped, dtype=bool)
+    )
+    found["dropouts"] = _more_than(settings.max_dropouts, facts.flat, running & ~facts.padded)
     live = ~found["flat"]
     if live.any():
         # The median over channels is a reference that a few bad ones cannot move. Unlike the mean it leaves
@@ -115,8 +128,9 @@ def bad_channels(
         outlying = _log_outliers(deviation, settings.noisy_deviations)
         found["noisy"][live] = outlying & (deviation > LEAST_OUTLYING_RATIO * np.median(deviation))
         if live.sum() >= LEAST_PREDICTORS:
-            unlike = uncorrelated_share(referenced, sfreq=sfreq, settings=settings)
-            found["noisy"][live] |= unlike > settings.max_uncorrelated
+            unlike, judged = uncorrelated_seconds(referenced, sfreq=sfreq, settings=settings)
+            judged = judged & ~_as_long(facts.padded[live], judged.shape[1])
+            found["noisy"][live] |= _more_than(settings.max_uncorrelated, unlike, judged)
         found["line_noise"] = _humming(facts.hum_uv, live, deviation, settings)
     reasons: Mapping[str, str] = {
         name: next((reason for reason in REASONS if found[reason][index]), "")
@@ -129,8 +143,10 @@ def bad_channels(
     }
 
 
-def uncorrelated_share(signal_uv: np.ndarray, *, sfreq: float, settings: Quality) -> np.ndarray:
-    """Share of seconds in which each channel is unlike what the others predict for it.
+def uncorrelated_seconds(
+    signal_uv: np.ndarray, *, sfreq: float, settings: Quality
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds in which each channel is unlike what the others predict for it.
 
     The prediction is linear, from all other channels, each second weighing the same so that one movement does
     not decide it. All of them come out of one matrix: with the inverse covariance P, what the others leave
@@ -147,15 +163,15 @@ def uncorrelated_share(signal_uv: np.ndarray, *, sfreq: float, settings: Quality
 
     Returns
     -------
-    numpy.ndarray
-        Shape (n_chans,).
+    unlike, judged : numpy.ndarray
+        bool, shape (n_chans, n_seconds): where it is unlike, and where it could be told.
     """
-    step = round(sfreq)
-    if signal_uv.shape[1] < step:
-        return np.zeros(len(signal_uv))
-    seconds = _cut(signal_uv, step)
+    seconds = _cut(signal_uv, round(sfreq))
+    if not seconds.size:
+        none = np.zeros(seconds.shape[:2], dtype=bool)
+        return none, none
     seconds = seconds - seconds.mean(axis=-1, keepdims=True)
-    flat = seconds.max(axis=-1) - seconds.min(axis=-1) < settings.flat_uv
+    flat = _ptp(seconds) < settings.flat_uv
     seconds /= seconds.std(axis=(0, 2), keepdims=True) + np.float32(1e-6)
     together = seconds.reshape(len(seconds), -1)
     covariance = (together @ together.T / together.shape[1]).astype(np.float64)
@@ -169,7 +185,7 @@ def uncorrelated_share(signal_uv: np.ndarray, *, sfreq: float, settings: Quality
         norm = np.linalg.norm(part, axis=-1) * np.linalg.norm(predicted, axis=-1)
         product = np.einsum("cst,cst->cs", part, predicted)
         correlation[:, first : first + part.shape[1]] = product / np.maximum(norm, 1e-6)
-    return ((correlation < settings.min_correlation) & ~flat).mean(axis=1)
+    return correlation < settings.min_correlation, ~flat
 
 
 def robust_deviation(signal_uv: np.ndarray) -> np.ndarray:
@@ -195,21 +211,45 @@ def _log_outliers(values: np.ndarray, deviations: float) -> np.ndarray:
     return (logs > middle + deviations * DEVIATION_PER_IQR * (upper - lower)) & (upper > lower)
 
 
-def _share_in_live_seconds(flat: np.ndarray) -> np.ndarray:
-    """Share of flat seconds, without those in which the amplifier as a whole paused."""
-    live = flat.mean(axis=0) <= 0.5
-    return flat[:, live].mean(axis=1) if live.any() else np.zeros(len(flat))
+def _more_than(share: float, bad: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """Tell channels with more bad seconds than chance gives at this share, shape (n_chans,).
+
+    A one-sided binomial test at :data:`CHANCE` on arrays of shape (n_chans, n_seconds): 1 % is exceeded by 4
+    bad seconds of 60, 9 of 300, 51 of 3,600.
+    """
+    return binom.sf((bad & judged).sum(axis=1) - 1, judged.sum(axis=1), share) < CHANCE
 
 
-def _at_limits(channel: np.ndarray, flat_uv: float) -> float:
-    """Share of samples inside runs of three or more at the channel's highest or lowest value."""
-    clipped = 0
-    for limit in (channel.max(), channel.min()):
+def _padded(seconds: np.ndarray, flat_uv: float) -> np.ndarray:
+    """Seconds, before the first or behind the last one with signal, in most of whose pieces nothing moves."""
+    n_chans, n_seconds, step = seconds.shape
+    size = max(1, step // _PIECES)
+    pieces = seconds[..., : step // size * size].reshape(n_chans, n_seconds, -1, size)
+    moving = (_ptp(pieces) >= flat_uv).mean(axis=-1) > 0.5
+    begun = np.logical_or.accumulate(moving, axis=1)
+    unfinished = np.logical_or.accumulate(moving[:, ::-1], axis=1)[:, ::-1]
+    return ~(begun & unfinished)
+
+
+def _at_limits(signal_uv: np.ndarray, flat_uv: float) -> np.ndarray:
+    """Samples that lie inside runs of three or more at their channel's highest or lowest value."""
+    clipped = np.zeros(signal_uv.shape, dtype=bool)
+    for limit in (signal_uv.max(axis=1, keepdims=True), signal_uv.min(axis=1, keepdims=True)):
         # A channel at rest has its limit near zero, an amplifier does not.
-        if abs(limit) >= flat_uv:
-            at = channel == limit
-            clipped += int(np.count_nonzero(at[:-2] & at[1:-1] & at[2:]))
-    return clipped / len(channel)
+        at = (signal_uv == limit) & (np.abs(limit) >= flat_uv)
+        clipped[:, 1:-1] |= at[:, :-2] & at[:, 1:-1] & at[:, 2:]
+    return clipped
+
+
+def _clipped(signal_uv: np.ndarray, facts: RawFacts, sfreq: float) -> np.ndarray:
+    """Share of each second's samples at the amplifier's limits or beyond the store's."""
+    beyond = _cut(np.abs(signal_uv) > LIMIT_UV, min(round(sfreq), signal_uv.shape[1])).mean(axis=-1)
+    return _as_long(facts.clipped, beyond.shape[1]) + beyond
+
+
+def _as_long(seconds: np.ndarray, n_seconds: int) -> np.ndarray:
+    """Facts of the file's seconds for those of the preprocessed signal, which may lack the last one."""
+    return np.pad(seconds[:, :n_seconds], ((0, 0), (0, max(0, n_seconds - seconds.shape[1]))))
 
 
 def _hum(signal_uv: np.ndarray, sfreq: float, mains_hz: float) -> tuple[np.ndarray, np.ndarray]:
@@ -227,6 +267,11 @@ def _hum(signal_uv: np.ndarray, sfreq: float, mains_hz: float) -> tuple[np.ndarr
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = 10 * np.log10(hum.max(axis=1) / around)
     return np.sqrt(excess), np.where(np.isfinite(ratio), ratio, np.nan)
+
+
+def _ptp(seconds: np.ndarray) -> np.ndarray:
+    """Peak to peak over the last axis."""
+    return seconds.max(axis=-1) - seconds.min(axis=-1)
 
 
 def _cut(signal: np.ndarray, step: int) -> np.ndarray:

@@ -21,7 +21,7 @@ _WINDOWS_AT_ONCE = 128
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingQuality:
-    """Quality of a recording over its own channels, before bad ones are repaired."""
+    """Quality of a recording over its own channels."""
 
     flat_channels: float
     """Share of channels that are bad because they record nothing."""
