@@ -190,8 +190,8 @@ def test_brainvision_and_fif_open_as_mne_reads_them(tmp_path: Path) -> None:
 
 
 def test_a_set_with_its_signals_beside_it_is_two_files(tmp_path: Path, real_recordings: Path) -> None:
-    for file in real_recordings.iterdir():
-        shutil.copyfile(file, tmp_path / file.name)
+    for suffix in ("set", "fdt"):
+        shutil.copyfile(real_recordings / f"eeglab_data.{suffix}", tmp_path / f"eeglab_data.{suffix}")
     path = tmp_path / "eeglab_data.set"
     assert source_files(path, open_raw(path)) == [path, tmp_path / "eeglab_data.fdt"]
     inside = write_set(tmp_path / "inside.set", ["Cz", "O1"])

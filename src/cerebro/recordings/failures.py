@@ -16,7 +16,10 @@ BY_CONFIGURATION = "subject excluded by the configuration"
 """Reason of recordings of `splits.excluded_subjects`."""
 
 _PARTICULAR = (
-    (re.compile(r"the same recording as .+"), "the same recording lies there twice"),
+    (re.compile(r"a recording of this name is used already: .+"), "a recording of this name is used already"),
+    (re.compile(r"its .+ are those of .+, which is used"), "its signals are those of another file"),
+    (re.compile(r"only \d+ of its \d+ labels"), "only some of its labels"),
+    (re.compile(r" \(not understood: .+\)"), ""),
     (re.compile(r"not downloaded: .+"), "not downloaded"),
     (re.compile(r"\S+\.(set|fdt|bdf|edf|vhdr|eeg|fif|gdf|cnt)\b"), "a file"),
     (

@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.files import atomic_path
+from cerebro.recordings.companions import signals_beside
 from cerebro.recordings.edf import read_edf_header
-from cerebro.recordings.electrodes import edf_electrodes
+from cerebro.recordings.electrodes import edf_electrodes, left_out
 from cerebro.recordings.failures import is_of_the_disk
-from cerebro.recordings.signals import open_raw
+from cerebro.recordings.signals import open_labelled
 
 # git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
 # names the object (https://git-annex.branchable.com/internals/pointer_file/).
 _POINTER = b"/annex/objects/"
 _LONGEST_POINTER = 32_768
-
-_SIGNALS = {".set": ".fdt", ".vhdr": ".eeg"}
-"""Formats that may keep their signals in a second file."""
 
 _MEMORY = "headers.jsonl"
 
@@ -46,6 +44,8 @@ class Header:
     """Length in s."""
     channels: tuple[str, ...] = ()
     """Canonical names of the EEG channels, in the file's order."""
+    left_out: tuple[str, ...] = ()
+    """Labels of channels that were not understood, in the file's order."""
     patient: str = ""
     """The patient field of an EDF or BDF file."""
     status: str = "ok"
@@ -157,11 +157,8 @@ def _start(file: Path) -> bytes:
 
 def _parts(path: Path) -> list[Path]:
     """A recording's file, and that of its signals where that is another one, downloaded or not."""
-    suffix = _SIGNALS.get(path.suffix.lower())
-    if suffix is None:
-        return [path]
-    signals = path.with_suffix(suffix)
-    return [path, signals] if signals.exists() or signals.is_symlink() else [path]
+    signals = signals_beside(path)
+    return [path] if signals is None else [path, signals]
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -172,11 +169,17 @@ def _content(path: Path) -> dict[str, Any]:
             "sfreq": sfreq,
             "duration": header.records * header.record_seconds,
             "channels": tuple(own.values()),
+            "left_out": left_out(header.labels, own),
             "patient": header.patient,
         }
-    raw = open_raw(path)
+    raw, unknown = open_labelled(path)
     sfreq = float(raw.info["sfreq"])
-    return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
+    return {
+        "sfreq": sfreq,
+        "duration": raw.n_times / sfreq,
+        "channels": tuple(raw.ch_names),
+        "left_out": unknown,
+    }
 
 
 def _failed(header: Header, error: Exception) -> Header:
@@ -195,5 +198,6 @@ def _remembered(memory: Path) -> dict[str, tuple[Stamp, Header]]:
                 path, stamp, content = json.loads(line)
             except ValueError:
                 continue  # cut off when the run that wrote it was ended
-            known[path] = (stamp, Header(**content | {"channels": tuple(content["channels"])}))
+            lists = {name: tuple(names) for name, names in content.items() if isinstance(names, list)}
+            known[path] = (stamp, Header(**content | lists))
     return known

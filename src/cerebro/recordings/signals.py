@@ -3,20 +3,30 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mne
 
+from cerebro.recordings.companions import recording_of, signals_beside
 from cerebro.recordings.edf import read_edf_header
-from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
+from cerebro.recordings.electrodes import (
+    NoElectrodes,
+    edf_electrodes,
+    eeg_labels,
+    electrodes,
+    electrodes_by_position,
+    left_out,
+)
 from cerebro.recordings.failures import is_of_the_disk
 from cerebro.recordings.matlab import refuse_truncated
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
-"""Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
-BrainVision, MNE's own, GDF and Neuroscan."""
+"""Raw formats, by file suffix in any case: EEGLAB, BioSemi's 24-bit EDF, EDF, BrainVision, MNE's own, GDF and
+Neuroscan."""
 
 _MATLAB = (b"MATLAB", b"\x89HDF")
+_NEUROSCAN = b"Version 3"
 
 # Where all of a file is one variable (EEGLAB before 2021) MNE reads its signals to know its header: side by
 # side that takes several times the memory and no less time.
@@ -24,10 +34,16 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def open_raw(path: Path) -> mne.io.BaseRaw:
-    """Open a raw file; signals are in volts, as everywhere in MNE, and not loaded where MNE can do without.
+    """Open a raw file, as :func:`open_labelled`."""
+    return open_labelled(path)[0]
 
-    Only channels with a known place on the scalp remain: by their labels, see
-    :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where no label is known.
+
+def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
+    """Open a raw file, and list the labels of its channels that were not understood and left out.
+
+    Signals are in volts, as everywhere in MNE, and not loaded where MNE can do without. Only channels with a
+    known place on the scalp remain: by their labels, see
+    :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where labels tell nothing.
 
     Raises
     ------
@@ -45,11 +61,12 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
     if suffix in ("edf", "bdf"):
-        raw, own = _open_edf(path, suffix)
+        raw, own, labels = _open_edf(path, suffix)
     else:
-        raw = _open_eeglab(path) if suffix == "set" else _read(mne.io.read_raw, path)
+        raw = _OPEN[suffix](path)
+        labels = tuple(raw.ch_names)
         try:
-            own = electrodes(raw.ch_names)
+            own = electrodes(eeg_labels(raw))
         except NoElectrodes as by_label:
             try:
                 own = electrodes_by_position(raw)
@@ -58,7 +75,7 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
-    return raw
+    return raw, left_out(labels, own)
 
 
 def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
@@ -67,11 +84,12 @@ def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
     return [path, *sorted(file for file in beside if file.resolve() != path.resolve())]
 
 
-def _open_edf(path: Path, suffix: str) -> tuple[mne.io.BaseRaw, dict[str, str]]:
-    own, _ = edf_electrodes(read_edf_header(path))
+def _open_edf(path: Path, suffix: str) -> tuple[mne.io.BaseRaw, dict[str, str], tuple[str, ...]]:
+    header = read_edf_header(path)
+    own, _ = edf_electrodes(header)
     # Only electrodes are read: MNE would resample the whole file to the fastest channel, EEG or not.
     read = mne.io.read_raw_bdf if suffix == "bdf" else mne.io.read_raw_edf
-    return _read(read, path, include=list(own), encoding="latin1"), own
+    return _read(read, path, include=list(own), encoding="latin1"), own, header.labels
 
 
 def _open_eeglab(path: Path) -> mne.io.BaseRaw:
@@ -79,13 +97,52 @@ def _open_eeglab(path: Path) -> mne.io.BaseRaw:
         if not stream.read(8).startswith(_MATLAB):
             raise ValueError("not an EEGLAB file (wrong first bytes)")
     refuse_truncated(path)
+    signals = signals_beside(path)
     with _ONE_AT_A_TIME:
-        raw = _read(mne.io.read_raw_eeglab, path)
+        if signals is None and path.suffix == ".set":
+            raw = _read(mne.io.read_raw_eeglab, path)
+        else:
+            # MNE opens whatever file the header names: where it looks lies none but the recording's own.
+            with TemporaryDirectory() as folder:
+                alone = Path(folder, f"{path.stem}.set")
+                alone.symlink_to(path.absolute())
+                if signals is not None:
+                    alone.with_suffix(".fdt").symlink_to(signals.absolute())
+                raw = _read(mne.io.read_raw_eeglab, alone)
+                inside = Path(raw.filenames[0] or path) == alone
+                if inside:
+                    raw.load_data(verbose="error")
+            raw.filenames = [path if inside or signals is None else signals]
     for beside in source_files(path, raw)[1:]:
+        if beside != signals:
+            raise ValueError(_another(path, beside, ".fdt"))
         # Single precision, channel by channel; MNE notices only when it reads.
         if beside.stat().st_size < 4 * raw.n_times * len(raw.ch_names):
             raise ValueError(f"truncated: {beside.name} holds fewer samples than {path.name} promises")
     return raw
+
+
+def _open_brainvision(path: Path) -> mne.io.BaseRaw:
+    signals = signals_beside(path)
+    # Markers are not read: events come from the table beside a recording.
+    overrides = {"marker_fname": False} | ({} if signals is None else {"data_fname": str(signals.absolute())})
+    with TemporaryDirectory() as folder:
+        header = path
+        if path.suffix != ".vhdr":  # MNE knows none by another case
+            header = Path(folder, f"{path.stem}.vhdr")
+            header.symlink_to(path.absolute())
+        raw = _read(mne.io.read_raw_brainvision, header, overrides=overrides)
+    for beside in source_files(path, raw)[1:]:
+        if signals is None and recording_of(beside) is not None:
+            raise ValueError(_another(path, beside, ".eeg"))
+    return raw
+
+
+def _another(path: Path, beside: Path, suffix: str) -> str:
+    """A sentence on a header that names the signals of another recording."""
+    return (
+        f"its header names {beside.name}, of another recording's name, and {path.stem}{suffix} is not there"
+    )
 
 
 def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> mne.io.BaseRaw:
@@ -99,3 +156,22 @@ def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> 
         # Broken files make MNE and SciPy raise anything at all, in words that need a context.
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ValueError(f"broken or truncated: MNE cannot read it ({said})") from error
+
+
+def _open_neuroscan(path: Path) -> mne.io.BaseRaw:
+    with path.open("rb") as stream:
+        if not stream.read(len(_NEUROSCAN)).startswith(_NEUROSCAN):
+            raise ValueError(
+                "a .cnt file that is not Neuroscan's (ANT Neuro writes others under this name) can't be "
+                "read: export it as EDF or BrainVision"
+            )
+    return _read(mne.io.read_raw_cnt, path)
+
+
+_OPEN: dict[str, Callable[[Path], mne.io.BaseRaw]] = {
+    "set": _open_eeglab,
+    "vhdr": _open_brainvision,
+    "cnt": _open_neuroscan,
+    "fif": lambda path: _read(mne.io.read_raw_fif, path),
+    "gdf": lambda path: _read(mne.io.read_raw_gdf, path),
+}
