@@ -126,6 +126,29 @@ def test_a_brainvision_recording_has_the_signals_of_its_own_name_whatever_its_he
     assert source_files(path, open_raw(path)) == [path, tmp_path / "sub-B.eeg"]
 
 
+def test_channels_that_the_table_beside_a_file_calls_something_else_are_no_eeg(
+    tmp_path: Path, write_signals: WriteSignals
+) -> None:
+    path = write_signals(tmp_path / "sub-A_task-rest_eeg.edf", ["Fp1", "Fp2", "A1", "A2", "Cz", "Ear"])
+    table = tmp_path / "sub-A_task-rest_channels.tsv"
+    state = tmp_path / "state"
+    (before,) = read_headers([path], state=state)
+    assert (before.channels, before.left_out) == (("Fp1", "Fp2", "A1", "A2", "Cz"), ("Ear",))
+    rows = "Fp1\tEEG\tuV\nFp2\tEOG\tuV\nA1\tMISC\tuV\nA2\tn/a\tuV\nCz\tREF\tuV\nEar\tmisc\tuV\n"
+    table.write_text(f"name\ttype\tunits\n{rows}")
+    (after,) = read_headers([path], state=state)  # although the recording itself has not changed
+    assert (after.channels, after.left_out) == (("Fp1", "A2", "Cz"), ())
+    assert open_raw(path).ch_names == ["Fp1", "A2", "Cz"]
+    table.write_text("name\ttype\n" + "".join(f"{name}\tSEEG\n" for name in (*after.channels, "Ear")))
+    table.write_text(table.read_text() + "Fp2\tSEEG\nA1\tECOG\n")
+    with pytest.raises(ValueError, match="no EEG channel: its channels are said to be ECOG, SEEG"):
+        open_raw(path)
+    assert "said to be ECOG, SEEG" in header(path).reason
+    for useless in (b"", b"name\n", b"\xff\x00\ttype\n"):
+        table.write_bytes(useless)
+        assert header(path).channels == before.channels
+
+
 @pytest.mark.parametrize(
     ("recording", "signals"),
     [
@@ -300,7 +323,7 @@ def test_what_was_left_out_of_recordings_stands_in_the_inventory_and_is_told(
     write_signals(folder / "c.edf", ["Fp1", "Cz", "O1", "EKG1"])
     rows = inventory(folder, tmp_path / "inventory.parquet")
     assert [json.loads(labels) for labels in rows["left_out"]] == [["CB1", "CB2"], ["CB1"], []]
-    assert "mine: 2 recordings hold channels that are left out" in (said := capsys.readouterr().out)
+    assert "mine: 2 recordings hold channels that are left out, since" in (said := capsys.readouterr().out)
     assert f"CB1, CB2 (first: {folder / 'a.edf'})" in said
 
 

@@ -258,11 +258,26 @@ def test_a_file_that_calls_its_channels_implanted_holds_no_eeg(tmp_path: Path) -
 
     assert open_raw(fif("a_raw.fif", ["eeg", "seeg", "eeg", "eog"])).ch_names == ["Fp1", "C4"]
     assert open_raw(fif("b_raw.fif", ["misc"] * 4)).ch_names == ["Fp1", "C3", "C4", "O1"]
-    with pytest.raises(ValueError, match="no EEG channel: its channels are seeg"):
+    with pytest.raises(ValueError, match="no EEG channel: its channels are said to be seeg"):
         open_raw(fif("c_raw.fif", ["seeg"] * 4))
     raw = mne.io.RawArray(np.zeros((1, 9)), mne.create_info(["C3"], 100, "ecog"), verbose="error")
     with pytest.raises(NoElectrodes):
         eeg_labels(raw)
+
+
+def test_places_of_implanted_contacts_do_not_make_them_electrodes(tmp_path: Path) -> None:
+    cap = mne.channels.make_standard_montage("biosemi32")
+    names = lettered("AB", 16)  # of a file that has the places of a cap, for whatever reason
+    kinds = {kind: mne.create_info(names, 100, kind) for kind in ("eeg", "seeg")}
+    places = dict(zip(names, cap.get_positions()["ch_pos"].values(), strict=True))
+    fiducials = {name: cap.get_positions()[name] for name in ("nasion", "lpa", "rpa")}
+    for kind, info in kinds.items():
+        raw = mne.io.RawArray(np.zeros((32, 500)), info, verbose="error")
+        raw.set_montage(mne.channels.make_dig_montage(places, **fiducials, coord_frame="unknown"))
+        raw.save(tmp_path / f"{kind}_raw.fif", verbose="error")
+    assert len(open_raw(tmp_path / "eeg_raw.fif").ch_names) == 32
+    with pytest.raises(ValueError, match="said to be seeg"):
+        open_raw(tmp_path / "seeg_raw.fif")
 
 
 def test_labels_are_listed_with_their_running_numbers_drawn_together() -> None:

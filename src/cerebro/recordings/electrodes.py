@@ -76,17 +76,18 @@ def listed(labels: Iterable[str]) -> str:
     return ", ".join(label for run in runs for label in (run if len(run) < 3 else [f"{run[0]} to {run[-1]}"]))
 
 
-def edf_electrodes(header: EdfHeader) -> tuple[dict[str, str], float]:
+def edf_electrodes(header: EdfHeader, kinds: Mapping[str, str]) -> tuple[dict[str, str], float]:
     """Return the electrodes of an EDF or BDF file, as :func:`electrodes`, and their sampling rate in Hz.
 
-    Channels that are no electrodes may have other rates and units.
+    Channels that are no electrodes may have other rates and units. ``kinds`` are those of channels that the
+    table beside the file calls something else than EEG.
 
     Raises
     ------
     ValueError
         If electrodes have different rates, or a unit that is no voltage, or as :func:`electrodes`.
     """
-    own = electrodes(header.labels)
+    own = electrodes(of_scalp(header.labels, kinds))
     chosen = [index for index, label in enumerate(header.labels) if label in own]
     rates = sorted({header.samples[index] / header.record_seconds for index in chosen})
     if len(rates) > 1:
@@ -96,6 +97,22 @@ def edf_electrodes(header: EdfHeader) -> tuple[dict[str, str], float]:
     if wrong := sorted({header.units[index] for index in chosen} - set(_UNITS)):
         raise ValueError(f"EEG channels in '{wrong[0]}', which is no unit of voltage that is understood")
     return own, rates[0]
+
+
+def of_scalp(labels: Iterable[str], kinds: Mapping[str, str]) -> list[str]:
+    """Return the labels that are not said to be of another kind than EEG.
+
+    Raises
+    ------
+    NoElectrodes
+        If there are none, as in a recording from within the brain.
+    """
+    labels = list(labels)
+    own = [label for label in labels if label.strip() not in kinds]
+    if labels and not own:
+        stated = ", ".join(sorted({kinds[label.strip()] for label in labels}))
+        raise NoElectrodes(f"no EEG channel: its channels are said to be {stated}")
+    return own
 
 
 def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
@@ -109,14 +126,12 @@ def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
         If there are none, as in a recording from within the brain.
     """
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
-    for wanted in ("eeg", "misc"):
-        if labels := [label for label, kind in kinds.items() if kind == wanted]:
-            return labels
-    raise NoElectrodes(f"no EEG channel: its channels are {', '.join(sorted(set(kinds.values())))}")
+    own = "eeg" if "eeg" in kinds.values() else "misc"
+    return of_scalp(kinds, {label.strip(): kind for label, kind in kinds.items() if kind != own})
 
 
-def electrodes_by_position(raw: mne.io.BaseRaw) -> dict[str, str]:
-    """Name EEG channels after the places that they lie next to, see :func:`~.montages.nearest_names`.
+def electrodes_by_position(raw: mne.io.BaseRaw, labels: Iterable[str]) -> dict[str, str]:
+    """Name these EEG channels after the places that they lie next to, see :func:`~.montages.nearest_names`.
 
     For files whose labels tell nothing but that carry measured or template positions.
 
@@ -125,8 +140,7 @@ def electrodes_by_position(raw: mne.io.BaseRaw) -> dict[str, str]:
     NoElectrodes
         If fewer than eight EEG channels have a position, or less than half of these lie near a known place.
     """
-    picks = mne.pick_types(raw.info, meg=False, eeg=True, exclude=())
-    places = {raw.ch_names[pick]: raw.info["chs"][pick]["loc"][:3] for pick in picks}
+    places = {label: raw.info["chs"][raw.ch_names.index(label)]["loc"][:3] for label in labels}
     placed = {label: place for label, place in places.items() if np.isfinite(place).all() and place.any()}
     if len(placed) < _FEWEST_POSITIONS:
         raise NoElectrodes("it holds no positions of EEG channels")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.files import atomic_path
+from cerebro.recordings.channel_tables import channel_table, other_kinds
 from cerebro.recordings.companions import signals_beside
 from cerebro.recordings.edf import read_edf_header
-from cerebro.recordings.electrodes import edf_electrodes, left_out
+from cerebro.recordings.electrodes import edf_electrodes, left_out, of_scalp
 from cerebro.recordings.failures import is_of_the_disk
 from cerebro.recordings.signals import open_labelled
 
@@ -106,6 +107,7 @@ def glance(path: Path) -> Header:
 def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header, Stamp | None]:
     """The header of a file, and the stamp under which to remember it (none: look again next time)."""
     stamped, stamp = _glance(path)
+    stamp = stamp + _stamp_of_table(path)
     if stamped.status == "ok" and str(path) in known and known[str(path)][0] == stamp:
         return known[str(path)][1], stamp
     stamped = _unless_pointer(path, stamped, stamp)
@@ -136,6 +138,16 @@ def _glance(path: Path) -> tuple[Header, Stamp]:
     return Header(size_bytes=sum(stamp[::2]), mtime_ns=max(stamp[1::2])), stamp
 
 
+def _stamp_of_table(path: Path) -> Stamp:
+    """That of the table of channels beside a recording, which says which of them are EEG."""
+    table = channel_table(path)
+    try:
+        stat = None if table is None else table.stat()
+    except OSError:
+        return []
+    return [] if stat is None else [stat.st_size, stat.st_mtime_ns]
+
+
 def _unless_pointer(path: Path, header: Header, stamp: Stamp) -> Header:
     """The header, unless git-annex keeps the content elsewhere; large files are not opened for it."""
     if header.status != "ok":
@@ -164,12 +176,13 @@ def _parts(path: Path) -> list[Path]:
 def _content(path: Path) -> dict[str, Any]:
     if path.suffix.lower() in (".edf", ".bdf"):
         header = read_edf_header(path)
-        own, sfreq = edf_electrodes(header)
+        kinds = other_kinds(path)
+        own, sfreq = edf_electrodes(header, kinds)
         return {
             "sfreq": sfreq,
             "duration": header.records * header.record_seconds,
             "channels": tuple(own.values()),
-            "left_out": left_out(header.labels, own),
+            "left_out": left_out(of_scalp(header.labels, kinds), own),
             "patient": header.patient,
         }
     raw, unknown = open_labelled(path)

@@ -27,7 +27,7 @@ def channels_not_understood(rows: Sequence[dict[str, Any]]) -> str:
     shown = [label for label, _ in counted.most_common(_MOST_LABELS)]
     more = f" and {len(counted) - len(shown)} more" if len(counted) > len(shown) else ""
     return (
-        f"{len(concerned)} recordings hold channels that are left out since their labels are not understood: "
+        f"{len(concerned)} recordings hold channels that are left out, since they are not known to be EEG: "
         f"{', '.join(shown)}{more} (first: {concerned[0][0]})"
     )
 

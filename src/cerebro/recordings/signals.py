@@ -1,13 +1,14 @@
 """Open a raw file of any supported format with its EEG channels under canonical names."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import mne
 
+from cerebro.recordings.channel_tables import other_kinds
 from cerebro.recordings.companions import recording_of, signals_beside
 from cerebro.recordings.edf import read_edf_header
 from cerebro.recordings.electrodes import (
@@ -17,6 +18,7 @@ from cerebro.recordings.electrodes import (
     electrodes,
     electrodes_by_position,
     left_out,
+    of_scalp,
 )
 from cerebro.recordings.failures import is_of_the_disk
 from cerebro.recordings.matlab import refuse_truncated
@@ -60,22 +62,24 @@ def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
         raise ValueError(f"unknown format '{suffix}'; known: {', '.join(FORMATS)}")
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
+    kinds = other_kinds(path)
     if suffix in ("edf", "bdf"):
-        raw, own, labels = _open_edf(path, suffix)
+        raw, own, labels = _open_edf(path, suffix, kinds)
     else:
         raw = _OPEN[suffix](path)
         labels = tuple(raw.ch_names)
+        eeg = of_scalp(eeg_labels(raw), kinds)
         try:
-            own = electrodes(eeg_labels(raw))
+            own = electrodes(eeg)
         except NoElectrodes as by_label:
             try:
-                own = electrodes_by_position(raw)
+                own = electrodes_by_position(raw, eeg)
             except NoElectrodes as by_position:
                 raise ValueError(f"{by_label}, and {by_position}") from None
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
-    return raw, left_out(labels, own)
+    return raw, left_out(of_scalp(labels, kinds), own)
 
 
 def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
@@ -84,9 +88,11 @@ def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
     return [path, *sorted(file for file in beside if file.resolve() != path.resolve())]
 
 
-def _open_edf(path: Path, suffix: str) -> tuple[mne.io.BaseRaw, dict[str, str], tuple[str, ...]]:
+def _open_edf(
+    path: Path, suffix: str, kinds: Mapping[str, str]
+) -> tuple[mne.io.BaseRaw, dict[str, str], tuple[str, ...]]:
     header = read_edf_header(path)
-    own, _ = edf_electrodes(header)
+    own, _ = edf_electrodes(header, kinds)
     # Only electrodes are read: MNE would resample the whole file to the fastest channel, EEG or not.
     read = mne.io.read_raw_bdf if suffix == "bdf" else mne.io.read_raw_edf
     return _read(read, path, include=list(own), encoding="latin1"), own, header.labels
