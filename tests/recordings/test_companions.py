@@ -119,7 +119,7 @@ def test_a_brainvision_recording_has_the_signals_of_its_own_name_whatever_its_he
     # A header of another name than its signals is all right, if no other header has theirs.
     np.testing.assert_allclose(open_raw(path).get_data(), others / 1e6, atol=1e-7)
     write_vhdr(tmp_path / "sub-A.vhdr", names_signals="sub-A.eeg")
-    with pytest.raises(ValueError, match=r"sub-A\.eeg, of another .* sub-B\.eeg is not there"):
+    with pytest.raises(ValueError, match=r"sub-A\.eeg for its signals, and sub-B\.eeg is not there"):
         open_raw(path)
     write_eeg(tmp_path / "sub-B.eeg", mine)
     np.testing.assert_allclose(open_raw(path).get_data(), mine / 1e6, atol=1e-7)
@@ -271,9 +271,7 @@ def test_neuroscans_cnt_is_read_and_any_other_is_one_sentence(tmp_path: Path) ->
     (tmp_path / "eego.cnt").write_bytes(b"RIFF\x10\x00\x00\x00CNT " + bytes(2000))
     found = header(tmp_path / "eego.cnt")
     assert found.status == "quarantined"
-    assert (
-        "not Neuroscan's (ANT Neuro writes others under this name) can't be read: export it" in found.reason
-    )
+    assert "not Neuroscan's (ANT Neuro writes others of this name) can't be read: export it" in found.reason
 
 
 READER = """

@@ -49,7 +49,7 @@ def tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:
 
 def _why_a_copy(row: dict[str, Any], kept: Sequence[dict[str, Any]]) -> str:
     if row["reader"] != "files":
-        return f"a recording of this name is used already: {kept[0]['path']}"
+        return f"has the same name as {kept[0]['path']}"
     if row["status"] != "ok":
         return ""
     found = ((what_is_alike(Path(row["path"]), Path(other["path"])), other["path"]) for other in kept)

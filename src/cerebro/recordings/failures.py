@@ -16,10 +16,7 @@ BY_CONFIGURATION = "subject excluded by the configuration"
 """Reason of recordings of `splits.excluded_subjects`."""
 
 _PARTICULAR = (
-    (re.compile(r"a recording of this name is used already: .+"), "a recording of this name is used already"),
-    (re.compile(r"its .+ are those of .+, which is used"), "its signals are those of another file"),
-    (re.compile(r"only \d+ of its \d+ labels"), "only some of its labels"),
-    (re.compile(r" \(not understood: .+\)"), ""),
+    (re.compile(r"has the same name as .+"), "another one has the same name"),
     (re.compile(r"not downloaded: .+"), "not downloaded"),
     (re.compile(r"\S+\.(set|fdt|bdf|edf|vhdr|eeg|fif|gdf|cnt)\b"), "a file"),
     (
@@ -30,6 +27,9 @@ _PARTICULAR = (
         re.compile(r"its variables take \d+ bytes, the file holds \d+"),
         "its variables take more bytes than it holds",
     ),
+    (re.compile(r"its .+ are those of .+, which is used"), "its signals are those of another file"),
+    (re.compile(r"only \d+ of its \d+ labels"), "only some of its labels"),
+    (re.compile(r" \(not understood: .+\)"), ""),
 )
 
 # What a broken file asks for, or a broken link: a place before its start, a file of signals under a name that

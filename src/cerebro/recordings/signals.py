@@ -9,7 +9,7 @@ from typing import Any
 import mne
 
 from cerebro.recordings.channel_tables import other_kinds
-from cerebro.recordings.companions import recording_of, signals_beside
+from cerebro.recordings.companions import signals_beside
 from cerebro.recordings.edf import read_edf_header
 from cerebro.recordings.electrodes import (
     NoElectrodes,
@@ -22,13 +22,13 @@ from cerebro.recordings.electrodes import (
 )
 from cerebro.recordings.failures import is_of_the_disk
 from cerebro.recordings.matlab import refuse_truncated
+from cerebro.recordings.mne_formats import WrongFile, open_by_mne
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
 """Raw formats, by file suffix in any case: EEGLAB, BioSemi's 24-bit EDF, EDF, BrainVision, MNE's own, GDF and
 Neuroscan."""
 
 _MATLAB = (b"MATLAB", b"\x89HDF")
-_NEUROSCAN = b"Version 3"
 
 # Where all of a file is one variable (EEGLAB before 2021) MNE reads its signals to know its header: side by
 # side that takes several times the memory and no less time.
@@ -66,7 +66,7 @@ def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
     if suffix in ("edf", "bdf"):
         raw, own, labels = _open_edf(path, suffix, kinds)
     else:
-        raw = _OPEN[suffix](path)
+        raw = _open_eeglab(path) if suffix == "set" else _read(open_by_mne, path)
         labels = tuple(raw.ch_names)
         eeg = of_scalp(eeg_labels(raw), kinds)
         try:
@@ -121,40 +121,20 @@ def _open_eeglab(path: Path) -> mne.io.BaseRaw:
             raw.filenames = [path if inside or signals is None else signals]
     for beside in source_files(path, raw)[1:]:
         if beside != signals:
-            raise ValueError(_another(path, beside, ".fdt"))
+            raise WrongFile(
+                f"its header names {beside.name} for its signals, and {path.stem}.fdt is not there"
+            )
         # Single precision, channel by channel; MNE notices only when it reads.
         if beside.stat().st_size < 4 * raw.n_times * len(raw.ch_names):
             raise ValueError(f"truncated: {beside.name} holds fewer samples than {path.name} promises")
     return raw
 
 
-def _open_brainvision(path: Path) -> mne.io.BaseRaw:
-    signals = signals_beside(path)
-    # Markers are not read: events come from the table beside a recording.
-    overrides = {"marker_fname": False} | ({} if signals is None else {"data_fname": str(signals.absolute())})
-    with TemporaryDirectory() as folder:
-        header = path
-        if path.suffix != ".vhdr":  # MNE knows none by another case
-            header = Path(folder, f"{path.stem}.vhdr")
-            header.symlink_to(path.absolute())
-        raw = _read(mne.io.read_raw_brainvision, header, overrides=overrides)
-    for beside in source_files(path, raw)[1:]:
-        if signals is None and recording_of(beside) is not None:
-            raise ValueError(_another(path, beside, ".eeg"))
-    return raw
-
-
-def _another(path: Path, beside: Path, suffix: str) -> str:
-    """A sentence on a header that names the signals of another recording."""
-    return (
-        f"its header names {beside.name}, of another recording's name, and {path.stem}{suffix} is not there"
-    )
-
-
 def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> mne.io.BaseRaw:
     try:
-        return reader(path, preload=False, verbose="error", **options)
-    except MemoryError:
+        with mne.use_log_level("error"):
+            return reader(path, **options)
+    except (MemoryError, WrongFile):
         raise
     except Exception as error:
         if is_of_the_disk(error):
@@ -162,22 +142,3 @@ def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> 
         # Broken files make MNE and SciPy raise anything at all, in words that need a context.
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ValueError(f"broken or truncated: MNE cannot read it ({said})") from error
-
-
-def _open_neuroscan(path: Path) -> mne.io.BaseRaw:
-    with path.open("rb") as stream:
-        if not stream.read(len(_NEUROSCAN)).startswith(_NEUROSCAN):
-            raise ValueError(
-                "a .cnt file that is not Neuroscan's (ANT Neuro writes others under this name) can't be "
-                "read: export it as EDF or BrainVision"
-            )
-    return _read(mne.io.read_raw_cnt, path)
-
-
-_OPEN: dict[str, Callable[[Path], mne.io.BaseRaw]] = {
-    "set": _open_eeglab,
-    "vhdr": _open_brainvision,
-    "cnt": _open_neuroscan,
-    "fif": lambda path: _read(mne.io.read_raw_fif, path),
-    "gdf": lambda path: _read(mne.io.read_raw_gdf, path),
-}
