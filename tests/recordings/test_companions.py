@@ -230,6 +230,19 @@ def test_a_copy_in_another_folder_is_used_once_and_another_recording_of_its_name
     assert rows["reason"][1] == f"its bytes are those of {tmp_path / 'first/anna.edf'}, which is used"
 
 
+@pytest.mark.parametrize("naming", ["neuromag", "bids"])
+def test_parts_of_a_recording_that_was_split_are_no_recordings(tmp_path: Path, naming: str) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    info = mne.create_info(list(NAMES), SFREQ, "eeg")
+    raw = mne.io.RawArray(signal(1, seconds=3000) / 1e6, info, verbose="error")
+    raw.save(folder / "anna_task-rest_eeg.fif", split_size="2MB", split_naming=naming, verbose="error")
+    assert len(list(folder.iterdir())) > 2
+    rows = inventory(folder, tmp_path / "inventory.parquet").set_index("status")
+    assert rows.loc["ok", "duration"] == 3000
+    assert rows.loc[["excluded"], "reason"].str.startswith("its signals are a part of those of").all()
+
+
 def test_signals_are_alike_only_where_every_electrode_is(tmp_path: Path) -> None:
     first = write_edf(tmp_path / "a.edf", signal(1))
     one_other = signal(1)

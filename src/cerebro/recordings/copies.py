@@ -5,7 +5,7 @@ rate. In a folder of any files a name says nothing: two are one recording if the
 """
 
 import filecmp
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,29 @@ _PADDING_SECONDS = 1.0
 """EDF fills up the last second with zeros."""
 _ALIKE = 0.999
 """Correlation of signals that went through another format; neighbouring electrodes are less alike."""
+
+
+def leave_out_parts(rows: Sequence[dict[str, Any]], parts: Mapping[str, Sequence[str]]) -> None:
+    """Leave out files that hold a part of another recording's signals, as those of a FIF that was split.
+
+    Parameters
+    ----------
+    rows
+        Those of one dataset, changed in place.
+    parts
+        By the path of a recording, those of other files that hold signals of it.
+    """
+    others = {part for row in rows if row["status"] == "ok" for part in parts.get(row["path"], ())}
+    whole = {
+        part: row["path"]
+        for row in rows
+        if row["status"] == "ok" and row["path"] not in others
+        for part in parts.get(row["path"], ())
+    }
+    for row in rows:
+        if row["status"] == "ok" and row["path"] in whole:
+            reason = f"its signals are a part of those of {whole[row['path']]}, which is used"
+            row |= {"status": "excluded", "reason": reason}
 
 
 def tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:

@@ -27,7 +27,10 @@ _PARTICULAR = (
         re.compile(r"its variables take \d+ bytes, the file holds \d+"),
         "its variables take more bytes than it holds",
     ),
-    (re.compile(r"its .+ are those of .+, which is used"), "its signals are those of another file"),
+    (
+        re.compile(r"its .+ are (a part of )?those of .+, which is used"),
+        "its signals are those of another file",
+    ),
     (re.compile(r"only \d+ of its \d+ labels"), "only some of its labels"),
     (re.compile(r" \(not understood: .+\)"), ""),
 )

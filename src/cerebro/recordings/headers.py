@@ -18,7 +18,7 @@ from cerebro.recordings.companions import signals_beside
 from cerebro.recordings.edf import read_edf_header
 from cerebro.recordings.electrodes import edf_electrodes, left_out, of_scalp
 from cerebro.recordings.failures import is_of_the_disk
-from cerebro.recordings.signals import open_labelled
+from cerebro.recordings.signals import open_labelled, source_files
 
 # git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
 # names the object (https://git-annex.branchable.com/internals/pointer_file/).
@@ -47,6 +47,8 @@ class Header:
     """Canonical names of the EEG channels, in the file's order."""
     left_out: tuple[str, ...] = ()
     """Labels of channels that were not understood, in the file's order."""
+    parts: tuple[str, ...] = ()
+    """Paths of other files that hold signals of the recording."""
     patient: str = ""
     """The patient field of an EDF or BDF file."""
     status: str = "ok"
@@ -192,6 +194,7 @@ def _content(path: Path) -> dict[str, Any]:
         "duration": raw.n_times / sfreq,
         "channels": tuple(raw.ch_names),
         "left_out": unknown,
+        "parts": tuple(str(file) for file in source_files(path, raw)[1:]),
     }
 
 

@@ -17,7 +17,7 @@ from rich.progress import track
 from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
-from cerebro.recordings.copies import tell_copies_apart
+from cerebro.recordings.copies import leave_out_parts, tell_copies_apart
 from cerebro.recordings.exclusions import Exclusions, bare, read_exclusions
 from cerebro.recordings.failures import kind_of_reason, refuse_failures, refuse_unreadable
 from cerebro.recordings.groups import group_index, group_name
@@ -127,6 +127,7 @@ def build_inventory(
         warn_of_contradictions(
             name, ((one, header_of.get(one.path, Header())) for one, _ in found[name]), read_person
         )
+        leave_out_parts(own, {str(path): header.parts for path, header in header_of.items()})
         tell_copies_apart(own)
         rows += own
     print(_summary(rows))
