@@ -29,10 +29,8 @@ def open_by_mne(path: Path) -> mne.io.BaseRaw:
             return _open_brainvision(path)
         case ".cnt":
             return _open_neuroscan(path)
-        case ".fif":
-            return mne.io.read_raw_fif(path)
         case _:
-            return mne.io.read_raw_gdf(path)
+            return mne.io.read_raw(path)
 
 
 def _open_brainvision(path: Path) -> mne.io.BaseRaw:
