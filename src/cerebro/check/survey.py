@@ -14,13 +14,19 @@ import pandas as pd
 from cerebro.check.lengths import Lengths, estimate_lengths
 from cerebro.config import Dataset
 from cerebro.errors import UserError
+from cerebro.recordings.copies import tell_copies_apart
 from cerebro.recordings.exclusions import read_exclusions
 from cerebro.recordings.failures import refuse_failures, refuse_unreadable
 from cerebro.recordings.headers import Header, glance
-from cerebro.recordings.inventory import SCHEMA, inventory_row, tell_copies_apart, why_unwanted
+from cerebro.recordings.inventory import (
+    SCHEMA,
+    inventory_row,
+    why_unwanted,
+)
 from cerebro.recordings.montages import canonical_order
 from cerebro.recordings.readers import load_reader, person_function
 from cerebro.recordings.recording import Recording
+from cerebro.recordings.remarks import channels_not_understood, warn_of_contradictions
 
 _THREADS, _GLANCES = 8, 256
 
@@ -116,6 +122,13 @@ def _look(result: Survey, excluded_subjects: Sequence[str]) -> None:
     for number, header in result.lengths.headers.items():
         read = inventory_row(name, dataset, found[number], reasons[number], header, read_person)
         rows[number] |= {key: value for key, value in read.items() if key not in ("recording", "duration")}
+    warn_of_contradictions(
+        name,
+        ((found[number], header) for number, header in result.lengths.headers.items()),
+        read_person,
+    )
+    if said := channels_not_understood(rows):
+        result.notes.append(f"datasets.{name}: {said}")
     opened = [number in result.lengths.headers for number in range(len(rows))]
     result.rows = _table(rows, opened)
     _judge(result)

@@ -7,7 +7,9 @@ read of a file is its header: names, places and types of channels, rate, length.
 single precision, all channels of a sample after each other.
 """
 
+import errno
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import mne
 import numpy as np
 from pymatreader import read_mat
 
+from cerebro.recordings.companions import signals_beside
 from cerebro.recordings.contract import refuse_lost, refuse_times
 from cerebro.recordings.failures import BrokenRecording, reading
 from cerebro.recordings.matlab import Numbers, is_level_5, read_matlab
@@ -92,12 +95,6 @@ class RawEeglab(mne.io.BaseRaw):
         np.multiply(block[idx], 1e-6, out=data, dtype=np.float64)
 
 
-def signals_beside(path: Path) -> Path:
-    """The file of a `.set` file's signals: the one of its own name, whatever its header calls it."""
-    upper = path.with_suffix(".FDT")
-    return upper if upper.exists() else path.with_suffix(".fdt")
-
-
 def _read(path: Path) -> Any:
     """The fields that are needed, whether each is a variable of its own or all are one structure."""
     if is_level_5(path):
@@ -120,6 +117,11 @@ def _locate(path: Path, data: Any, stated: tuple[int, int]) -> tuple[np.ndarray 
     if not isinstance(data, str):
         raise BrokenRecording("it has no signals (data)")
     beside = signals_beside(path)
+    if beside is None:
+        own = path.with_suffix(".fdt")
+        if Path(data).name != own.name and path.with_name(Path(data).name).exists():
+            raise BrokenRecording(f"its header names {data} for its signals, and {own.name} is not there")
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(own))
     size = beside.stat().st_size / _SINGLE.itemsize
     refuse_lost(beside.name, held=size / stated[0], promised=stated[1])
     _refuse_other_shape(beside, (size / stated[1], stated[1]), stated)

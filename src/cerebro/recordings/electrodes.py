@@ -1,7 +1,10 @@
-"""Which channels of a file are electrodes, and which: by their labels, else by the file's own positions."""
+"""Which channels of a file are electrodes, and which: by all of its labels, else by its own positions.
+
+All labels of a file are held against each system that is known, and the one that explains them is taken.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import mne
 import numpy as np
@@ -9,58 +12,83 @@ import numpy as np
 from cerebro.recordings.contract import keep_voltages, refuse_constant, refuse_times
 from cerebro.recordings.edf import EdfHeader
 from cerebro.recordings.failures import BrokenRecording
-from cerebro.recordings.montages import canonical_name, nearest_names
+from cerebro.recordings.label_systems import EYES, Reading, biosemi, hydrocel, ten_five
+from cerebro.recordings.montages import bare_label, canonical_name, nearest_names
+from cerebro.recordings.other_channels import is_other_channel
 
-_NET_NAME = re.compile(r"E(\d+)")
-_OTHER_NETS = (32, 64)
-"""Sizes of HydroCel nets that are smaller than HBN's and number their electrodes alike, in other places."""
+_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 _RUNNING_NUMBER = re.compile(r"(.+)-\d+")
+_FEWEST_NAMED = 0.5
+"""Share of the channels with a position that must lie near a known place."""
 _FEWEST_POSITIONS = 8  # a sphere through fewer electrodes is a guess
 
 
 class NoElectrodes(BrokenRecording):
-    """No channel of a file is known to be an electrode."""
+    """The channels of a file are not known to be electrodes."""
 
 
 def electrodes(labels: Iterable[str]) -> dict[str, str]:
     """Return the canonical name of each label that is an electrode, in the order of the labels.
 
-    Two kinds of labels are no electrodes of the HBN net although they look like it: ``E1`` and ``E2`` beside
-    10-20 names are the eyes (as sleep laboratories name them), and the numbers of a HydroCel net of another
-    size belong to other places.
+    Known are the 10-20, 10-10 and 10-05 systems with old names (``T3``) and earlobes, the HydroCel net of 128
+    electrodes (``E1``, ``E001``), and BioSemi's caps by letters (``A1`` to ``H32``). The system that explains
+    the largest share of the labels is the file's; what it does not explain is left out, see :func:`left_out`.
+    ``E1`` and ``E2`` beside 10-20 names are the eyes, as sleep laboratories name them.
 
     Raises
     ------
     NoElectrodes
-        If no label is an electrode.
+        If no system explains half of the labels, or those that it explains may as well be something else:
+        a smaller HydroCel net, the contacts of implanted electrodes.
     BrokenRecording
-        If two are the same one.
+        If two are the same electrode.
     """
     labels = list(labels)
-    named = {label: name for label in labels if (name := canonical_name(label)) is not None}
-    net = {label: name for label, name in named.items() if _NET_NAME.fullmatch(name)}
-    others = _of_another_net(labels)
-    if others or set(named.values()) - set(net.values()) - {"Cz"}:
-        named = {label: name for label, name in named.items() if label not in net}
-    if not named or (others and set(named.values()) == {"Cz"}):
-        raise NoElectrodes(f"no EEG channel: {others or 'none of its labels is a known electrode'}")
-    names = [named[label] for label in labels if label in named] + _made_unique(labels)
+    others = {label: bare_label(label) for label in labels if is_other_channel(label)}
+    bare = {label: bare_label(label) for label in labels if label not in others}
+    readings = (ten_five(bare, others), hydrocel(bare), biosemi(bare, labels))
+    best = max(readings, key=lambda reading: (reading.is_sound, reading.share, len(reading.names)))
+    if not best.is_sound:
+        raise NoElectrodes(_refusal(best, list(bare)))
+    names = [best.names[label] for label in labels if label in best.names] + _made_unique(labels)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BrokenRecording(f"electrode {', '.join(twice)} appears twice")
-    return named
+    return dict(best.names)
 
 
-def edf_electrodes(header: EdfHeader) -> tuple[dict[str, str], float]:
+def left_out(labels: Iterable[str], own: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the labels that are neither among a file's electrodes nor known to be something else."""
+    return tuple(
+        label
+        for label in labels
+        if label not in own and not is_other_channel(label) and bare_label(label) not in EYES
+    )
+
+
+def listed(labels: Iterable[str]) -> str:
+    """List labels, running numbers drawn together: ``A3 to A32, Fp9``."""
+    runs: list[list[str]] = []
+    for label in labels:
+        if runs and label == _next(runs[-1][-1]):
+            runs[-1].append(label)
+        else:
+            runs.append([label])
+    return ", ".join(label for run in runs for label in (run if len(run) < 3 else [f"{run[0]} to {run[-1]}"]))
+
+
+def edf_electrodes(header: EdfHeader, kinds: Mapping[str, str]) -> tuple[dict[str, str], float]:
     """Return the electrodes of an EDF or BDF file, as :func:`electrodes`, and their sampling rate in Hz.
 
-    Channels that are no electrodes may have other rates and units.
+    Channels that are no electrodes may have other rates and units. ``kinds`` are those of channels that the
+    table beside the file calls something else than EEG.
 
     Raises
     ------
     BrokenRecording
         As :func:`electrodes` and the contract of :mod:`~cerebro.recordings.contract`.
     """
-    own = keep_voltages(electrodes(header.labels), dict(zip(header.labels, header.units, strict=True)))
+    own = electrodes(of_scalp(header.labels, kinds))
+    own = keep_voltages(own, dict(zip(header.labels, header.units, strict=True)))
     chosen = [index for index, label in enumerate(header.labels) if label in own]
     sfreq = refuse_times(
         n_times=header.records * header.samples[chosen[0]],
@@ -70,37 +98,74 @@ def edf_electrodes(header: EdfHeader) -> tuple[dict[str, str], float]:
     return own, sfreq
 
 
-def electrodes_by_position(raw: mne.io.BaseRaw) -> dict[str, str]:
-    """Name EEG channels after the places of the 10-05 system that they lie next to.
+def of_scalp(labels: Iterable[str], kinds: Mapping[str, str]) -> list[str]:
+    """Return the labels that are not said to be of another kind than EEG.
+
+    Raises
+    ------
+    NoElectrodes
+        If there are none, as in a recording from within the brain.
+    """
+    labels = list(labels)
+    own = [label for label in labels if label.strip() not in kinds]
+    if labels and not own:
+        stated = ", ".join(sorted({kinds[label.strip()] for label in labels}))
+        raise NoElectrodes(f"no EEG channel: its channels are said to be {stated}")
+    return own
+
+
+def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
+    """Return the labels of the channels that an opened file does not itself call something else than EEG.
+
+    Where it calls none EEG, those of no stated kind are returned: whoever writes a file may leave kinds out.
+
+    Raises
+    ------
+    NoElectrodes
+        If there are none, as in a recording from within the brain.
+    """
+    kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    own = "eeg" if "eeg" in kinds.values() else "misc"
+    return of_scalp(kinds, {label.strip(): kind for label, kind in kinds.items() if kind != own})
+
+
+def electrodes_by_position(raw: mne.io.BaseRaw, labels: Iterable[str]) -> dict[str, str]:
+    """Name these EEG channels after the places that they lie next to, see :func:`~.montages.nearest_names`.
 
     For files whose labels tell nothing but that carry measured or template positions.
 
     Raises
     ------
     NoElectrodes
-        If fewer than eight EEG channels have a position, or none lies near a known place.
+        If fewer than eight EEG channels have a position, or less than half of these lie near a known place.
     """
-    picks = mne.pick_types(raw.info, meg=False, eeg=True, exclude=())
-    places = {raw.ch_names[pick]: raw.info["chs"][pick]["loc"][:3] for pick in picks}
+    places = {label: raw.info["chs"][raw.ch_names.index(label)]["loc"][:3] for label in labels}
     placed = {label: place for label, place in places.items() if np.isfinite(place).all() and place.any()}
     if len(placed) < _FEWEST_POSITIONS:
         raise NoElectrodes("it holds no positions of EEG channels")
     names = nearest_names(np.array(list(placed.values())))
     found = {label: name for label, name in zip(placed, names, strict=True) if name is not None}
-    if not found:
-        raise NoElectrodes("its positions are not those of electrodes")
+    if len(found) < _FEWEST_NAMED * len(placed):
+        raise NoElectrodes("its positions are not those of electrodes around a head")
     return found
 
 
-def _of_another_net(labels: list[str]) -> str:
-    """Why numbered electrodes are not those of the HBN net, empty if they may be."""
-    numbers = {int(match[1]) for label in labels if (match := _NET_NAME.fullmatch(label.strip()))}
-    if numbers and max(numbers) > 129:
-        return f"its E{max(numbers)} belongs to a larger net than the HydroCel-129, with other places"
-    for size in _OTHER_NETS:
-        if numbers and numbers - {size + 1} == set(range(1, size + 1)):
-            return f"E1 to E{size} are a HydroCel-{size}, whose numbers lie in other places than the 129's"
-    return ""
+def _refusal(best: Reading, labels: list[str]) -> str:
+    """Say why no system is the file's, with the labels that were not understood."""
+    unknown = labels
+    if best.explains_most:
+        why = best.doubt
+    elif best.names and not best.doubt:
+        why = f"only {len(best.names)} of its {len(labels)} labels are known electrodes"
+        unknown = [label for label in labels if label not in best.names]
+    else:
+        why = "none of its labels is a known electrode"
+    return f"no EEG channel: {why}" + (f" (not understood: {listed(unknown)})" if unknown else "")
+
+
+def _next(label: str) -> str:
+    """The label with the next number."""
+    return _LAST_NUMBER.sub(lambda match: str(int(match[0]) + 1).zfill(len(match[0])), label, count=1)
 
 
 def _made_unique(labels: list[str]) -> list[str]:

@@ -43,6 +43,12 @@ _PARTICULAR = (
         re.compile(r"its variables take \d+ bytes, the file holds \d+"),
         "its variables take more bytes than it holds",
     ),
+    (
+        re.compile(r"its .+ are (a part of )?those of .+, which is used"),
+        "its signals are those of another file",
+    ),
+    (re.compile(r"only \d+ of its \d+ labels"), "only some of its labels"),
+    (re.compile(r" \(not understood: .+\)"), ""),
 )
 
 # What a broken file asks for, or a broken link: a place before its start, a file of signals under a name that

@@ -20,7 +20,7 @@ from cerebro.recordings.releases import ACCESSIONS
 
 _FILE = re.compile(
     r"(?P<subject>sub-[A-Za-z0-9]+)(_ses-(?P<session>[A-Za-z0-9]+))?_task-(?P<task>[A-Za-z0-9]+)"
-    r"(_acq-(?P<acq>[A-Za-z0-9]+))?(_run-(?P<run>\d+))?_eeg\.(?P<format>set|bdf)"
+    r"(_acq-(?P<acq>[A-Za-z0-9]+))?(_run-(?P<run>\d+))?_eeg\.(?P<format>(?i:set|bdf))"
 )
 _RELEASE_IN_FOLDER = re.compile(r"(?:^|[_-]|2025)R(\d+)(?=$|[_-]|mini)", flags=re.IGNORECASE)
 _CHALLENGE_FOLDER = re.compile(r"(?:^|[_-])L100(?=$|[_-])", flags=re.IGNORECASE)
@@ -66,7 +66,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
             task=match["task"],
             run=run,
             reference="Cz",
-            filtered=match["format"] == "bdf" or _CHALLENGE_FOLDER.search(archive.name) is not None,
+            filtered=match["format"].lower() == "bdf" or _CHALLENGE_FOLDER.search(archive.name) is not None,
             person=participant.person,
             problem="" if release else _doubt(releases),
         )

@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.files import atomic_path
-from cerebro.recordings.eeglab import signals_beside
+from cerebro.recordings.channel_tables import channel_table
+from cerebro.recordings.companions import signals_beside
 from cerebro.recordings.failures import BrokenRecording, is_of_the_disk, one_line
-from cerebro.recordings.signals import describe_edf, open_raw
+from cerebro.recordings.signals import describe_edf, open_labelled, source_files
 
 # git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
 # names the object (https://git-annex.branchable.com/internals/pointer_file/).
 _POINTER = b"/annex/objects/"
 _LONGEST_POINTER = 32_768
-
-_SIGNALS = {".set": ".fdt", ".vhdr": ".eeg"}
-"""Formats that may keep their signals in a second file."""
 
 _MEMORY = "headers.jsonl"
 
@@ -46,6 +44,10 @@ class Header:
     """Length in s."""
     channels: tuple[str, ...] = ()
     """Canonical names of the EEG channels, in the file's order."""
+    left_out: tuple[str, ...] = ()
+    """Labels of channels that were not understood, in the file's order."""
+    parts: tuple[str, ...] = ()
+    """Paths of other files that hold signals of the recording."""
     patient: str = ""
     """The patient field of an EDF or BDF file."""
     status: str = "ok"
@@ -107,6 +109,7 @@ def glance(path: Path) -> Header:
 def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header, Stamp | None]:
     """The header of a file, and the stamp under which to remember it (none: look again next time)."""
     stamped, stamp = _glance(path)
+    stamp = stamp + _stamp_of_table(path)
     if stamped.status == "ok" and str(path) in known and known[str(path)][0] == stamp:
         return known[str(path)][1], stamp
     stamped = _unless_pointer(path, stamped, stamp)
@@ -139,6 +142,16 @@ def _not_there(file: Path) -> str:
     return f"not there: {file.name}" + (f", a link to {file.readlink()}" if file.is_symlink() else "")
 
 
+def _stamp_of_table(path: Path) -> Stamp:
+    """That of the table of channels beside a recording, which says which of them are EEG."""
+    table = channel_table(path)
+    try:
+        stat = None if table is None else table.stat()
+    except OSError:
+        return []
+    return [] if stat is None else [stat.st_size, stat.st_mtime_ns]
+
+
 def _unless_pointer(path: Path, header: Header, stamp: Stamp) -> Header:
     """The header, unless git-annex keeps the content elsewhere; large files are not opened for it."""
     if header.status != "ok":
@@ -160,25 +173,29 @@ def _start(file: Path) -> bytes:
 
 def _parts(path: Path) -> list[Path]:
     """A recording's file, and that of its signals where that is another one, downloaded or not."""
-    suffix = _SIGNALS.get(path.suffix.lower())
-    if suffix is None:
-        return [path]
-    signals = signals_beside(path) if suffix == ".fdt" else path.with_suffix(suffix)
-    return [path, signals] if signals.exists() or signals.is_symlink() else [path]
+    signals = signals_beside(path)
+    return [path] if signals is None else [path, signals]
 
 
 def _content(path: Path) -> dict[str, Any]:
     if path.suffix.lower() in (".edf", ".bdf"):  # without the ceremony of an MNE recording
-        header, own, sfreq = describe_edf(path)
+        header, own, sfreq, unknown = describe_edf(path)
         return {
             "sfreq": sfreq,
             "duration": header.records * header.record_seconds,
             "channels": tuple(own.values()),
+            "left_out": unknown,
             "patient": header.patient,
         }
-    raw = open_raw(path)
+    raw, unknown = open_labelled(path)
     sfreq = float(raw.info["sfreq"])
-    return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
+    return {
+        "sfreq": sfreq,
+        "duration": raw.n_times / sfreq,
+        "channels": tuple(raw.ch_names),
+        "left_out": unknown,
+        "parts": tuple(str(file) for file in source_files(path, raw)[1:]),
+    }
 
 
 def _failed(header: Header, error: Exception) -> Header:
@@ -195,5 +212,6 @@ def _remembered(memory: Path) -> dict[str, tuple[Stamp, Header]]:
                 path, stamp, content = json.loads(line)
             except ValueError:
                 continue  # cut off when the run that wrote it was ended
-            known[path] = (stamp, Header(**content | {"channels": tuple(content["channels"])}))
+            lists = {name: tuple(names) for name, names in content.items() if isinstance(names, list)}
+            known[path] = (stamp, Header(**content | lists))
     return known

@@ -17,12 +17,14 @@ from rich.progress import track
 from cerebro.config import Dataset
 from cerebro.errors import UserError
 from cerebro.files import atomic_path
+from cerebro.recordings.copies import leave_out_parts, tell_copies_apart
 from cerebro.recordings.exclusions import Exclusions, bare, read_exclusions
 from cerebro.recordings.failures import kind_of_reason, refuse_failures, refuse_unreadable
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.headers import Header, read_headers
 from cerebro.recordings.readers import load_reader, person_function
 from cerebro.recordings.recording import Person, Recording
+from cerebro.recordings.remarks import channels_not_understood, warn_of_contradictions
 
 SCHEMA = pa.schema(
     {
@@ -42,6 +44,7 @@ SCHEMA = pa.schema(
         "duration": pa.float64(),
         "n_chans": pa.int32(),
         "channels": pa.string(),
+        "left_out": pa.string(),
         "filtered": pa.bool_(),
         "reference": pa.string(),
         "age": pa.float64(),
@@ -55,7 +58,8 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
-"""Columns of the inventory: sfreq in Hz, duration in s, channels as a JSON list in the file's order.
+"""Columns of the inventory: sfreq in Hz, duration in s, channels as a JSON list in the file's order, and as
+another the labels that were not understood (``left_out``).
 
 ``status`` is ``ok``, ``quarantined`` (broken), ``excluded`` (by the configuration, or a second copy) or
 ``missing`` (not downloaded), with its ``reason``; only what is ``ok`` goes on.
@@ -120,6 +124,10 @@ def build_inventory(
             )
             for recording, reason in found[name]
         ]
+        warn_of_contradictions(
+            name, ((one, header_of.get(one.path, Header())) for one, _ in found[name]), read_person
+        )
+        leave_out_parts(own, {str(path): header.parts for path, header in header_of.items()})
         tell_copies_apart(own)
         rows += own
     print(_summary(rows))
@@ -238,6 +246,7 @@ def inventory_row(
         "duration": header.duration,
         "n_chans": len(header.channels),
         "channels": json.dumps(header.channels),
+        "left_out": json.dumps(header.left_out),
         "filtered": recording.filtered,
         "reference": recording.reference,
         **person,
@@ -245,20 +254,6 @@ def inventory_row(
         "status": status,
         "reason": reason,
     }
-
-
-def tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:
-    """Use a recording that lies there twice once: the first copy that is usable, under the plain name."""
-    copies: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        copies.setdefault(row["recording"], []).append(row)
-    for identity, same in copies.items():
-        used = next((row for row in same if row["status"] == "ok"), same[0])
-        others = [row for row in same if row is not used]
-        for number, row in enumerate(others, start=2):
-            row["recording"] = f"{identity}#{number}"
-            if used["status"] == "ok":
-                row |= {"status": "excluded", "reason": f"the same recording as {used['path']}"}
 
 
 def _list_quarantined(rows: Sequence[dict[str, Any]], output: Path) -> None:
@@ -290,4 +285,7 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     for why, size in sizes.most_common():
         dataset, status, reason = why
         lines.append(f"  {dataset}: {size} {status}: {reason} (first: {first[why]})")
+    for name in dict.fromkeys(row["dataset"] for row in rows):
+        if said := channels_not_understood([row for row in rows if row["dataset"] == name]):
+            lines.append(f"  {name}: {said}")
     return "\n".join(lines)

@@ -11,25 +11,41 @@ import numpy as np
 from mne._fiff.constants import FIFF
 
 from cerebro.recordings.brainvision import brainvision_units, refuse_other_length
+from cerebro.recordings.channel_tables import other_kinds
 from cerebro.recordings.contract import VOLTS, keep_voltages, refuse_times
 from cerebro.recordings.edf import EdfHeader, read_edf_header
 from cerebro.recordings.edf_signals import RawEdf
 from cerebro.recordings.eeglab import RawEeglab
-from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
+from cerebro.recordings.electrodes import (
+    NoElectrodes,
+    edf_electrodes,
+    eeg_labels,
+    electrodes,
+    electrodes_by_position,
+    left_out,
+    of_scalp,
+)
 from cerebro.recordings.failures import BrokenRecording, opening, reading
 from cerebro.recordings.fif import refuse_truncated_fif
 from cerebro.recordings.gdf import gdf_units, refuse_short_gdf
+from cerebro.recordings.mne_formats import open_by_mne
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
-"""Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
-BrainVision, MNE's own, GDF and Neuroscan."""
+"""Raw formats, by file suffix in any case: EEGLAB, BioSemi's 24-bit EDF, EDF, BrainVision, MNE's own, GDF and
+Neuroscan."""
 
 
 def open_raw(path: Path) -> mne.io.BaseRaw:
-    """Open a raw file; signals are in volts, as everywhere in MNE, and not loaded where MNE can do without.
+    """Open a raw file, as :func:`open_labelled`."""
+    return open_labelled(path)[0]
 
-    Only channels with a known place on the scalp and a unit of voltage remain: by their labels, see
-    :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where no label is known.
+
+def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
+    """Open a raw file, and list the labels of its channels that were not understood and left out.
+
+    Signals are in volts, as everywhere in MNE, and not loaded where MNE can do without. Only channels with a
+    known place on the scalp and a unit of voltage remain: by their labels, see
+    :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where labels tell nothing.
 
     Raises
     ------
@@ -48,20 +64,33 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
             return _open_edf(path)
         _refuse_empty(path)
         raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
-        own = keep_voltages(_electrodes(raw), _units(path, raw))
+        kinds, labels = other_kinds(path), tuple(raw.ch_names)
+        own = keep_voltages(_electrodes(raw, of_scalp(eeg_labels(raw), kinds)), _units(path, raw))
     refuse_times(n_times=raw.n_times, rates=[raw.info["sfreq"]])
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
-    return raw
+    return raw, left_out(of_scalp(labels, kinds), own)
 
 
-def describe_edf(path: Path) -> tuple[EdfHeader, dict[str, str], float]:
-    """Say what :func:`open_raw` would open of an EDF or BDF file: header, electrodes, sampling rate in Hz."""
+def describe_edf(path: Path) -> tuple[EdfHeader, dict[str, str], float, tuple[str, ...]]:
+    """Say what :func:`open_labelled` would open of an EDF or BDF file.
+
+    Returns
+    -------
+    header : EdfHeader
+    own : dict of str to str
+        Canonical names of its electrodes by their labels.
+    sfreq : float
+        Hz.
+    left_out : tuple of str
+        Labels that were not understood.
+    """
     with opening():
         _refuse_empty(path)
-        header = read_edf_header(path)
-    return header, *edf_electrodes(header)
+        header, kinds = read_edf_header(path), other_kinds(path)
+    own, sfreq = edf_electrodes(header, kinds)
+    return header, own, sfreq, left_out(of_scalp(header.labels, kinds), own)
 
 
 def read_signals(raw: mne.io.BaseRaw, picks: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -94,26 +123,25 @@ def _refuse_empty(path: Path) -> None:
         raise BrokenRecording("the file is empty")
 
 
-def _electrodes(raw: mne.io.BaseRaw) -> dict[str, str]:
+def _electrodes(raw: mne.io.BaseRaw, labels: list[str]) -> dict[str, str]:
     try:
-        return electrodes(raw.ch_names)
+        return electrodes(labels)
     except NoElectrodes as by_label:
         try:
-            return electrodes_by_position(raw)
+            return electrodes_by_position(raw, labels)
         except NoElectrodes as by_position:
             raise BrokenRecording(f"{by_label}, and {by_position}") from None
 
 
-def _open_edf(path: Path) -> RawEdf:
-    header, own, sfreq = describe_edf(path)
+def _open_edf(path: Path) -> tuple[RawEdf, tuple[str, ...]]:
+    header, own, sfreq, unknown = describe_edf(path)
     chosen = {index: own[label] for index, label in enumerate(header.labels) if label in own}
     volts = [VOLTS[header.units[index]] for index in chosen]
-    return RawEdf(path, header, names=chosen, volts=volts, sfreq=sfreq)
+    return RawEdf(path, header, names=chosen, volts=volts, sfreq=sfreq), unknown
 
 
 def _open_by_mne(path: Path) -> mne.io.BaseRaw:
-    with reading("MNE"):
-        raw = mne.io.read_raw(path, preload=False, verbose="warning")
+    raw = open_by_mne(path)
     match path.suffix.lower():
         case ".vhdr":
             refuse_other_length(path, raw)
