@@ -1,4 +1,4 @@
-"""What does it take to bring 21 electrodes to the 128 of a net?"""
+"""What does it take to bring the 128 electrodes of a net to the 21 of the 10-20 system?"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from cerebro.models.channel_adapter import (
 )
 from cerebro.recordings.montages import LAYOUTS, positions
 
-SOURCE, TARGET = LAYOUTS["ten_twenty"], LAYOUTS["hbn_128"]
+SOURCE, TARGET = LAYOUTS["hbn_128"], LAYOUTS["ten_twenty"]
 
 
 def tables(folder: Path, *, small: bool) -> Tables:
@@ -48,7 +48,7 @@ def tables(folder: Path, *, small: bool) -> Tables:
 
     limit = Case("limit", "the product of matrices and signals alone", lambda: matrices @ signal)
     return {
-        f"Bringing {batch} windows of one montage from 21 channels to 128": [
+        f"Bringing {batch} windows of one montage from 128 channels to 21": [
             Case("ours", "perceiver", ours(perceiver, everywhere)),
             Case("ours", "spherical splines", ours(splines, everywhere)),
             Case("rival", "braindecode's layer, made beforehand for this montage", lambda: layer(signal)),
