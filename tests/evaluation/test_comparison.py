@@ -108,6 +108,31 @@ def test_holm_equals_the_hand_calculation() -> None:
     )
 
 
+def test_variants_that_are_alike_carry_a_star_in_few_tables() -> None:
+    """80 studies of 12 subjects, with five variants that are as good as the full study."""
+    print("seed 21")
+    random = np.random.default_rng(21)
+    subjects = np.repeat([f"s{i:02}" for i in range(12)], 10)
+    bootstrap = SubjectBootstrap(subjects, resamples=200)
+
+    def person() -> np.ndarray:
+        return np.repeat(random.normal(size=12), 10)
+
+    single, starred = [], 0
+    for _ in range(80):
+        truth = 0.46 * person() + 0.89 * random.normal(size=120)
+        variants = {}
+        for number in range(6):
+            guess = 0.3 * truth + 0.2 * person() + 0.3 * random.normal(size=120)
+            variants[str(number)] = resample(nrmse, truth, [guess], subjects=subjects, bootstrap=bootstrap)
+        found = compare(variants, {str(number): "0" for number in range(1, 6)})
+        single += [difference.p < 0.05 for difference in found.values()]
+        starred += any(difference.p_corrected < 0.05 for difference in found.values())
+    print(np.mean(single), starred / 80)
+    assert 0.01 < np.mean(single) < 0.1
+    assert starred / 80 <= 0.1
+
+
 def test_intervals_hold_the_true_difference_as_often_as_they_say() -> None:
     """200 studies of 40 subjects and 5 seeds in which neither variant is better."""
     seed = 20240

@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from cerebro.errors import UserError
+from cerebro.evaluation.comparison import holm
 from cerebro.evaluation.encoders import compare_encoders
 
 SUBJECTS = ["a", "a", "b", "b", "c", "c"]
@@ -61,6 +62,34 @@ def test_a_gain_is_positive_where_the_row_is_better_whatever_the_metric():
         assert row["gain_low"] <= row["gain_value"] <= row["gain_high"]
         assert row["against"] == "start"
         assert pd.isna(found.at[(target, "start"), "against"])
+
+
+def test_p_values_are_corrected_for_all_targets_and_rows_together():
+    print("seed 12")
+    random = np.random.default_rng(12)
+    people = [f"s{number:02}" for number in range(12)]
+    truth = {name: random.normal(size=12) for name in ("age", "p_factor", "attention")}
+
+    def answered(spread: float) -> pd.DataFrame:
+        parts = [
+            {"target": name, "subject": people, "truth": values, "floor": 0.0}
+            | {"prediction": values + spread * random.normal(size=12)}
+            for name, values in truth.items()
+        ]
+        return pd.concat([pd.DataFrame(part) for part in parts])
+
+    found = compare_encoders(
+        {"start": ["start"], "one": ["one"], "two": ["two"]},
+        {"one": "start", "two": "start"},
+        {"start": answered(2.0), "one": answered(1.0), "two": answered(0.5)},
+        resamples=300,
+    )
+    compared = found[found["against"].notna()].reset_index()
+    assert len(compared) == 6
+    expected = holm(dict(compared["p"]))
+    assert compared["p_corrected"].tolist() == pytest.approx([expected[row] for row in range(6)])
+    assert compared["p_corrected"].min() == pytest.approx(6 * compared["p"].min())
+    assert (found["n_subjects"] == 12).all()
 
 
 def test_the_gain_of_constant_errors_depends_on_the_drawn_seeds_alone():
