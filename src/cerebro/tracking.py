@@ -61,27 +61,28 @@ class Run:
         self._record.add_file(path, store=self._store)
 
     def begin(self, resume: Path | None) -> None:
-        """Create the run, or continue the one that ``resume`` names.
+        """Create the run, or continue the one that ``resume`` names, in a store that was checked.
 
         Raises
         ------
         StoreFault
             The store cannot be used.
         """
-        self._store.check()
         with self._store.faults():
-            known = (
-                resume is not None and resume.exists() and find_run(self._store, resume.read_text().strip())
-            )
-            if known and known.info.lifecycle_stage == "active":
+            known = None
+            if resume is not None and resume.exists():
+                known = find_run(self._store, resume.read_text().strip())
+            if known is not None and known.info.lifecycle_stage == "active":
                 self._record.run_id = known.info.run_id
                 self._record.params = {}  # MLflow has them
                 self._stored = Stored(self._store, known.info.run_id)
                 self._store.client.update_run(known.info.run_id, status="RUNNING")
-            self._record.send(self._store, self._experiment, stored=self._stored)
-        if resume is not None:
-            with atomic_path(resume) as temporary:
-                temporary.write_text(self.id)
+            try:
+                self._record.send(self._store, self._experiment, stored=self._stored)
+            finally:
+                if resume is not None and self.id:
+                    with atomic_path(resume) as temporary:
+                        temporary.write_text(self.id)
 
     def finish(self) -> None:
         """Close the run; where MLflow cannot take it, keep it for the next step."""
