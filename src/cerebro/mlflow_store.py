@@ -74,7 +74,7 @@ class Store:
             raise UserError(f"there is no {self.record}; create the MLflow store with: {self.mend}")
         try:
             found = read_json(self.record)["experiment_id"]
-        except (ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError):
             raise UserError(
                 f"{self.record} names no MLflow experiment; write it anew with: {self.mend}"
             ) from None

@@ -9,11 +9,13 @@ MLflow cannot take then is kept beside it and sent by the next step.
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from cerebro.errors import UserError
 from cerebro.files import atomic_path, write_json
 from cerebro.mlflow_run import Record, Stored, count_unsent, find_run, send_unsent
 from cerebro.mlflow_store import ARTIFACT_ROOT, MLFLOW_TAG, DamagedStore, Store, StoreFault
@@ -279,3 +281,12 @@ def _commit() -> dict[str, str]:
     except (OSError, subprocess.CalledProcessError):
         return {}
     return {"mlflow.source.git.commit": done.stdout.strip()}
+
+
+if __name__ == "__main__":  # as `make ui` does before it opens the store
+    place = Store(Path(sys.argv[1]))
+    try:
+        _ready(place, place.experiment)
+    except UserError as error:
+        sys.exit(f"make: {error}")
+    print(place.experiment)
