@@ -51,10 +51,9 @@ clean ui: export NAME := $(NAME)
 RUNS = /runs?workflowType=machine_learning&compareRunsMode=CHART
 ui: $(READY)
 	@$(NAMED)
-	@test -f "results/$$NAME/mlflow.db" || { echo "make: there is no study results/$$NAME; set NAME=" >&2; exit 1; }
-	@cd "results/$$NAME"; \
-	echo "Runs of $$NAME, with charts:  http://127.0.0.1:5000/#/experiments/$$(python -c \
-	  'import json; print(json.load(open("tracking.json"))["experiment_id"])')$(RUNS)"; \
+	@test -f "results/$$NAME/tracking.json" || { echo "make: there is no study results/$$NAME; set NAME=" >&2; exit 1; }
+	@experiment=$$(python -m cerebro.tracking "results/$$NAME/tracking.json"); cd "results/$$NAME"; \
+	echo "Runs of $$NAME, with charts:  http://127.0.0.1:5000/#/experiments/$$experiment$(RUNS)"; \
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination mlartifacts
 

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,20 @@ def _records(folder: Path) -> Path:
 
 def _owners(folder: Path, results: str) -> list[dict[str, Any]]:
     """What Snakemakes of a study wrote down, and in which file (``record``); those that ended are gone."""
-    found = [{**read_json(file), "record": file} for file in sorted(_records(folder).glob("*.json"))]
+    found = []
+    for file in sorted(_records(folder).glob("*.json")):
+        with suppress(FileNotFoundError):  # ended at this moment
+            found.append({**read_json(file), "record": file})
     return [owner for owner in found if owner["results"] == results]
 
 
 def _locks(folder: Path, results: str) -> list[Path]:
     """Snakemake's lock files that name a file of the study."""
-    files = (folder / ".snakemake" / "locks").glob("*.lock")
-    return [file for file in files if _belongs(file.read_text().splitlines(), results)]
+    found = []
+    for file in (folder / ".snakemake" / "locks").glob("*.lock"):
+        with suppress(FileNotFoundError):
+            found += [file] if _belongs(file.read_text().splitlines(), results) else []
+    return found
 
 
 def _belongs(paths: Sequence[str], results: str) -> bool:

@@ -59,7 +59,7 @@ class Store:
         self.folder = self.record.resolve().parent
         self.database = self.folder / "mlflow.db"
         self.artifacts = self.folder / "mlartifacts"
-        self.mend = f"snakemake --cores 1 --force {record}, with the study's --configfile"
+        self.mend = f"snakemake --cores 1 --force {_quoted(self.record)}, with the study's --configfile"
 
     @property
     def experiment(self) -> str:
@@ -74,7 +74,7 @@ class Store:
             raise UserError(f"there is no {self.record}; create the MLflow store with: {self.mend}")
         try:
             found = read_json(self.record)["experiment_id"]
-        except (ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError):
             raise UserError(
                 f"{self.record} names no MLflow experiment; write it anew with: {self.mend}"
             ) from None
@@ -192,13 +192,13 @@ class Store:
     def _compare(self, schema: str, connection: sqlite3.Connection) -> None:
         """Refuse the schema of another version: MLflow would upgrade it unasked, in several steps at once."""
         import mlflow
-        from alembic.script import ScriptDirectory
+        from mlflow.store.db.utils import _get_latest_schema_revision
 
-        scripts = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
-        wanted, here = scripts.get_current_head(), mlflow.__version__
+        wanted, here = _get_latest_schema_revision(), mlflow.__version__
         if schema == wanted:
             return
-        if schema in {script.revision for script in scripts.walk_revisions()}:
+        steps = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
+        if list(steps.glob(f"{schema}_*.py")):
             raise StoreFault(
                 f"{self.database} was written by an older MLflow than {here} (schema {schema}, {wanted} is "
                 "needed): keep a copy of it, and upgrade it with: "

@@ -9,11 +9,13 @@ MLflow cannot take then is kept beside it and sent by the next step.
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from cerebro.errors import UserError
 from cerebro.files import atomic_path, write_json
 from cerebro.mlflow_run import Record, Stored, count_unsent, find_run, send_unsent
 from cerebro.mlflow_store import ARTIFACT_ROOT, MLFLOW_TAG, DamagedStore, Store, StoreFault
@@ -61,27 +63,28 @@ class Run:
         self._record.add_file(path, store=self._store)
 
     def begin(self, resume: Path | None) -> None:
-        """Create the run, or continue the one that ``resume`` names.
+        """Create the run, or continue the one that ``resume`` names, in a store that was checked.
 
         Raises
         ------
         StoreFault
             The store cannot be used.
         """
-        self._store.check()
         with self._store.faults():
-            known = (
-                resume is not None and resume.exists() and find_run(self._store, resume.read_text().strip())
-            )
-            if known and known.info.lifecycle_stage == "active":
+            known = None
+            if resume is not None and resume.exists():
+                known = find_run(self._store, resume.read_text().strip())
+            if known is not None and known.info.lifecycle_stage == "active":
                 self._record.run_id = known.info.run_id
                 self._record.params = {}  # MLflow has them
                 self._stored = Stored(self._store, known.info.run_id)
                 self._store.client.update_run(known.info.run_id, status="RUNNING")
-            self._record.send(self._store, self._experiment, stored=self._stored)
-        if resume is not None:
-            with atomic_path(resume) as temporary:
-                temporary.write_text(self.id)
+            try:
+                self._record.send(self._store, self._experiment, stored=self._stored)
+            finally:
+                if resume is not None and self.id:
+                    with atomic_path(resume) as temporary:
+                        temporary.write_text(self.id)
 
     def finish(self) -> None:
         """Close the run; where MLflow cannot take it, keep it for the next step."""
@@ -278,3 +281,12 @@ def _commit() -> dict[str, str]:
     except (OSError, subprocess.CalledProcessError):
         return {}
     return {"mlflow.source.git.commit": done.stdout.strip()}
+
+
+if __name__ == "__main__":  # as `make ui` does before it opens the store
+    place = Store(Path(sys.argv[1]))
+    try:
+        _ready(place, place.experiment)
+    except UserError as error:
+        sys.exit(f"make: {error}")
+    print(place.experiment)
