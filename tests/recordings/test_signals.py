@@ -190,7 +190,7 @@ def test_brainvision_and_fif_open_as_mne_reads_them(tmp_path: Path) -> None:
 
 
 def test_a_set_with_its_signals_beside_it_is_two_files(tmp_path: Path, real_recordings: Path) -> None:
-    for file in real_recordings.iterdir():
+    for file in real_recordings.glob("eeglab_data.*"):
         shutil.copyfile(file, tmp_path / file.name)
     path = tmp_path / "eeglab_data.set"
     assert source_files(path, open_raw(path)) == [path, tmp_path / "eeglab_data.fdt"]
