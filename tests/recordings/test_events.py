@@ -110,6 +110,14 @@ def test_numbers_of_another_reader_are_as_good_as_text() -> None:
     assert list(movie_intervals(events, duration=10.0)["movie"]) == ["DespicableMe"]
 
 
+def test_a_length_is_one_only_where_it_says_so() -> None:
+    stated = ["2.4", "0", "n/a", "-3", "inf", "long"]
+    table = pd.DataFrame({"onset": range(6), "duration": stated, "value": "a"})
+    durations = complete_events(table, source="a table")["duration"]
+    np.testing.assert_array_equal(durations, [2.4, *[np.nan] * 5])
+    assert complete_events(table.drop(columns="duration"), source="a table")["duration"].isna().all()
+
+
 VOCABULARY = re.findall(
     r"\S+",
     """

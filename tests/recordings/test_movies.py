@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import mne
 import numpy as np
@@ -156,3 +157,18 @@ def test_movie_time_stays_right_where_samples_were_dropped(
     assert set(usable["movie_time"]) == {time for time in range(116) if time + 2 <= begin or time >= end}
     longest = max((later[0] - sum(earlier) for earlier, later in pairwise(gaps)), default=0.0)
     assert set(windows.loc[windows["reason"] != "", "reason"]) == ({DROPPED} if longest > 3 else set())
+
+
+@pytest.mark.parametrize(
+    ("stated", "stop", "reason"), [(203.1, 213.1, ""), (90.0, 100.0, STOPPED), ("n/a", 213.07, "")]
+)
+def test_a_movie_whose_start_has_a_duration_stops_after_it(stated: Any, stop: float, reason: str) -> None:
+    table = pd.DataFrame(
+        {"onset": [10.0], "duration": [stated], "value": ["video_start"], "code": ["84"]}, dtype=object
+    )
+    (movie,) = movie_intervals(complete_events(table, source="a test"), duration=300.0).to_dict("records")
+    assert (movie["stop"], movie["reason"], movie["has_stop"]) == (
+        pytest.approx(stop),
+        reason,
+        stated != "n/a",
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cerebro.recordings.events import read_events
+from cerebro.recordings.events import complete_events, read_events
 from cerebro.recordings.task_conditions import learning_blocks, surround_stimuli, symbol_trials
 
 ReadSidecar = Callable[[str], pd.DataFrame]
@@ -97,3 +97,16 @@ def test_a_stimulus_whose_condition_is_not_said_has_none(
     stimuli = surround_stimuli(read_events(tmp_path / "events.tsv"), duration=1e6)
     assert len(stimuli) == 64
     assert set(stimuli["condition"]) == {""}
+
+
+def test_a_stimulus_lasts_as_its_row_says_and_else_as_in_hbn() -> None:
+    columns = ["background", "foreground_contrast", "stimulus_cond"]
+    rows = [
+        (10.0, 4.0, "stim_ON"),
+        (20.0, "n/a", "stim_ON"),
+        (30.0, 9.0, "stim_ON"),
+        (35.0, 0, "fixpoint_ON"),
+    ]
+    table = pd.DataFrame(rows, columns=["onset", "duration", "value"]).assign(**dict.fromkeys(columns, "1"))
+    stimuli = surround_stimuli(complete_events(table, source="a test"), duration=100.0)
+    assert list(stimuli["stop"] - stimuli["start"]) == pytest.approx([4.0, 2.4, 5.0])

@@ -144,6 +144,8 @@ def test_every_real_file_gives_windows_inside_its_recording_and_what_its_task_is
         "contrast change recordings that hold another run's block": 7,
         "trials without a target": int((~shown).sum()),
         "trials with a target and no press": int((shown & trials["response_onset"].isna()).sum()),
+        "eyes intervals cut by the end of their recording": 1,
+        "symbolSearch intervals too short for a window": 2,
     }
 
 

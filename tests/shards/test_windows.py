@@ -108,7 +108,10 @@ def test_the_summary_counts_recordings_and_windows_apart(study: Path, index: pd.
     assert recordings == index["recording"].nunique() == 17
     trials = index[(index["kind"] == "trial") & (index["split"] == "test")]
     assert summary["windows"]["hbn"]["trial"]["test"] == {"kept": len(trials)}
-    assert summary["left_out"] == {"movies without a stop": 5}
+    assert summary["left_out"] == {
+        "movies without a stop": 5,
+        "eyes intervals without an end, taken to last HBN's 20 or 40 s": 5,
+    }
 
 
 def test_recordings_without_usable_events_keep_their_fixed_windows(

@@ -60,15 +60,17 @@ def complete_events(table: pd.DataFrame, *, source: str) -> pd.DataFrame:
     Parameters
     ----------
     table
-        At least ``onset`` (s) and ``value``; numbers may be text.
+        At least ``onset`` (s) and ``value``; numbers may be text. Where an event has a ``duration`` (s), it
+        is believed.
     source
         Names the table in messages.
 
     Returns
     -------
     pandas.DataFrame
-        Sorted by onset, equal ones in the table's order: ``onset`` (float, s), ``value`` and ``code`` (str,
-        the latter empty where none), ``feedback``, ``background``, ``foreground_contrast``,
+        Sorted by onset, equal ones in the table's order: ``onset`` (float, s), ``duration`` (float, s, NaN
+        where none: a length of 0 marks a moment), ``value`` and ``code`` (str, the latter empty where none),
+        ``feedback``, ``background``, ``foreground_contrast``,
         ``stimulus_cond``, ``user_answer``, ``correct_answer`` (str, NaN where none). Rows whose onset is no
         time are left out and counted in a warning.
 
@@ -83,10 +85,12 @@ def complete_events(table: pd.DataFrame, *, source: str) -> pd.DataFrame:
     known = onset.abs() <= LATEST
     if not known.all():
         warnings.warn(f"{source}: {int((~known).sum())} events without a time are ignored", stacklevel=2)
+    duration = pd.to_numeric(_text(table, "duration"), errors="coerce").astype(float)
     columns = {name: _text(table, name) for name in _TEXT}
     events = pd.DataFrame(
         {
             "onset": onset,
+            "duration": duration.where((duration > 0) & (duration <= LATEST)),
             "value": _text(table, "value").fillna("n/a"),
             "code": _text(table, "code").fillna("").str.removesuffix(".0"),
             **columns,

@@ -28,12 +28,12 @@ _COLUMNS = ["start", "stop", "movie", "movie_time", "has_stop", "reason"]
 def movie_intervals(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
     """Movies shown during a recording, known by their event code and not by the file's name.
 
-    A movie with start and stop counts if it lasts its true duration. One that lasts longer was paused, one
-    that lasts less was stopped or lost samples nobody knows where: these carry a reason. Where the file says
-    where samples were dropped (``boundary``), movie time runs from the start up to the first such place, and
-    from the last one to the stop, which is the movie's end; only what lies between two of them stays unknown.
-    A movie without its stop lasts as long as the movie does, or until the next movie, a mark of the recorder,
-    or the end of the recording.
+    A movie with start and stop (or a duration in the row of its start) counts if it lasts its true duration.
+    One that lasts longer was paused, one that lasts less was stopped or lost samples nobody knows where:
+    these carry a reason. Where the file says where samples were dropped (``boundary``), movie time runs from
+    the start up to the first such place, and from the last one to the stop, which is the movie's end; only
+    what lies between two of them stays unknown. A movie without its stop lasts as long as the movie does, or
+    until the next movie, a mark of the recorder, or the end of the recording.
 
     Returns
     -------
@@ -43,6 +43,7 @@ def movie_intervals(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
         and ``reason`` (empty if usable).
     """
     onset, value, code = events["onset"].to_numpy(float), events["value"], events["code"]
+    stated = events["duration"].to_numpy(float)
     is_start = ((value == "video_start") & code.isin(list(MOVIES))).to_numpy(bool)
     starts = onset[is_start]
     rows: list[tuple[float, float, str, float, bool, str]] = []
@@ -53,6 +54,8 @@ def movie_intervals(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
         next_start = min(starts[starts > start], default=math.inf)
         own_stop = ((value == "video_stop") & (code == str(int(code[index]) + 20))).to_numpy(bool)
         stop = min(onset[own_stop & (onset > start) & (onset <= next_start)], default=math.inf)
+        if math.isinf(stop) and math.isfinite(stated[index]):
+            stop = start + stated[index]
         if math.isinf(stop):
             marks = onset[value.isin(BREAKS)]
             stop = min(start + nominal, next_start, min(marks[marks > start], default=math.inf))

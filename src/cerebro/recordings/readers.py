@@ -6,7 +6,8 @@ module name, so that a new archive is one file and one section of the configurat
 ``scan(roots: Sequence[Path]) -> Iterator[Recording]``
     Every recording below the folders, headers unread: the inventory opens each file itself, once.
 ``read_events(path: Path) -> pandas.DataFrame``, optional
-    Events of a recording, in the columns of :func:`cerebro.recordings.events.read_events`. Raises
+    Events of a recording, in the columns of :func:`cerebro.recordings.events.read_events`: at least ``onset``
+    and ``value``, and ``duration`` (s) where blocks have one. Raises
     ``FileNotFoundError`` where there are none and ``ValueError`` where they can't be read. A reader without
     it has no events; its recordings give windows of fixed length.
 ``read_person(patient: str) -> Person``, optional

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 STIMULUS_SECONDS = 2.4
-"""Surround suppression: every stimulus stays for 2.4 s (`duration` of `stim_ON` in all of HBN)."""
+"""Surround suppression: a stimulus whose row has no `duration` stays for 2.4 s, as all do in HBN."""
 
 _COLUMNS = ["start", "stop", "condition", "correct"]
 
 
 def surround_stimuli(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
-    """Stimuli of surround suppression, from ``stim_ON`` for 2.4 s or up to the next event.
+    """Stimuli of surround suppression, from ``stim_ON`` for their duration, or up to the next event.
 
     The condition names the background (0, 1), the contrast of the foreground (0, 0.3, 0.6, 1) and the
     arrangement (1 opposite phase, 2 in phase, 3 orthogonal): ``bg1_fg0.3_cond2``.
@@ -25,7 +25,8 @@ def surround_stimuli(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
         parts = [_number(event[name]) for name in ("background", "foreground_contrast", "stimulus_cond")]
         condition = "bg{}_fg{}_cond{}".format(*parts) if all(parts) else ""
         following = onset[onset > onset[index]]
-        stop = min(onset[index] + STIMULUS_SECONDS, min(following, default=np.inf))
+        seconds = event["duration"] if np.isfinite(event["duration"]) else STIMULUS_SECONDS
+        stop = min(onset[index] + seconds, min(following, default=np.inf))
         rows.append((onset[index], stop, condition, np.nan))
     return _within(rows, duration)
 

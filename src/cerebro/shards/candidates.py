@@ -112,6 +112,10 @@ def candidates(
     parts = [kinds.fixed_windows(n_times, length=length, stride=round(windows.stride_seconds * sfreq))]
     if events is not None and task == "RestingState":
         intervals = eyes_intervals(events, duration=duration)
+        for note in intervals.loc[intervals["note"] != "", "note"]:
+            notes[f"eyes intervals {note}"] += 1
+        settled = intervals.assign(start=intervals["start"] + kinds.EYES_SETTLING_SECONDS)
+        notes["eyes intervals too short for a window"] += _too_short(settled, windows.seconds)
         parts.append(kinds.eyes_windows(intervals, length=length, **size))
     if events is not None and task in _MOVIE_TASKS:
         movies = movie_intervals(events, duration=duration)
@@ -124,6 +128,7 @@ def candidates(
         notes[f"{task} intervals without a condition"] += unnamed
         unanswered = 0 if task == "surroundSupp" else int(intervals["correct"].isna().sum())
         notes[f"{task} intervals without an answer"] += unanswered
+        notes[f"{task} intervals too short for a window"] += _too_short(intervals, windows.seconds)
         parts.append(kinds.condition_windows(intervals, length=length, **size))
     if events is not None and task == "contrastChangeDetection":
         parts.append(_trials(events, row, notes, **size))
@@ -137,6 +142,10 @@ def candidates(
     ]
     frame = pd.concat(filled, ignore_index=True)
     return frame if events is None else _mark_breaks(frame, events, **size)
+
+
+def _too_short(intervals: pd.DataFrame, seconds: float) -> int:
+    return int((intervals["stop"] - intervals["start"] < seconds).sum())
 
 
 def _trials(
