@@ -429,7 +429,7 @@ def test_the_signals_of_a_set_are_those_of_its_own_name(tmp_path: Path, real_rec
     expected = open_raw(real_recordings / "eeglab_data.set").get_data()
     np.testing.assert_array_equal(open_raw(tmp_path / "sub-B.set").get_data(), expected)
     with pytest.raises(
-        BrokenRecording, match=r"names eeglab_data\.fdt for its signals, and sub-A\.fdt is not"
+        ValueError, match=r"names eeglab_data\.fdt for its signals, and sub-A\.fdt is not"
     ):
         open_raw(tmp_path / "sub-A.set")
     (tmp_path / "eeglab_data.fdt").unlink()
