@@ -77,7 +77,7 @@ print("trained")
 
 
 def test_eight_workers_train_where_there_is_next_to_no_shared_memory(study):
-    """A real one of 64 kB, in a mount namespace of its own: loading processes hung there for ever."""
+    """A real one of 64 kB, in a mount namespace of its own: processes that load batches hung there."""
     small = "mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "
     unshare = ["unshare", "--mount", "sh", "-c"]
     if shutil.which("unshare") is None or subprocess.run([*unshare, small + "true"], check=False).returncode:

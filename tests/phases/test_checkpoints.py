@@ -2,68 +2,97 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+import lightning as L
 import pytest
 import torch
 
+from cerebro.cli import main
 from cerebro.data.card import read_card
 from cerebro.phases.checkpoints import newest_checkpoint
+from cerebro.phases.recorder import Recorder
 
-EPOCHS = 4
-START = """
-import json, os, resource, signal, sys
-from pathlib import Path
-from cerebro.cli import main
-from cerebro.phases import recorder
 
-job = json.loads(sys.argv[1])
-record = recorder.Recorder.record
-def stop(self, trainer, epoch):
-    record(self, trainer, epoch)
-    if epoch == job["die_after"]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if epoch == job["full_after"]:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
-recorder.Recorder.record = stop
-sys.exit(main(job["command"]))
-"""
+@dataclass(frozen=True)
+class Done:
+    """How a process ended, and what it printed."""
 
-Attempt = Callable[..., subprocess.CompletedProcess[str]]
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Attempt = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
-def attempt(study, trained, store) -> Attempt:
-    """One start of a training of four epochs, as its command; killed, or out of disk, after an epoch."""
+def command(study, trained, store) -> Callable[[Path], list[str]]:
+    """The command of a training of four epochs into a folder."""
 
-    def start(folder: Path, die_after: int = -1, full_after: int = -1, **environment: str):
+    def written(folder: Path) -> list[str]:
         settings = read_card(trained["contrast"])["settings"]
-        settings["phase"] = {**settings["phase"], "epochs": EPOCHS, "checkpoints": 1}
-        command = ["phase", "--node", "contrast", "--settings", json.dumps(settings), "--index", study.index]
-        command += [
-            "--tracking",
-            store,
-            "--parents",
-            f"init={trained['pretrain']}",
-            "--output",
-            folder / "output",
-        ]
-        command += ["--state", folder / "state", "--compute", '{"accelerator": "cpu", "threads": 1}']
-        job = {"command": [str(word) for word in command], "die_after": die_after, "full_after": full_after}
-        return subprocess.run(
-            [sys.executable, "-c", START, json.dumps(job)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        )
+        settings["phase"] = {**settings["phase"], "epochs": 4, "checkpoints": 1}
+        words = ["phase", "--node", "contrast", "--settings", json.dumps(settings), "--index", study.index]
+        words += ["--tracking", store, "--parents", f"init={trained['pretrain']}"]
+        words += ["--output", folder / "output", "--state", folder / "state"]
+        return [str(word) for word in (*words, "--compute", '{"accelerator": "cpu", "threads": 1}')]
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def attempt(command) -> Attempt:
+    """One start of the training in a process of its own; killed, or out of disk, after an epoch.
+
+    The process is a fork: to import torch anew takes longer than to train.
+    """
+
+    def start(folder: Path, die_after: int = -1, full_after: int = -1) -> Done:
+        folder.mkdir(exist_ok=True)
+        child = os.fork()
+        if not child:
+            _become(command(folder), folder, die_after, full_after)
+        _, status = os.waitpid(child, 0)
+        texts = [(folder / name).read_text() for name in ("out", "err")]
+        return Done(os.waitstatus_to_exitcode(status), *texts)
 
     return start
+
+
+def _become(command: list[str], folder: Path, die_after: int, full_after: int) -> NoReturn:
+    """Run a command in this process, which it then ends."""
+    code = 70
+    try:
+        for name, number in (("out", 1), ("err", 2)):
+            os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+        record = Recorder.record
+
+        def stop(self: Recorder, trainer: L.Trainer, epoch: int) -> None:
+            record(self, trainer, epoch)
+            if epoch == die_after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if epoch == full_after:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+
+        Recorder.record = stop  # type: ignore[method-assign]
+        code = main(command)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @pytest.fixture(scope="module")
@@ -160,18 +189,22 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_older_checkpoint(attempt, wh
     assert_same_bytes(tmp_path / "output", whole)
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"RANK": "1"},
-        {"LOCAL_RANK": "1", "WORLD_SIZE": "2", "NODE_RANK": "1", "MASTER_PORT": "1"},
-        {"SLURM_PROCID": "3", "SLURM_JOB_ID": "7", "SLURM_NTASKS": "4"},
-    ],
-)
+RANKS = {"RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "4", "MASTER_PORT": "1"}
+SLURM = {"SLURM_PROCID": "3", "SLURM_JOB_ID": "7", "SLURM_NTASKS": "4"}
+
+
+@pytest.mark.parametrize("environment", [RANKS, SLURM])
 def test_a_rank_in_the_environment_makes_no_single_training_another_process(
-    attempt, whole, tmp_path, environment
+    command, whole, tmp_path, environment
 ):
-    done = attempt(tmp_path, **environment)
+    """It trained, failed for want of a file that another was to write, and failed again for ever."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cerebro.cli", *command(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert done.returncode == 0, done.stderr
     assert_same_bytes(tmp_path / "output", whole)
 

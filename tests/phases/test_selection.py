@@ -34,7 +34,7 @@ def test_the_first_of_equals_is_the_best_by_the_direction_of_the_metric():
 
 @pytest.mark.parametrize("node", CHANGES)
 def test_the_kept_weights_are_those_of_the_selected_epoch(trained, train, node):
-    """The metrics of the weights that are written are those of that epoch in the history."""
+    """What is validated at the end, on the weights that are written, is what the history says of it."""
     folder = train(node, f"{node}_selected", **CHANGES[node])
     selection = SELECTIONS["finetune" if node == "reaction_time" else node]
     history, metrics = pd.read_csv(folder / "history.csv"), read_json(folder / "metrics.json")

@@ -63,10 +63,11 @@ class Phase(Node):
     clip_norm: float = Field(default=3.0, gt=0)
     """Gradient norm above which gradients are scaled down."""
     keep: Literal["best", "last"] = "best"
-    """Weights that are kept: of the epoch with the least validation loss, the start included, or the last
-    epoch's. With few validation subjects the best epoch is a matter of luck."""
+    """Weights that are kept: of the epoch that is best on validation subjects at what the phase is for
+    (tokenizer: reconstruction; pretrain: masked loss; contrast: retrieval; finetune: squared error), the
+    start included, or the last epoch's. With few validation subjects the best epoch is a matter of luck."""
     patience: int = Field(default=1000, gt=0)
-    """Epochs without a better validation loss after which training stops."""
+    """Epochs without a better one, by the same measure, after which training stops."""
     max_validation_windows: int = Field(default=2048, gt=0)
     """Validation windows looked at after each epoch, evenly spread over all."""
     checkpoints: int = Field(default=0, ge=0)
