@@ -428,9 +428,7 @@ def test_the_signals_of_a_set_are_those_of_its_own_name(tmp_path: Path, real_rec
     (tmp_path / "sub-B.fdt").write_bytes(whole)
     expected = open_raw(real_recordings / "eeglab_data.set").get_data()
     np.testing.assert_array_equal(open_raw(tmp_path / "sub-B.set").get_data(), expected)
-    with pytest.raises(
-        ValueError, match=r"names eeglab_data\.fdt for its signals, and sub-A\.fdt is not"
-    ):
+    with pytest.raises(ValueError, match=r"names eeglab_data\.fdt for its signals, and sub-A\.fdt is not"):
         open_raw(tmp_path / "sub-A.set")
     (tmp_path / "eeglab_data.fdt").unlink()
     with pytest.raises(FileNotFoundError, match=r"sub-A\.fdt"):

@@ -191,7 +191,7 @@ def _content(path: Path) -> dict[str, Any]:
     sfreq = float(raw.info["sfreq"])
     return {
         "sfreq": sfreq,
-        "duration": raw.n_times / sfreq,
+        "duration": float(raw.n_times / sfreq),
         "channels": tuple(raw.ch_names),
         "left_out": unknown,
         "parts": tuple(str(file) for file in source_files(path, raw)[1:]),

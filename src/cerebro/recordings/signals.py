@@ -27,7 +27,7 @@ from cerebro.recordings.electrodes import (
 )
 from cerebro.recordings.failures import BrokenRecording, opening, reading
 from cerebro.recordings.fif import refuse_truncated_fif
-from cerebro.recordings.gdf import gdf_units, refuse_short_gdf
+from cerebro.recordings.gdf import gdf_rates, gdf_units, refuse_short_gdf
 from cerebro.recordings.mne_formats import open_by_mne
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
@@ -66,7 +66,8 @@ def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
         raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
         kinds, labels = other_kinds(path), tuple(raw.ch_names)
         own = keep_voltages(_electrodes(raw, of_scalp(eeg_labels(raw), kinds)), _units(path, raw))
-    refuse_times(n_times=raw.n_times, rates=[raw.info["sfreq"]])
+    rates = gdf_rates(raw) if suffix == "gdf" else dict.fromkeys(own, raw.info["sfreq"])
+    refuse_times(n_times=raw.n_times, rates=(rates[label] for label in own))
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
