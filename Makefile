@@ -22,6 +22,7 @@ READY = $(VENV)/.ready
 
 submission: $(READY)
 	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
+	@python -m cerebro.config.files $(CONFIG)
 	@if python -m cerebro.instance; then \
 	  echo "Removing the lock of a Snakemake that was killed."; $(SNAKEMAKE) --unlock $(SETTINGS); fi
 	$(SNAKEMAKE) submission $(SETTINGS)

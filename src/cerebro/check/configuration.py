@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from cerebro.config import Config, load_config
+from cerebro.config.files import check_files
 from cerebro.errors import UserError
 
 BASE = Path(__file__).parents[3] / "config" / "base.yaml"
@@ -24,9 +25,8 @@ def read_configuration(overlays: Sequence[Path]) -> Config:
         If a file can't be read, or what comes out is no valid configuration.
     """
     merged: dict[str, Any] = {}
+    check_files([BASE, *overlays])
     for path in (BASE, *overlays):
-        if not path.is_file():
-            raise UserError(f"there is no configuration {path}")
         try:
             update_config(merged, load_configfile(path))
         except WorkflowError as error:
