@@ -21,21 +21,17 @@ from cerebro.provenance import installed_otherwise, step_digest
 configfile: f"{workflow.basedir}/config/base.yaml"
 
 
-def or_stop(step):
-    """What a step of planning gives; a mistake in the configuration ends everything with one sentence."""
-    try:
-        return step()
-    except UserError as error:
-        sys.exit(f"cerebro: {error}")
-
-
 def one_of(names):
     """A regular expression of names, in which a dot is a dot."""
     return "|".join(map(re.escape, names))
 
 
-or_stop(lambda: check_files(workflow.configfiles))
-PLAN = or_stop(lambda: Plan(load_config(config)))
+try:
+    check_files(workflow.configfiles)
+    PLAN = Plan(load_config(config))
+except UserError as error:
+    sys.exit(f"cerebro: {error}")
+
 R = PLAN.results
 
 # Every job inherits these; they never re-run a step. OpenMP's threads sleep while they wait for one another:
@@ -50,6 +46,14 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",
 )
+
+
+def or_stop(step):
+    """What an input function gives; a mistake in the configuration ends everything with one sentence."""
+    try:
+        return step()
+    except UserError as error:
+        sys.exit(f"cerebro: {error}")
 
 
 onstart:

@@ -26,9 +26,7 @@ def check_files(paths: Sequence[Path]) -> None:
             raise UserError(f"there is no configuration {path}")
         root = _read(path)
         if root is not None and not isinstance(root, yaml.MappingNode):
-            raise UserError(
-                f"{path}, line {_line(root)}: a configuration begins with keys, such as name: mine"
-            )
+            raise UserError(f"{path}, line {_line(root)}: a configuration has keys at its top, as name: mine")
         for key, first in _twice(root):
             raise UserError(
                 f"{path}, line {_line(key)}: the key '{key.value}' was written in line {_line(first)} "
