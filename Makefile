@@ -22,6 +22,7 @@ READY = $(VENV)/.ready
 
 submission: $(READY)
 	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
+	@python -m cerebro.config.files $(CONFIG)
 	$(SNAKEMAKE) submission $(SETTINGS)
 
 smoke:

@@ -2,6 +2,7 @@
 # in src/cerebro/. Default: the simulated demo of config/demo.yaml. Overlays: --configfile config/smoke.yaml
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ sys.path.insert(0, SOURCE)
 sys.path.append("")  # readers of one's own lie where the workflow runs, or on $PYTHONPATH
 
 from cerebro.config import load_config, needs_demo
+from cerebro.config.files import check_files
 from cerebro.errors import UserError
 from cerebro.instance import clear_stale_lock, record_instance
 from cerebro.plan import Plan
@@ -25,7 +27,13 @@ if needs_demo(config):
     configfile: f"{workflow.basedir}/config/demo.yaml"
 
 
+def one_of(names):
+    """A regular expression of names, in which a dot is a dot."""
+    return "|".join(map(re.escape, names))
+
+
 try:
+    check_files(workflow.configfiles)
     PLAN = Plan(load_config(config))
     if workflow.is_main_process:
         clear_stale_lock(Path.cwd(), PLAN.results)
@@ -40,7 +48,7 @@ os.environ.update(
     # Features and scores take a GPU where they see one.
     {"CUDA_VISIBLE_DEVICES": ""} if PLAN.config.compute.accelerator == "cpu" else {},
     CEREBRO_COMPUTE=PLAN.compute_settings(),
-    CEREBRO_NEEDED_WINDOWS=PLAN.needed_windows(),
+    CEREBRO_NEEDED_WINDOWS=PLAN.handed("needed_windows.json", PLAN.needed_windows()),
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")])),
     OMP_WAIT_POLICY="passive",
     MLFLOW_DISABLE_TELEMETRY="true",
@@ -48,8 +56,17 @@ os.environ.update(
 )
 
 
+def or_stop(step):
+    """What an input function gives; a mistake in the configuration ends everything with one sentence."""
+    try:
+        return step()
+    except UserError as error:
+        sys.exit(f"cerebro: {error}")
+
+
 onstart:
     record_instance(Path.cwd(), R)
+    PLAN.hand_over()
     if differing := installed_otherwise():
         print(f"cerebro: {differing}", file=sys.stderr)
 
@@ -60,11 +77,11 @@ onsuccess:
 
 
 wildcard_constraints:
-    group="|".join(PLAN.groups),
-    phase="|".join(PLAN.nodes),
-    encoder="|".join([*PLAN.nodes, *PLAN.no_phases, *PLAN.checkpoints]),
-    compared="|".join([*PLAN.nodes, *PLAN.no_phases]),
-    baseline="|".join(PLAN.baselines) or "-",
+    group=one_of(PLAN.groups),
+    phase=one_of(PLAN.nodes),
+    encoder=one_of([*PLAN.nodes, *PLAN.no_phases, *PLAN.checkpoints]),
+    compared=one_of([*PLAN.nodes, *PLAN.no_phases]),
+    baseline=one_of(PLAN.baselines) or "-",
     target="reaction_time|externalizing",
     split="validation|test",
 

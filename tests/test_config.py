@@ -262,6 +262,30 @@ WRONG = {
     "a share of nobody": ({"phases": {"contrast": {"subject_share": 0}}}, "phases.contrast.subject_share"),
     "a phase with the name of a section": ({"phases": {"submission": BASELINE}}, "phases.submission"),
     "a name that is no folder": ({"name": "a/b"}, "name"),
+    "a study whose name begins as an option does": ({"name": "-rf"}, "configuration: name: "),
+    "a study whose name has no end": ({"name": "a" * 101}, "configuration: name: "),
+    "a phase whose name begins as an option does": (
+        {"phases": {"-x": BASELINE}},
+        "phases: '-x' can't be a name",
+    ),
+    "a dataset whose name begins as an option does": (
+        {"datasets": {"--raw": {"reader": "files", "roots": ["."]}}},
+        "datasets: '--raw' can't be a name",
+    ),
+    "a variant whose name begins as an option does": (
+        {"ablations": {"variants": {"-1": {}}}},
+        "ablations: variants: '-1' can't be a name",
+    ),
+    "a phase whose name is longer than a file's may be": (
+        {"phases": {"x" * 101: BASELINE}},
+        "can't be a name",
+    ),
+    "a phase whose name is an argument file's": ({"phases": {"@x": BASELINE}}, "phases: '@x' can't be"),
+    "a phase whose name is a wildcard": ({"phases": {"{x}": BASELINE}}, "phases: '{x}' can't be a name"),
+    "weights whose path is a wildcard": (
+        {"phases": {"scratch": scratch({"braindecode": "EEGNeX", "weights": "data/{x}/w.pt"})}},
+        "phases.scratch.encoder.weights: data/{x}/w.pt holds a '{'",
+    ),
     "a phase whose name is half a regular expression": (
         {"phases": {"(x": BASELINE}},
         "phases: '(x' can't be",

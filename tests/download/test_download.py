@@ -82,6 +82,25 @@ def test_a_file_killed_half_way_continues_from_its_last_byte(
     assert command.files() == wanted(store)
 
 
+def test_two_downloads_into_one_folder_do_not_write_the_same_files(
+    command: Command, store: Store, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    store.wire.seconds_per_block = 0.02
+    line = [sys.executable, "-m", "cerebro.cli", *command.arguments(connections=1)]
+    first = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+    eventually(lambda: any(command.folder.rglob(".*.part")))
+    second = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    folder = command.folder / "R5_mini_L100_bdf"
+    sentence = f"another download writes into {folder} (pid {first.pid}); wait for it or stop it"
+    assert second.stderr == f"cerebro download: {sentence}\n"
+    store.wire.seconds_per_block = 0.0
+    assert first.wait(60) == 0
+    assert command.files() == wanted(store)
+    assert all(store.wire.sent[f"/nmdatasets/{key}"] == len(body) for key, body in wanted(store).items())
+    assert command() == 0  # the lock went with its holder
+
+
 def test_an_answer_that_breaks_off_is_continued_within_the_run(command: Command, store: Store) -> None:
     path = f"/nmdatasets/{store.small}"
     store.wire.break_after[path] = 1_234_567

@@ -94,8 +94,8 @@ rule list_compared:
         mem_mb=1000,
         runtime=10,
     params:
-        ablations=PLAN.ablation_settings(),
-        encoders=PLAN.encoder_comparison_settings(),
+        ablations=lambda wildcards: PLAN.ablation_settings(),
+        encoders=lambda wildcards: PLAN.encoder_comparison_settings(),
     message:
         "Listing what is compared"
     run:
@@ -106,7 +106,7 @@ rule list_compared:
 rule compare_variants:
     input:
         settings=rules.list_compared.output.ablations,
-        predictions=lambda wildcards: PLAN.compared_answers(),
+        predictions=lambda wildcards: or_stop(PLAN.compared_answers),
         validation=PLAN.weighing_answers(),
         tracking=ancient(lambda wildcards: checkpoints.track.get().output[0]),
     output:

@@ -22,7 +22,7 @@ rule adapters:
         runtime=240,
         gpu=PLAN.gpus,
     params:
-        settings=PLAN.adapter_settings(),
+        settings=lambda wildcards: PLAN.adapter_settings(),
         code=step_digest("adapters"),
     message:
         "Comparing the channel adapters (progress: {log})"

@@ -1,5 +1,8 @@
 # Raw recordings -> inventory -> shards -> window index.
 
+# Settings that name subjects or groups are handed over as files (`PLAN.handed`): they can be longer than a command
+# line. Others are functions, since Snakemake would read a `{x}` in a text as one of its wildcards.
+
 
 rule simulate:
     output:
@@ -15,7 +18,7 @@ rule simulate:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=PLAN.simulation_settings(),
+        settings=lambda wildcards: PLAN.simulation_settings(),
         code=step_digest("simulate"),
     message:
         "Writing the simulated archives"
@@ -40,7 +43,7 @@ checkpoint inventory:
         mem_mb=2000,
         runtime=240,
     params:
-        settings=PLAN.inventory_settings(),
+        settings=PLAN.handed("inventory.json", PLAN.inventory_settings()),
         found=lambda wildcards: PLAN.found(),
         code=PLAN.inventory_code(),
         raw=PLAN.raw_option(),
@@ -75,7 +78,7 @@ rule shard:
         mem_mb=2500,
         runtime=240,
     params:
-        settings=PLAN.shard_settings(),
+        settings=lambda wildcards: PLAN.shard_settings(wildcards.group),
         members=lambda wildcards: PLAN.members(wildcards.group, checkpoints.inventory.get().output[0]),
         code=lambda wildcards: PLAN.shard_code(wildcards.group),
     message:
@@ -103,14 +106,15 @@ rule windows:
         mem_mb=2500,
         runtime=120,
     params:
-        settings=PLAN.windows_settings(),
+        settings=PLAN.handed("windows.json", PLAN.windows_settings()),
+        tables=PLAN.handed("shards.txt", PLAN.shard_tables()),
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=PLAN.windows_code(),
     message:
         "Indexing windows, labels and splits"
     shell:
         "python -m cerebro.cli windows --settings {params.settings:q} --inventory {input.inventory:q}"
-        " --shards {input.tables:q} --summary {output.summary:q} --output {output.index:q} &> {log:q}"
+        " --shards @{params.tables:q} --summary {output.summary:q} --output {output.index:q} &> {log:q}"
 
 
 # Knows nothing of the code that made the index; whatever trains or is scored waits for it.
@@ -134,14 +138,15 @@ rule audit:
         mem_mb=2500,
         runtime=60,
     params:
-        settings=PLAN.audit_settings(),
+        settings=PLAN.handed("audit.json", PLAN.audit_settings()),
+        tables=PLAN.handed("shards.txt", PLAN.shard_tables()),
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=step_digest("audit"),
     message:
         "Auditing splits and masks"
     shell:
         "python -m cerebro.cli audit --settings {params.settings:q} --index {input.index:q}"
-        " --inventory {input.inventory:q} --shards {input.tables:q} --masks {output.masks:q}"
+        " --inventory {input.inventory:q} --shards @{params.tables:q} --masks {output.masks:q}"
         " --output {output.audit:q} &> {log:q}"
 
 

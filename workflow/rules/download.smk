@@ -14,7 +14,7 @@ rule download:
         mem_mb=1000,
         runtime=2880,
     params:
-        settings=PLAN.download_settings(),
+        settings=PLAN.handed("download.json", PLAN.download_settings()),
     message:
         "Fetching releases"
     shell:

@@ -51,7 +51,7 @@ rule probe:
         mem_mb=3000,
         runtime=240,
     params:
-        settings=PLAN.probe_settings(),
+        settings=lambda wildcards: PLAN.probe_settings(),
         code=step_digest("probe"),
     message:
         "Probing {wildcards.encoder}"

@@ -72,7 +72,7 @@ rule score:
         runtime=240,
         gpu=PLAN.gpus,
     params:
-        settings=PLAN.score_settings(),
+        settings=lambda wildcards: PLAN.score_settings(),
         code=step_digest("score"),
     message:
         "Scoring by the challenge's rules on the held-out releases"

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from cerebro.config import Config, load_config, needs_demo
+from cerebro.config.files import check_files
 from cerebro.errors import UserError
 from cerebro.provenance import PACKAGE
 
@@ -32,9 +33,8 @@ def read_configuration(overlays: Sequence[Path]) -> Config:
 
 def _merged(layers: Sequence[Path]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
+    check_files(layers)
     for path in layers:
-        if not path.is_file():
-            raise UserError(f"there is no configuration {path}")
         try:
             update_config(merged, load_configfile(path))
         except WorkflowError as error:

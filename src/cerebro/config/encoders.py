@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from cerebro.config.settings import Settings
 
@@ -50,6 +50,13 @@ class EncoderSettings(EncoderInput):
         return self
 
 
+def _no_wildcard(path: Path) -> Path:
+    """The file is an input of a rule, in whose path Snakemake reads braces as a wildcard."""
+    if "{" in str(path):
+        raise ValueError(f"{path} holds a '{{', which no path of an input may; rename the file or its folder")
+    return path
+
+
 class BraindecodeSettings(EncoderInput):
     """A network of braindecode in the encoder's place; see docs/encoders.md."""
 
@@ -57,7 +64,7 @@ class BraindecodeSettings(EncoderInput):
     """Name of a class in `braindecode.models`."""
     options: Mapping[str, Any] = {}
     """Keyword arguments of that class; those of the signal (channels, times, rate) are set here."""
-    weights: Path | None = None
+    weights: Annotated[Path, AfterValidator(_no_wildcard)] | None = None
     """A local file of published weights (`.safetensors`, `.pt`, `.pth`, `.bin`) to start from; none starts
     from random ones."""
     sfreq: float | None = Field(default=None, gt=0)

@@ -7,8 +7,8 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-"""Names become parts of paths and of Snakemake's regular expressions."""
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+"""Names become parts of paths, arguments of commands, and parts of Snakemake's regular expressions."""
 
 
 class Settings(BaseModel):
@@ -33,8 +33,8 @@ def _kept(key: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     for name in map(str, entries):
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"{key}: {name!r} can't be a name; names hold letters, digits, '_', '-' and '.', and begin "
-                "with none of the last two"
+                f"{key}: {name!r} can't be a name; names hold letters, digits, '_', '-' and '.', up to 100 "
+                "of them, and begin with none of the last two"
             )
     kept = {name: entry for name, entry in entries.items() if entry is not None}
     if entries and not kept:  # a default would not come back, and nobody asked for nothing

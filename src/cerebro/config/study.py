@@ -40,8 +40,9 @@ from cerebro.config.settings import Settings, hint
 class Config(Settings):
     """The whole configuration."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    """Name of the study; everything is written to `results/<name>/`."""
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$")
+    """Name of the study; everything is written to `results/<name>/`. It holds letters, digits, `_` and `-`,
+    begins with another than `-`, and has up to 100 of them."""
     simulation: Simulation | None = None
     """The embedded raw data; null when all datasets have roots of their own."""
     datasets: dict[str, Dataset] = Field(min_length=1)

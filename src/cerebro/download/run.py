@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -29,6 +30,7 @@ from cerebro.download.manifest import Manifest
 from cerebro.download.selection import choose, is_recording, is_signal, require_wanted, subject_of
 from cerebro.download.sources import LICENCE, Source, sources
 from cerebro.errors import UserError
+from cerebro.exclusive import exclusive
 from cerebro.files import nearest_folder
 from cerebro.recordings.folders import walk_files
 
@@ -68,8 +70,9 @@ def download(settings: Download | None, *, tuh_roots: Mapping[str, Sequence[Path
     Raises
     ------
     UserError
-        If there is nothing to fetch, the disk is too small, or files could not be had: those that could are
-        kept, and the same command fetches the rest.
+        If there is nothing to fetch, another download fetches the same release into the same folder, the disk
+        is too small, or files could not be had: those that could are kept, and the same command fetches the
+        rest.
     """
     console = Console()
     for name, roots in tuh_roots.items():
@@ -81,7 +84,13 @@ def download(settings: Download | None, *, tuh_roots: Mapping[str, Sequence[Path
             "the configuration has no section 'download'; docs/getting_data.md shows one: "
             "download: {releases: [R1, R5], format: bdf_mini, folder: data/hbn}"
         )
-    releases = _list(settings)
+    with ExitStack() as locks:
+        releases = _list(settings, locks)
+        _fetch(releases, settings, log, console)
+
+
+def _fetch(releases: Sequence[_Release], settings: Download, log: Path, console: Console) -> None:
+    """Say how much comes, fetch it, and say what could not be had."""
     _announce(releases, settings, console)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as stream:
@@ -101,7 +110,22 @@ def download(settings: Download | None, *, tuh_roots: Mapping[str, Sequence[Path
         )
 
 
-def _list(settings: Download) -> list[_Release]:
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Two downloads into one folder would append to the same unfinished files."""
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(exclusive(folder))
+        except UserError as error:
+            holder = (folder / ".lock").read_text().strip()
+            raise UserError(
+                f"another download writes into {folder} (pid {holder}); wait for it or stop it"
+            ) from error
+        yield
+
+
+def _list(settings: Download, locks: ExitStack) -> list[_Release]:
+    """What lies in each release's bucket and is wanted; its folder is this process's alone from now on."""
     wanted = sources(settings)
     buckets = [
         Bucket(source, endpoint=settings.endpoint, connections=settings.connections) for source in wanted
@@ -112,6 +136,7 @@ def _list(settings: Download) -> list[_Release]:
     releases = []
     for source, bucket, listing in zip(wanted, buckets, listings, strict=True):
         folder = settings.folder / source.folder
+        locks.enter_context(_alone_in(folder))
         manifest = Manifest(folder)
         files = choose(listing, settings)
         waiting = [item for item in files if not manifest.holds(item)]

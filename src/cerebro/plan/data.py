@@ -128,9 +128,20 @@ class DataPlan(StudyPlan):
         )
         return f"{own}-{finding}"
 
-    def shard_settings(self) -> str:
-        """What ``shard`` reads."""
-        return as_json({"preprocessing": self.config.preprocessing, "quality": self.config.quality})
+    def shard_settings(self, group: str) -> str:
+        """What ``shard`` reads; the number of groups says that a group without subjects is one."""
+        name = _dataset_name(group)
+        return as_json(
+            {
+                "preprocessing": self.config.preprocessing,
+                "quality": self.config.quality,
+                "groups": {name: self.config.datasets[name].groups},
+            }
+        )
+
+    def shard_tables(self) -> str:
+        """The tables of all shards, one a line."""
+        return "".join(f"{self.results}/shards/{group}.parquet\n" for group in self.groups)
 
     def windows_code(self) -> str:
         """Digest of the code behind the window index, readers of one's own included."""

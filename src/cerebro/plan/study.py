@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 from cerebro.config import (
@@ -15,6 +16,7 @@ from cerebro.config import (
     trainings,
 )
 from cerebro.errors import UserError
+from cerebro.files import atomic_path, digest_text
 from cerebro.recordings.groups import group_name
 from cerebro.stages import RANDOM, SIGNAL, is_no_phase, untrained
 from cerebro.variants import Lineup, answering, expand
@@ -32,6 +34,7 @@ class StudyPlan:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.results = f"results/{config.name}"
+        self._handed: dict[Path, str] = {}
         nodes, self.submitted = answering(config)
         self.incomparable: UserError | None = None
         self.lineups: list[Lineup] = []
@@ -54,6 +57,24 @@ class StudyPlan:
         self.groups = [
             group_name(name, index) for name, part in config.datasets.items() for index in range(part.groups)
         ]
+
+    def handed(self, name: str, text: str) -> str:
+        """The file in which something is handed to a step that may be longer than a command line.
+
+        Linux takes 128 KiB as one argument, and 9,000 subjects have longer names. The file's name holds a
+        digest of its content, so that another content is another parameter, which runs the step again.
+        """
+        stem, _, suffix = name.partition(".")
+        path = f"{self.results}/state/settings/{stem}-{digest_text(text)}.{suffix}"
+        self._handed[Path(path)] = text
+        return path
+
+    def hand_over(self) -> None:
+        """Write the files that steps are handed, before any of them begins."""
+        for path, text in self._handed.items():
+            if not path.exists():
+                with atomic_path(path) as temporary:
+                    temporary.write_text(text)
 
     def phase_folder(self, phase: str) -> str:
         """Where a phase writes."""
