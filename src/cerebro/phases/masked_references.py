@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cerebro.data.modules import WindowDataModule
 from cerebro.losses.masked import random_masks
-from cerebro.phases.interpolation import Covariances, fit_covariances, interpolate, level
+from cerebro.phases.interpolation import Covariances, Interpolation, fit_covariances, interpolate, level
 from cerebro.phases.masked_targets import MaskedTarget
 
 COVARIANCE_WINDOWS = 512
@@ -20,7 +20,7 @@ COVARIANCE_WINDOWS = 512
 CALIBRATION_WINDOWS = 64
 """Of these, those of which covariances know nothing: places are hidden in them to see how far off an
 interpolation is, and to scale it."""
-LINEAR = ("space", "time", "both")
+LINEAR: tuple[Interpolation, ...] = ("space", "time", "both")
 NO_KNOWLEDGE = "no_knowledge"
 
 Batch = Mapping[str, Tensor]
@@ -80,9 +80,9 @@ class References:
         self.linear |= {name: self._fitted(covariances, name, calibration) for name in LINEAR}
 
     def _fitted(
-        self, covariances: Covariances, name: str, calibration: Sequence[tuple[Tensor, ...]]
+        self, covariances: Covariances, kind: Interpolation, calibration: Sequence[tuple[Tensor, ...]]
     ) -> Interpolator:
-        space, time = covariances.factors(name)  # type: ignore[arg-type]
+        space, time = covariances.factors(kind)
         expected = [
             _expected(field, present, masks, space, time) for field, present, *_, masks in calibration
         ]

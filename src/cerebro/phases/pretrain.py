@@ -1,5 +1,6 @@
 """Phase 1b: masked EEG modelling on a mix of archives, with auxiliary heads for the subject's labels."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -171,7 +172,8 @@ class MEMPretrainModule(PhaseModule):
                 share=self.phase.mask_share,
                 generator=torch.Generator().manual_seed(0),
             )
-            metrics |= {f"leak/{dataset}": found, f"reference_share/{dataset}": reference}
+            if math.isfinite(found):  # else no electrode of its windows is usable
+                metrics |= {f"leak/{dataset}": found, f"reference_share/{dataset}": reference}
         return metrics
 
     def _hidden(self, batch: dict[str, Tensor], n_tokens: int) -> Tensor:
