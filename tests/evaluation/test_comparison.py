@@ -4,7 +4,7 @@ from scipy import stats
 
 from cerebro.evaluation.bootstrap import SubjectBootstrap
 from cerebro.evaluation.comparison import Gap, Resampled, compare, holm, resample, star_is_possible
-from cerebro.evaluation.metrics import mean_value, nrmse
+from cerebro.evaluation.metrics import mae, mean_value, nrmse
 
 SUBJECTS = np.array(["a", "a", "b", "b", "c", "c"])
 TRUTH = np.array([1.0, 2.0, 3.0, 5.0, 4.0, 3.0])
@@ -66,6 +66,20 @@ def test_p_of_a_mean_over_subjects_is_that_of_the_t_test() -> None:
     resamples = bootstrap.distribution(mean_value, values, values, subjects=subjects)
     found = Gap.of(values.mean(), resamples, n_subjects=12)
     assert found.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=0.05)
+
+
+def test_p_of_what_only_seeds_differ_in_is_that_of_the_t_test_over_seeds() -> None:
+    """However many subjects agree: another seed may say otherwise."""
+    subjects = np.array([f"s{i:02}" for i in range(30)])
+    bootstrap = SubjectBootstrap(subjects, resamples=4000)
+    truth = np.zeros(30)
+    gains = np.array([0.3, 0.5, 0.1])
+    variants = {
+        name: resample(mae, truth, [truth + one for one in errors], subjects=subjects, bootstrap=bootstrap)
+        for name, errors in {"full": [1.0, 1.0, 1.0], "other": 1.0 + gains}.items()
+    }
+    found = compare(variants, {"other": "full"})["other"]
+    assert found.p == pytest.approx(stats.ttest_1samp(gains, 0).pvalue, rel=0.1)
 
 
 @pytest.mark.parametrize("size", [1e-7, 4e-4])

@@ -3,8 +3,8 @@
 Every variant answers the same windows. A resample draws subjects with replacement, all of a subject's windows
 together, and seeds with replacement, the same draw for every variant; a variant's score in it is the mean
 over the drawn seeds. Differences between variants are therefore paired in both. With few seeds, resampling
-them understates their variance (by a third with three); intervals are those of
-:mod:`cerebro.evaluation.bootstrap`.
+them understates their variance (by a third with three), which p-values correct and intervals, those of
+:mod:`cerebro.evaluation.bootstrap`, do not.
 
 Whatever carries a star in a table is a :class:`Gap`, corrected together with all cells beside it.
 
@@ -48,12 +48,14 @@ class Gap:
         return {**self.interval.as_json(), "p": self.p if np.isfinite(self.p) else None}
 
     @staticmethod
-    def of(value: ArrayLike, resamples: Values, *, n_subjects: int) -> "Gap":
+    def of(value: ArrayLike, resamples: Values, *, n_subjects: int, by_seed: Values | None = None) -> "Gap":
         """Test a difference against 0.
 
-        What is smaller than :data:`RESOLUTION` is 0. The two-sided p-value is that of Student's t with one
-        degree of freedom less than subjects, the deviation over resamples being the standard error, and never
-        less than what a sign test gives where all subjects agree; NaN where there is no interval.
+        What is smaller than :data:`RESOLUTION` is 0. The two-sided p-value is that of Student's t, never less
+        than what a sign test gives where all subjects agree, and NaN where there is no interval. The standard
+        error is the deviation over resamples, corrected for what resampling few subjects and few seeds
+        misses; degrees of freedom are one less than subjects, or fewer by as much of the variance as comes
+        from seeds (Satterthwaite 1946, Biometrics Bulletin 2).
 
         Parameters
         ----------
@@ -61,11 +63,15 @@ class Gap:
         resamples : array, shape (n_resamples,)
             The difference in each resample, paired.
         n_subjects : int
+        by_seed : array, shape (n_seeds,), optional
+            The difference with each seed, where seeds were resampled as well.
         """
         value, resamples = _resolved(np.asarray(value, np.float64)), _resolved(resamples)
         interval = Interval.of(value, resamples, n_subjects=n_subjects)
-        known = interval.low is not None
-        return Gap(interval, _two_sided(value, resamples, n_subjects) if known else float("nan"))
+        if interval.low is None:
+            return Gap(interval, float("nan"))
+        seeds = np.zeros(1) if by_seed is None else by_seed
+        return Gap(interval, _two_sided(float(value), resamples, n_subjects, seeds))
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,9 @@ def compare(variants: Mapping[str, Resampled], references: Mapping[str, str]) ->
                 )
                 for whole in (base, variant)
             ]
-        found[name] = (Gap.of(value, resamples, n_subjects=n_subjects), shares[0], shares[1])
+        by_seed = variant.by_seed - base.by_seed
+        difference = Gap.of(value, resamples, n_subjects=n_subjects, by_seed=by_seed)
+        found[name] = (difference, shares[0], shares[1])
     corrected = holm({name: difference.p for name, (difference, *_) in found.items()})
     return {
         name: Difference(difference.interval, of_reference, of_variant, difference.p, corrected[name])
@@ -221,13 +229,19 @@ def _resolved(values: Values) -> Values:
     return np.where(np.abs(values) < RESOLUTION, 0.0, values)
 
 
-def _two_sided(value: Values, resamples: Values, n_subjects: int) -> float:
+def _two_sided(value: float, resamples: Values, n_subjects: int, by_seed: Values) -> float:
     if value == 0:
         return 1.0
-    # Resampling n subjects finds (n - 1) / n of the variance.
-    error = np.nanstd(resamples) * np.sqrt(n_subjects / (n_subjects - 1))
-    beyond = stats.t.sf(np.abs(value) / error, n_subjects - 1) if error > 0 else 0.0
-    return float(max(2 * beyond, _least(n_subjects)))
+    # Resampling n finds (n - 1) / n of the variance, of subjects and of seeds alike.
+    n_seeds = len(by_seed)
+    of_seeds = float(np.var(by_seed, ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    of_subjects = max(0.0, float(np.nanvar(resamples)) - of_seeds * (n_seeds - 1) / n_seeds)
+    of_subjects *= n_subjects / (n_subjects - 1)
+    variance = of_subjects + of_seeds
+    if not variance > 0:
+        return _least(n_subjects)
+    freedom = variance**2 / (of_subjects**2 / (n_subjects - 1) + of_seeds**2 / max(1, n_seeds - 1))
+    return float(max(2 * stats.t.sf(abs(value) / np.sqrt(variance), freedom), _least(n_subjects)))
 
 
 def _least(n_subjects: int) -> float:
