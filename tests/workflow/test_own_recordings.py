@@ -98,7 +98,7 @@ def test_a_real_recording_goes_from_its_raw_file_to_windows_by_a_configuration_a
 ) -> None:
     folder = empty.folder / "recordings"
     folder.mkdir()
-    for path in real_recordings.iterdir():
+    for path in real_recordings.glob("eeglab_data.*"):
         shutil.copy(path, folder)
     overlay = {
         "name": "real",
