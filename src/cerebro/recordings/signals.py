@@ -120,7 +120,7 @@ def _open_eeglab(path: Path) -> mne.io.BaseRaw:
                     raw.load_data(verbose="error")
             raw.filenames = [path if inside or signals is None else signals]
     for beside in source_files(path, raw)[1:]:
-        if beside != signals:
+        if signals is None or beside.resolve() != signals.resolve():
             raise WrongFile(
                 f"its header names {beside.name} for its signals, and {path.stem}.fdt is not there"
             )
