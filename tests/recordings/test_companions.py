@@ -110,6 +110,30 @@ def test_an_eeglab_recording_has_the_signals_of_its_own_name_whatever_its_header
     np.testing.assert_allclose(open_raw(path).get_data(), mine / 1e6, atol=1e-10)
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_whose_signals_are_whose_is_known_by_relative_paths_and_links_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    write_fdt(there / "a.fdt", signal(1))
+    write_set(there / "a.set", signal(1), names_signals="a.fdt")
+    write_eeg(there / "b.eeg", signal(2))
+    write_vhdr(there / "b.vhdr", names_signals="a.eeg")
+    if link:  # as git-annex and datalad lay out their files
+        (tmp_path / "archive").mkdir()
+        for number, file in enumerate(sorted(there.iterdir())):
+            file.rename(tmp_path / f"object-{number}")
+            (tmp_path / "archive" / file.name).symlink_to(f"../object-{number}")
+    else:
+        there.rename(tmp_path / "archive")
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_allclose(open_raw(Path("archive/a.set")).get_data(), signal(1) / 1e6, atol=1e-10)
+    np.testing.assert_allclose(open_raw(Path("archive/b.vhdr")).get_data(), signal(2) / 1e6, atol=1e-7)
+    rows = inventory(Path("archive"), tmp_path / "inventory.parquet")
+    assert rows["status"].to_list() == ["ok", "ok"]
+
+
 def test_a_brainvision_recording_has_the_signals_of_its_own_name_whatever_its_header_says(
     tmp_path: Path,
 ) -> None:
@@ -231,8 +255,11 @@ def test_a_copy_in_another_folder_is_used_once_and_another_recording_of_its_name
 
 
 @pytest.mark.parametrize("naming", ["neuromag", "bids"])
-def test_parts_of_a_recording_that_was_split_are_no_recordings(tmp_path: Path, naming: str) -> None:
-    folder = tmp_path / "archive"
+def test_parts_of_a_recording_that_was_split_are_no_recordings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, naming: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("archive")
     folder.mkdir()
     info = mne.create_info(list(NAMES), SFREQ, "eeg")
     raw = mne.io.RawArray(signal(1, seconds=3000) / 1e6, info, verbose="error")

@@ -29,19 +29,15 @@ def leave_out_parts(rows: Sequence[dict[str, Any]], parts: Mapping[str, Sequence
     rows
         Those of one dataset, changed in place.
     parts
-        By the path of a recording, those of other files that hold signals of it.
+        By the path of a recording, those of other files that hold signals of it, links resolved.
     """
-    others = {part for row in rows if row["status"] == "ok" for part in parts.get(row["path"], ())}
-    whole = {
-        part: row["path"]
-        for row in rows
-        if row["status"] == "ok" and row["path"] not in others
-        for part in parts.get(row["path"], ())
-    }
-    for row in rows:
-        if row["status"] == "ok" and row["path"] in whole:
-            reason = f"its signals are a part of those of {whole[row['path']]}, which is used"
-            row |= {"status": "excluded", "reason": reason}
+    usable = {str(Path(row["path"]).resolve()): row for row in rows if row["status"] == "ok"}
+    others = {part for row in usable.values() for part in parts.get(row["path"], ())}
+    for file, row in usable.items():
+        for part in parts.get(row["path"], ()):
+            if file not in others and part in usable:
+                reason = f"its signals are a part of those of {row['path']}, which is used"
+                usable[part] |= {"status": "excluded", "reason": reason}
 
 
 def tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:

@@ -115,9 +115,7 @@ def of_scalp(labels: Iterable[str], kinds: Mapping[str, str]) -> list[str]:
 
 
 def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
-    """Return the labels of the channels that an opened file does not itself call something else than EEG.
-
-    Where it calls none EEG, those of no stated kind are returned: whoever writes a file may leave kinds out.
+    """Return the labels of the channels that an opened file itself calls EEG.
 
     Raises
     ------
@@ -125,8 +123,7 @@ def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
         If there are none, as in a recording from within the brain.
     """
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
-    own = "eeg" if "eeg" in kinds.values() else "misc"
-    return of_scalp(kinds, {label.strip(): kind for label, kind in kinds.items() if kind != own})
+    return of_scalp(kinds, {label.strip(): kind for label, kind in kinds.items() if kind != "eeg"})
 
 
 def electrodes_by_position(raw: mne.io.BaseRaw, labels: Iterable[str]) -> dict[str, str]:

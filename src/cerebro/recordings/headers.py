@@ -47,7 +47,7 @@ class Header:
     left_out: tuple[str, ...] = ()
     """Labels of channels that were not understood, in the file's order."""
     parts: tuple[str, ...] = ()
-    """Paths of other files that hold signals of the recording."""
+    """Paths, links resolved, of other files that hold signals of the recording."""
     patient: str = ""
     """The patient field of an EDF or BDF file."""
     status: str = "ok"
@@ -194,7 +194,7 @@ def _content(path: Path) -> dict[str, Any]:
         "duration": float(raw.n_times / sfreq),
         "channels": tuple(raw.ch_names),
         "left_out": unknown,
-        "parts": tuple(str(file) for file in source_files(path, raw)[1:]),
+        "parts": tuple(str(file.resolve()) for file in source_files(path, raw)[1:]),
     }
 
 

@@ -26,8 +26,8 @@ _BLOCK = 32
 _CAPS = {"A": 32, "AB": 64, "ABCD": 128, "ABCDE": 160, "ABCDEFGH": 256}
 """Sizes of BioSemi's caps by their letters, each of which has 32 electrodes."""
 _SMALLEST_CAP = 16
-_FEWEST_OF_A_LETTER = 25
-"""Those of the 32 that must be there: shafts in a brain have letters and numbers too, but at most 18."""
+_LONGEST_SHAFT = 24
+"""Every letter of a cap must go beyond: shafts in a brain have letters and numbers too, but at most 18."""
 
 # Contacts of a shaft are numbered from 1 without gaps, but for some that may not have been recorded; rows of
 # a cap that look so have their midline (F1, F2, F3 and Fz), unless it is the reference of that one row.
@@ -122,7 +122,7 @@ def _of_another_net(numbers: set[int]) -> str:
 
 
 def biosemi(bare: Mapping[str, str], labels: Iterable[str]) -> Reading:
-    """Read labels as letters and numbers of a BioSemi cap, whose letters must all be there nearly whole."""
+    """Read labels as letters and numbers of a BioSemi cap: all of its letters, half of its electrodes."""
     numbered = {label: match for label, text in bare.items() if (match := _BIOSEMI_LABEL.fullmatch(text))}
     numbers: dict[str, set[int]] = {}
     for match in numbered.values():
@@ -130,7 +130,9 @@ def biosemi(bare: Mapping[str, str], labels: Iterable[str]) -> Reading:
     size = _CAPS.get("".join(sorted(numbers)), 0)
     if size == _BLOCK and numbers["A"] == set(range(1, _SMALLEST_CAP + 1)):
         size = _SMALLEST_CAP
-    elif size and any(len(own) < _FEWEST_OF_A_LETTER or max(own) > _BLOCK for own in numbers.values()):
+    elif size and any(not _LONGEST_SHAFT < max(own) <= _BLOCK for own in numbers.values()):
+        size = 0
+    if len(numbered) < _FEWEST_EXPLAINED * size:
         size = 0
     if size == 0:
         return Reading({}, len(bare))
