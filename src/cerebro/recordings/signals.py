@@ -27,7 +27,7 @@ from cerebro.recordings.electrodes import (
 )
 from cerebro.recordings.failures import BrokenRecording, opening, reading
 from cerebro.recordings.fif import refuse_truncated_fif
-from cerebro.recordings.gdf import gdf_rates, gdf_units, refuse_short_gdf
+from cerebro.recordings.gdf import gdf_rates, gdf_units, refuse_gdf_without_scale, refuse_short_gdf
 from cerebro.recordings.mne_formats import open_by_mne
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
@@ -142,6 +142,8 @@ def _open_edf(path: Path) -> tuple[RawEdf, tuple[str, ...]]:
 
 
 def _open_by_mne(path: Path) -> mne.io.BaseRaw:
+    if path.suffix.lower() == ".gdf":
+        refuse_short_gdf(path)
     raw = open_by_mne(path)
     match path.suffix.lower():
         case ".vhdr":
@@ -149,7 +151,7 @@ def _open_by_mne(path: Path) -> mne.io.BaseRaw:
         case ".fif":
             refuse_truncated_fif(raw)
         case ".gdf":
-            refuse_short_gdf(path, raw)
+            refuse_gdf_without_scale(raw)
     return raw
 
 
