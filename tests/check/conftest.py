@@ -1,4 +1,4 @@
-"""Small archives on disk, as a user has them: valid headers, silent signals, real rules."""
+"""Small archives on disk, as a user has them: valid headers, noise, real rules."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,9 +24,9 @@ TRIALS = "onset\tvalue\tevent_code\tfeedback\n" + "".join(
 
 
 @cache
-def _silence(kind: str, labels: tuple[str, ...], sfreq: int, seconds: int, age: int) -> bytes:
+def _noise(kind: str, labels: tuple[str, ...], sfreq: int, seconds: int, age: int) -> bytes:
     file, signal = (edfio.Bdf, edfio.BdfSignal) if kind == "bdf" else (edfio.Edf, edfio.EdfSignal)
-    channel = np.zeros(sfreq * seconds)
+    channel = np.random.default_rng(0).normal(0, 20, sfreq * seconds)
     return file(
         [
             signal(channel, sfreq, label=label, physical_dimension="uV", physical_range=(-4e3, 4e3))
@@ -53,7 +53,7 @@ def hbn_release() -> Callable[..., Path]:
             if movie:
                 files["DespicableMe"] = (MOVIE, 12)
             for task, (events, length) in files.items():
-                (eeg / f"{subject}_task-{task}_eeg.bdf").write_bytes(_silence("bdf", NET, 100, length, 0))
+                (eeg / f"{subject}_task-{task}_eeg.bdf").write_bytes(_noise("bdf", NET, 100, length, 0))
                 (eeg / f"{subject}_task-{task}_events.tsv").write_text(events)
         (root / "participants.tsv").write_text("\n".join(rows) + "\n")
         return root
@@ -68,7 +68,7 @@ def tuh_patient() -> Callable[..., Path]:
     def write(root: Path, patient: str, *, seconds: int = 20, age: int = 65) -> Path:
         path = root / f"edf/000/{patient}/s001_2015/01_tcp_ar/{patient}_s001_t000.edf"
         path.parent.mkdir(parents=True)
-        path.write_bytes(_silence("edf", CLINICAL, 250, seconds, age))
+        path.write_bytes(_noise("edf", CLINICAL, 250, seconds, age))
         return path
 
     return write

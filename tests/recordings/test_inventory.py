@@ -126,9 +126,9 @@ def test_one_bad_file_costs_one_file_and_says_why(tmp_path: Path, write_signals:
     }
     assert "no EEG channel" in rows.loc["sub-B", "reason"]
     assert "Cz appears twice" in rows.loc["sub-C", "reason"]
-    assert "not an EDF" in rows.loc["sub-D", "reason"]
+    assert "the file is empty" in rows.loc["sub-D", "reason"]
     assert "not downloaded" in rows.loc["sub-E", "reason"]
-    assert "not downloaded" in rows.loc["sub-F", "reason"]
+    assert rows.loc["sub-F", "reason"] == f"not there: {link.name}, a link to {tmp_path}/nowhere.bdf"
 
 
 def test_a_recording_of_unknown_release_is_never_used(tmp_path: Path, write_signals: WriteSignals) -> None:

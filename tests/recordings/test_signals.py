@@ -1,3 +1,4 @@
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from cerebro.recordings import eeglab
 from cerebro.recordings.montages import positions
 from cerebro.recordings.signals import open_raw, source_files
 
@@ -100,7 +102,7 @@ def test_electrodes_of_uneven_rates_are_refused(tmp_path: Path) -> None:
 
 
 def test_electrodes_without_a_unit_of_voltage_are_refused(tmp_path: Path) -> None:
-    for unit in ("", "nV"):
+    for unit in ("", "degC"):
         path = write_edf(tmp_path / "a.edf", rates={"EEG CZ-REF": 250}, units={"EEG CZ-REF": unit})
         with pytest.raises(ValueError, match=f"'{unit}', which is no unit"):
             open_raw(path)
@@ -190,7 +192,7 @@ def test_brainvision_and_fif_open_as_mne_reads_them(tmp_path: Path) -> None:
 
 
 def test_a_set_with_its_signals_beside_it_is_two_files(tmp_path: Path, real_recordings: Path) -> None:
-    for file in real_recordings.iterdir():
+    for file in real_recordings.glob("eeglab_data.*"):
         shutil.copyfile(file, tmp_path / file.name)
     path = tmp_path / "eeglab_data.set"
     assert source_files(path, open_raw(path)) == [path, tmp_path / "eeglab_data.fdt"]
@@ -198,7 +200,7 @@ def test_a_set_with_its_signals_beside_it_is_two_files(tmp_path: Path, real_reco
     assert source_files(inside, open_raw(inside)) == [inside]
     whole = (tmp_path / "eeglab_data.fdt").read_bytes()
     (tmp_path / "eeglab_data.fdt").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"truncated: eeglab_data\.fdt holds fewer samples"):
+    with pytest.raises(ValueError, match=r"truncated: eeglab_data\.fdt holds 15252 of 30504 samples"):
         open_raw(path)
     (tmp_path / "eeglab_data.fdt").unlink()
     with pytest.raises(FileNotFoundError, match=r"\.fdt"):
@@ -235,9 +237,10 @@ def test_every_broken_file_says_what_is_wrong_with_it(tmp_path: Path, write_sign
         "half.set": (eeglab[: len(eeglab) // 2], "truncated: its variables take"),
         "records.edf": (more_records, "promises 99 data records"),
         "really_bdf.edf": (bdf, "a BDF file under the name of an EDF file"),
-        "gaps.edf": (gaps, "its signals have gaps"),
+        "gaps.edf": (gaps, "EDF\\+D file without the signal that says when its data records began"),
         "eeg.xyz": (edf, "unknown format 'xyz'"),
-        "noise.fif": (edf, "broken or truncated"),
+        "noise.fif": (edf, r"MNE cannot read it \(.*it warned: "),
+        "noise.gdf": (edf, r"MNE cannot read it \("),
     }
     for name, (content, reason) in cases.items():
         with pytest.raises(ValueError, match=reason):
@@ -261,18 +264,18 @@ def test_an_eeglab_file_that_lost_its_end_is_truncated_though_its_header_is_whol
 
 
 def test_eeglab_files_are_opened_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MNE may read all of one for its header: side by side, long ones would not fit in memory."""
+    """All of one may be read for its header: side by side, long ones would not fit in memory."""
     paths = [write_set(tmp_path / f"{number}.set", ["E1", "Cz"]) for number in range(4)]
-    read, open_now, most = mne.io.read_raw_eeglab, [], []
+    read, open_now, most = eeglab.read_mat, [], []
 
-    def watched(path: Path, **options: Any) -> mne.io.BaseRaw:
+    def watched(path: Path, **options: Any) -> dict[str, Any]:
         open_now.append(path)
         most.append(len(open_now))
         time.sleep(0.02)
         open_now.remove(path)
         return read(path, **options)
 
-    monkeypatch.setattr(mne.io, "read_raw_eeglab", watched)
+    monkeypatch.setattr(eeglab, "read_mat", watched)
     with ThreadPoolExecutor(4) as pool:
         assert [raw.n_times for raw in pool.map(open_raw, paths)] == [1000] * 4
     assert most == [1] * 4
@@ -285,3 +288,216 @@ def test_a_header_of_a_recorder_that_was_never_stopped_is_no_fault(
     content = whole.read_bytes()
     unclosed = _damaged(tmp_path / "b.edf", content[:236] + b"-1      " + content[244:])
     np.testing.assert_array_equal(open_raw(unclosed).get_data(), open_raw(whole).get_data())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "unit", "volt"), [("edf", "nV", 1e-9), ("bdf", "mV", 1e-3), ("edf", "V", 1)]
+)
+def test_every_voltage_is_scaled_to_volts(tmp_path: Path, suffix: str, unit: str, volt: float) -> None:
+    kind, signal = (edfio.Bdf, edfio.BdfSignal) if suffix == "bdf" else (edfio.Edf, edfio.EdfSignal)
+    values = np.random.default_rng(0).normal(0, 20e-6 / volt, 1000)
+    limits = (-1e-3 / volt, 1e-3 / volt)
+    channel = signal(values, 100, label="Cz", physical_dimension=unit, physical_range=limits)
+    kind([channel]).write(tmp_path / f"a.{suffix}")
+    np.testing.assert_allclose(open_raw(tmp_path / f"a.{suffix}").get_data()[0], values * volt, atol=1e-7)
+
+
+def write_vhdr(
+    path: Path,
+    names: Sequence[str],
+    *,
+    units: dict[str, str] | None = None,
+    infos: str = "",
+    resolution: str = "0.1",
+) -> Path:
+    """Write 4 s at 250 Hz of 20 µV of noise as BrainVision, with further lines for its common part."""
+    signal = np.random.default_rng(0).normal(0, 20, (1000, len(names)))
+    (signal / 0.1).astype("<i2").tofile(path.with_suffix(".eeg"))
+    channels = "".join(
+        f"Ch{index}={name},,{resolution},{(units or {}).get(name, 'µV')}\n"
+        for index, name in enumerate(names, start=1)
+    )
+    path.write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={path.stem}.eeg\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\n"
+        f"NumberOfChannels={len(names)}\nSamplingInterval=4000\n{infos}\n"
+        f"[Binary Infos]\nBinaryFormat=INT_16\n\n[Channel Infos]\n{channels}",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_a_channel_whose_unit_is_no_voltage_is_dropped_whatever_the_format(tmp_path: Path) -> None:
+    names = ["Fp1", "Cz", "O2"]
+    edf = write_edf(tmp_path / "a.edf", rates=dict.fromkeys(names, 250), units={"Cz": "BS"})
+    vhdr = write_vhdr(tmp_path / "a.vhdr", names, units={"Cz": "BS"})
+    info = mne.create_info(names, 250, ["eeg", "misc", "eeg"])
+    noise = np.random.default_rng(0).normal(0, 2e-5, (3, 1000))
+    mne.io.RawArray(noise, info, verbose="error").save(tmp_path / "a_raw.fif", verbose="error")
+    for path in (edf, vhdr, tmp_path / "a_raw.fif"):
+        assert open_raw(path).ch_names == ["Fp1", "O2"]
+    with pytest.raises(ValueError, match="'BS', which is no unit of voltage"):
+        open_raw(write_vhdr(tmp_path / "b.vhdr", names, units=dict.fromkeys(names, "BS")))
+
+
+def test_a_file_of_signals_that_does_not_hold_what_its_header_says_is_refused(tmp_path: Path) -> None:
+    names = ["Fp1", "Cz", "O2"]
+    path = write_vhdr(tmp_path / "a.vhdr", names, infos="DataPoints=1000\n")
+    assert open_raw(path).n_times == 1000
+    signals, whole = path.with_suffix(".eeg"), path.with_suffix(".eeg").read_bytes()
+    cases = {
+        r"truncated: a\.eeg holds 500 of 1000 samples": whole[: len(whole) // 2],
+        r"its header states 1000 samples, a\.eeg holds 1001": whole + whole[:6],
+    }
+    for words, content in cases.items():
+        signals.write_bytes(content)
+        with pytest.raises(ValueError, match=words):
+            open_raw(path)
+    signals.write_bytes(whole)
+    path.write_text(path.read_text("utf-8").replace("DataPoints=1000\n", ""), encoding="utf-8")
+    signals.write_bytes(whole[:-2])
+    with pytest.raises(ValueError, match=r"truncated: a\.eeg holds 999\.6666667 samples of 3 channels"):
+        open_raw(path)
+    signals.write_bytes(whole)
+    fewer = path.read_text("utf-8").replace("NumberOfChannels=3", "NumberOfChannels=2")
+    path.write_text(fewer, encoding="utf-8")
+    with pytest.raises(ValueError, match="its header states 2 channels and names 3"):
+        open_raw(path)
+
+
+def test_a_fif_file_that_lost_its_end_is_truncated(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 2e-5, (2, 1000))
+    path = tmp_path / "a_raw.fif"
+    mne.io.RawArray(noise, mne.create_info(["Fp1", "Cz"], 250, "eeg"), verbose="error").save(
+        path, verbose="error"
+    )
+    whole = path.read_bytes()
+    assert open_raw(path).n_times == 1000
+    buffer = whole.index(noise[:, 500].astype(">f4").tobytes())  # the third of four
+    for length in (buffer + 1000, buffer, buffer - 16, len(whole) - 8):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"truncated: .*a_raw\.fif"):
+            open_raw(path)
+
+
+@pytest.mark.parametrize("struct", [False, True])
+def test_an_eeglab_header_and_its_signals_must_agree(tmp_path: Path, *, struct: bool) -> None:
+    path = write_set(tmp_path / "a.set", ["E1", "Cz"])
+    fields = {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
+
+    def write(changes: dict[str, Any]) -> None:
+        content = fields | changes
+        scipy.io.savemat(path, {"EEG": content} if struct else content, appendmat=False)
+
+    cases: dict[str, dict[str, Any]] = {
+        r"truncated: a\.set holds 1000 of 1500 samples": {"pnts": 1500},
+        "its header states 2 channels of 900 samples, a.set holds 2 x 1000": {"pnts": 900},
+        "its header states 3 channels and names 2": {"nbchan": 3},
+        "it holds 2 epochs": {"trials": 2},
+        "its header states no srate": {"srate": "fast"},
+        "a sampling rate of 0 Hz": {"srate": 0.0},
+        "its header states -5 as pnts": {"pnts": -5},
+    }
+    for words, changes in cases.items():
+        write(changes)
+        with pytest.raises(ValueError, match=re.escape(words) if "." not in words[:20] else words):
+            open_raw(path)
+    write({"event": np.array([(-5.0, "square")], dtype=[("latency", "O"), ("type", "O")])})
+    assert open_raw(path).n_times == 1000  # events come from the table beside it
+
+
+def test_eeglab_files_are_read_as_mne_reads_them(tmp_path: Path, real_recordings: Path) -> None:
+    beside = real_recordings / "eeglab_data.set"
+    whole = mne.io.read_raw_eeglab(beside, preload=True, verbose="error")
+    mne.export.export_raw(tmp_path / "inside.set", whole, verbose="error")
+    fields = {k: v for k, v in scipy.io.loadmat(tmp_path / "inside.set").items() if not k.startswith("__")}
+    scipy.io.savemat(tmp_path / "struct.set", {"EEG": fields}, appendmat=False)
+    for path in (beside, tmp_path / "inside.set", tmp_path / "struct.set"):
+        ours, theirs = open_raw(path), mne.io.read_raw_eeglab(path, preload=True, verbose="error")
+        names = [name for name in theirs.ch_names if not name.startswith("EOG")]
+        np.testing.assert_allclose(ours.get_data(), theirs.get_data(names), rtol=1e-6)
+        np.testing.assert_array_equal(ours.get_data([3, 1], 100, 300), ours.get_data()[[3, 1], 100:300])
+
+
+def test_the_signals_of_a_set_are_those_of_its_own_name(tmp_path: Path, real_recordings: Path) -> None:
+    for name in ("sub-A", "sub-B"):
+        shutil.copyfile(real_recordings / "eeglab_data.set", tmp_path / f"{name}.set")
+    whole = (real_recordings / "eeglab_data.fdt").read_bytes()
+    (tmp_path / "eeglab_data.fdt").write_bytes(bytes(len(whole)))  # by this name both headers call for it
+    (tmp_path / "sub-B.fdt").write_bytes(whole)
+    expected = open_raw(real_recordings / "eeglab_data.set").get_data()
+    np.testing.assert_array_equal(open_raw(tmp_path / "sub-B.set").get_data(), expected)
+    with pytest.raises(FileNotFoundError, match=r"sub-A\.fdt"):
+        open_raw(tmp_path / "sub-A.set")
+
+
+def change(content: bytes, at: int, text: bytes) -> bytes:
+    return content[:at] + text + content[at + len(text) :]
+
+
+def edf_plus(path: Path, onsets: Sequence[float]) -> bytes:
+    """An EDF+D file of records of 1 s that begin at these times."""
+    noise = np.random.default_rng(0).normal(0, 20, 100 * len(onsets))
+    edf = edfio.Edf(
+        [edfio.EdfSignal(noise, 100, label="Cz", **UV), edfio.EdfSignal(noise, 100, label="O1", **UV)],
+        annotations=[edfio.EdfAnnotation(0.5, None, "eyes closed")],
+    )
+    content = edf.to_bytes().replace(b"EDF+C", b"EDF+D")
+    for record, onset in enumerate(onsets):
+        before, after = (f"+{time:g}\x14\x14\x00".encode() for time in (record, onset))
+        at = content.index(before, content.index(b"EDF Annotations") + 1024)
+        content = content[:at] + after.replace(b"\x00", b"\x00") + content[at + len(after) :]
+    path.write_bytes(content)
+    return content
+
+
+def test_an_edf_plus_d_file_is_read_where_its_record_stamps_have_no_gap(tmp_path: Path) -> None:
+    edf_plus(tmp_path / "a.edf", [0, 1, 2, 3, 4])
+    assert open_raw(tmp_path / "a.edf").n_times == 500
+    edf_plus(tmp_path / "b.edf", [0, 1, 2, 7, 8])
+    with pytest.raises(ValueError, match="its record stamps jump from 2 s to 7 s, while a record lasts 1 s"):
+        open_raw(tmp_path / "b.edf")
+
+
+def test_what_the_signals_of_an_edf_file_do_not_need_costs_nothing(
+    tmp_path: Path, write_signals: WriteSignals
+) -> None:
+    whole = write_signals(tmp_path / "a.edf", ["EEG CZ-REF", "EEG O1-REF", "IBI"])
+    content, expected = whole.read_bytes(), open_raw(whole).get_data()
+    header, signals = content[:1024], content[1024:]
+    harmless = {
+        "start": change(content, 168, b"99.99.99xx:yy:zz"),
+        "length": change(content, 184, b"256     "),
+        "nul": re.sub(rb" {2,}", lambda spaces: bytes(len(spaces[0])), header) + signals,
+        "latin1": change(content, 8, b"M\xfcller \xff\xfe"),
+        "comma": content.replace(b"-3000   ", b"-3000,0 "),
+        "of_another_channel": change(content, 256 + 3 * 104 + 16, b"nothing "),
+        "longer": content + signals[:600],
+        "unclosed": change(content, 236, b"0       "),
+    }
+    for name, changed in harmless.items():
+        path = _damaged(tmp_path / f"{name}.edf", changed)
+        np.testing.assert_array_equal(open_raw(path).get_data(), expected, err_msg=name)
+    harmful = {
+        "its header states no physical minimum of EEG CZ-REF, but 'nothing'": (256 + 3 * 104, b"nothing "),
+        "digital limits of 32767 and 32767 for EEG CZ-REF": (256 + 3 * 120, b"32767   "),
+        "no length of a data record, but 'one'": (244, b"one     "),
+        "no number of samples in a record, but '-100'": (256 + 3 * 216, b"-100    "),
+        "a sampling rate of 0.01 Hz": (244, b"10000   "),
+    }
+    for words, (at, text) in harmful.items():
+        path = _damaged(tmp_path / "harmful.edf", change(content, at, text))
+        with pytest.raises(ValueError, match=words):
+            open_raw(path)
+
+
+def test_electrodes_that_all_have_a_scale_of_zero_are_refused(
+    tmp_path: Path, write_signals: WriteSignals
+) -> None:
+    content = write_signals(tmp_path / "a.edf", ["Cz", "O1"]).read_bytes()
+    for index in (0, 1):
+        content = change(content, 256 + 2 * 112 + 8 * index, b"-3000   ")
+    with pytest.raises(ValueError, match="all EEG channels have a scale of 0: Cz, O1"):
+        open_raw(_damaged(tmp_path / "b.edf", content))
+    one = change(content, 256 + 2 * 112, b"3000    ")
+    assert np.ptp(open_raw(_damaged(tmp_path / "c.edf", one)).get_data(["O1"])) == 0

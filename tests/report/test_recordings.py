@@ -11,7 +11,7 @@ def content() -> dict:
     counts.recordings["hbn", "train", "indexed"] = 1200
     counts.recordings["hbn", "train", "quarantined"] = 2
     counts.recordings["hbn", "test", "indexed"] = 7
-    counts.unused["hbn", "quarantined", "header unreadable: truncated"] = 3
+    counts.unused["hbn", "quarantined", "truncated"] = 3
     counts.unused["hbn", "missing", "not downloaded"] = 40
     counts.unused["tuh", "excluded", "subject excluded by datasets.tuh.exclude"] = 5
     counts.failures["hbn"] = ["samples that are not finite in Cz", "truncated: a.fdt holds fewer samples"]
@@ -36,7 +36,7 @@ def test_each_reason_is_named_and_counted_once() -> None:
     _, table = recording_tables(content())
     assert table.rows == [
         ["hbn recordings", "missing: not downloaded", "40"],
-        ["hbn recordings", "quarantined: header unreadable: truncated", "3"],
+        ["hbn recordings", "quarantined: truncated", "3"],
         ["hbn recordings", "quarantined: samples that are not finite in Cz", "1"],
         ["hbn recordings", "quarantined: truncated: a file holds fewer samples", "1"],
         ["hbn windows", "max_peak_to_peak", "1"],

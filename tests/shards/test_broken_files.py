@@ -17,6 +17,7 @@ import pytest
 from cerebro.cli import main
 from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
 from cerebro.errors import UserError
+from cerebro.recordings import eeglab, signals
 from cerebro.recordings.inventory import build_inventory
 from cerebro.shards.build import build_shard
 from cerebro.shards.windows import build_index
@@ -210,18 +211,19 @@ def test_a_passing_fault_of_the_disk_is_no_fault_of_an_eeglab_file(
     mne.export.export_raw(folder / "a.set", raw, verbose="error")
     edf(folder / "b.edf")
     with monkeypatch.context() as patch:
-        patch.setattr(mne.io, "read_raw_eeglab", fails_with(OSError(code, os.strerror(code))))
+        patch.setattr(eeglab, "read_mat", fails_with(OSError(code, os.strerror(code))))
         with pytest.raises(UserError, match=rf"a\.set: .*{os.strerror(code)}.*running again may help"):
             inventory(folder, output, state=state)
     assert inventory(folder, output, state=state)["status"].to_list() == ["ok", "ok"]
     with monkeypatch.context() as patch:
-        patch.setattr(mne.io, "read_raw_eeglab", fails_with(OSError("no number, a reader's own words")))
+        patch.setattr(eeglab, "read_mat", fails_with(OSError("no number, a reader's own words")))
         os.utime(folder / "a.set")
-        assert "broken or truncated" in inventory(folder, output, state=state)["reason"][0]
+        reason = inventory(folder, output, state=state)["reason"][0]
+        assert reason == "pymatreader cannot read it (OSError: no number, a reader's own words)"
     assert inventory(folder, output, state=state)["status"][0] == "quarantined"  # remembered
 
 
-@pytest.mark.parametrize("where", ["read_raw_edf", "get_data"])
+@pytest.mark.parametrize("where", ["read_edf_header", "get_data"])
 def test_a_shard_is_never_finished_without_what_the_disk_did_not_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
@@ -238,7 +240,7 @@ def test_a_shard_is_never_finished_without_what_the_disk_did_not_give(
     ]
     with monkeypatch.context() as patch:
         stale = OSError(errno.ESTALE, "Stale file handle")
-        patch.setattr(mne.io if where == "read_raw_edf" else mne.io.BaseRaw, where, fails_with(stale))
+        patch.setattr(signals if where == "read_edf_header" else mne.io.BaseRaw, where, fails_with(stale))
         assert main(command) == 1
     said = capsys.readouterr().err
     assert re.fullmatch(r"cerebro shard: .*a\.edf can't be read \(.*Stale.*running again may help\n", said)

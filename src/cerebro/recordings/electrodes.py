@@ -6,19 +6,19 @@ from collections.abc import Iterable
 import mne
 import numpy as np
 
+from cerebro.recordings.contract import keep_voltages, refuse_constant, refuse_times
 from cerebro.recordings.edf import EdfHeader
+from cerebro.recordings.failures import BrokenRecording
 from cerebro.recordings.montages import canonical_name, nearest_names
 
 _NET_NAME = re.compile(r"E(\d+)")
 _OTHER_NETS = (32, 64)
 """Sizes of HydroCel nets that are smaller than HBN's and number their electrodes alike, in other places."""
 _RUNNING_NUMBER = re.compile(r"(.+)-\d+")
-_UNITS = ("uV", "µV", "μV", "\x83\xcaV", "mV", "V")
-"""Units that MNE scales rightly; it takes every other one for volts."""
 _FEWEST_POSITIONS = 8  # a sphere through fewer electrodes is a guess
 
 
-class NoElectrodes(ValueError):
+class NoElectrodes(BrokenRecording):
     """No channel of a file is known to be an electrode."""
 
 
@@ -33,7 +33,7 @@ def electrodes(labels: Iterable[str]) -> dict[str, str]:
     ------
     NoElectrodes
         If no label is an electrode.
-    ValueError
+    BrokenRecording
         If two are the same one.
     """
     labels = list(labels)
@@ -46,7 +46,7 @@ def electrodes(labels: Iterable[str]) -> dict[str, str]:
         raise NoElectrodes(f"no EEG channel: {others or 'none of its labels is a known electrode'}")
     names = [named[label] for label in labels if label in named] + _made_unique(labels)
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"electrode {', '.join(twice)} appears twice")
+        raise BrokenRecording(f"electrode {', '.join(twice)} appears twice")
     return named
 
 
@@ -57,19 +57,17 @@ def edf_electrodes(header: EdfHeader) -> tuple[dict[str, str], float]:
 
     Raises
     ------
-    ValueError
-        If electrodes have different rates, or a unit that is no voltage, or as :func:`electrodes`.
+    BrokenRecording
+        As :func:`electrodes` and the contract of :mod:`~cerebro.recordings.contract`.
     """
-    own = electrodes(header.labels)
+    own = keep_voltages(electrodes(header.labels), dict(zip(header.labels, header.units, strict=True)))
     chosen = [index for index, label in enumerate(header.labels) if label in own]
-    rates = sorted({header.samples[index] / header.record_seconds for index in chosen})
-    if len(rates) > 1:
-        raise ValueError(
-            f"EEG channels at uneven sampling rates: {', '.join(f'{rate:g}' for rate in rates)} Hz"
-        )
-    if wrong := sorted({header.units[index] for index in chosen} - set(_UNITS)):
-        raise ValueError(f"EEG channels in '{wrong[0]}', which is no unit of voltage that is understood")
-    return own, rates[0]
+    sfreq = refuse_times(
+        n_times=header.records * header.samples[chosen[0]],
+        rates=(header.samples[index] / header.record_seconds for index in chosen),
+    )
+    refuse_constant({header.labels[index]: header.scale(index)[0] for index in chosen})
+    return own, sfreq
 
 
 def electrodes_by_position(raw: mne.io.BaseRaw) -> dict[str, str]:

@@ -6,23 +6,39 @@ stops the step too, and nothing remembers it.
 
 import errno
 import re
+import threading
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from cerebro.errors import UserError
+
+
+class BrokenRecording(ValueError):
+    """A file that can't be read, or holds no EEG: this recording is left out, and the message says why.
+
+    Raised where a file is read, and nowhere else. Any other error is a fault of this package, and stops the
+    step.
+    """
+
 
 BY_CONFIGURATION = "subject excluded by the configuration"
 """Reason of recordings of `splits.excluded_subjects`."""
 
 _PARTICULAR = (
-    (re.compile(r"the same recording as .+"), "the same recording lies there twice"),
+    (re.compile(r"has the same name as .+"), "another one has the same name"),
     (re.compile(r"not downloaded: .+"), "not downloaded"),
+    (re.compile(r"not there: .+"), "its file, or the one of its signals, is not there"),
     (re.compile(r"\S+\.(set|fdt|bdf|edf|vhdr|eeg|fif|gdf|cnt)\b"), "a file"),
     (
         re.compile(r"promises \d+ data records, the file holds \d+"),
         "promises more data records than it holds",
     ),
+    (re.compile(r"holds [\d.e+]+ of \d+ samples"), "holds fewer samples than promised"),
+    (re.compile(r"[\d.e+-]+ µV; EEG"), "so much; EEG"),
+    (re.compile(r"jump from \S+ s to \S+ s, while a record lasts \S+ s"), "have a gap"),
     (
         re.compile(r"its variables take \d+ bytes, the file holds \d+"),
         "its variables take more bytes than it holds",
@@ -39,6 +55,48 @@ def is_of_the_disk(error: Exception) -> bool:
     if isinstance(error, FileNotFoundError | PermissionError):
         return True
     return isinstance(error, OSError) and error.errno not in _OF_THE_CONTENT
+
+
+# One file at a time: Python keeps warnings for all threads together, and an EEGLAB file that is one variable
+# is read whole for its header, so that several would not fit in memory side by side.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@contextmanager
+def reading(library: str) -> Iterator[None]:
+    """Let a library read a file: broken files make MNE and SciPy raise anything at all.
+
+    For the library's own reading, and nothing else, so that no fault of this package is taken for the file's.
+
+    Parameters
+    ----------
+    library
+        Who reads, in the message.
+
+    Raises
+    ------
+    BrokenRecording
+        With what the library said, and with what it had warned of before.
+    OSError
+        If the disk or the network fails, as :func:`is_of_the_disk` tells.
+    """
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except (MemoryError, BrokenRecording):
+            raise
+        except Exception as error:
+            if is_of_the_disk(error):
+                raise
+            said = one_line(f"{type(error).__name__}: {error}".removesuffix(": "))
+            before = "".join(f"; it warned: {one_line(one.message)}" for one in warned)
+            raise BrokenRecording(f"{library} cannot read it ({said}{before})") from error
+
+
+def one_line(text: object) -> str:
+    """Bring what an error or a warning says into one line, whole."""
+    return " ".join(str(text).split())
 
 
 def refuse_unreadable(dataset: str, unreadable: Sequence[tuple[str, str]]) -> None:

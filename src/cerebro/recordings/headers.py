@@ -1,7 +1,8 @@
 """Headers of raw files: what the inventory knows of a recording's signals without reading them.
 
 EDF and BDF headers are read from a few kilobytes at the file's start, since TUH has a hundred thousand files;
-EEGLAB files through MNE. What was read is remembered, so that only files that changed are opened again.
+any other file is opened as the shards open it. What was read is remembered, so that only files that changed
+are opened again.
 """
 
 import json
@@ -13,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.files import atomic_path
-from cerebro.recordings.edf import read_edf_header
-from cerebro.recordings.electrodes import edf_electrodes
-from cerebro.recordings.failures import is_of_the_disk
-from cerebro.recordings.signals import open_raw
+from cerebro.recordings.eeglab import signals_beside
+from cerebro.recordings.failures import BrokenRecording, is_of_the_disk, one_line
+from cerebro.recordings.signals import describe_edf, open_raw
 
 # git-annex leaves a link to nowhere, or where links can't be (or files are unlocked) a small text file that
 # names the object (https://git-annex.branchable.com/internals/pointer_file/).
@@ -49,7 +49,7 @@ class Header:
     patient: str = ""
     """The patient field of an EDF or BDF file."""
     status: str = "ok"
-    """`ok`, `missing` (not downloaded), `quarantined` (broken), or `unreadable` (the disk or the network
+    """`ok`, `missing` (not there), `quarantined` (broken), or `unreadable` (the disk or the network
     failed, which is never remembered)."""
     reason: str = ""
     """Why it is not `ok`."""
@@ -71,7 +71,8 @@ def read_headers(paths: Sequence[Path], *, state: Path | None = None, threads: i
     Yields
     ------
     Header
-        One for each path, in their order; nothing that is wrong with a file raises.
+        One for each path, in their order; nothing that is wrong with a file raises, and nothing else is taken
+        for a fault of the file.
     """
     known = {} if state is None else _remembered(state / _MEMORY)
     lines: list[str] = []
@@ -113,12 +114,10 @@ def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header,
         return stamped, None
     try:
         return replace(stamped, **_content(path)), stamp
-    except MemoryError:
-        raise
-    except FileNotFoundError:
-        return Header(status="missing", reason="not downloaded: the file that holds its signals"), None
-    except Exception as error:
-        # Broken files make MNE and SciPy raise anything at all; one bad file must cost one file, named.
+    except FileNotFoundError as error:
+        said = f"{Path(error.filename).name}, which belongs to it" if error.filename else one_line(error)
+        return Header(status="missing", reason=f"not there: {said}"), None
+    except (BrokenRecording, OSError) as error:
         failed = _failed(stamped, error)
         return failed, None if failed.status == "unreadable" else stamp
 
@@ -130,10 +129,14 @@ def _glance(path: Path) -> tuple[Header, Stamp]:
             stat = file.stat()
             stamp += [stat.st_size, stat.st_mtime_ns]
     except FileNotFoundError:
-        return Header(status="missing", reason=f"not downloaded: the link {file.name} points nowhere"), stamp
+        return Header(status="missing", reason=_not_there(file)), stamp
     except OSError as error:
         return _failed(Header(), error), stamp
     return Header(size_bytes=sum(stamp[::2]), mtime_ns=max(stamp[1::2])), stamp
+
+
+def _not_there(file: Path) -> str:
+    return f"not there: {file.name}" + (f", a link to {file.readlink()}" if file.is_symlink() else "")
 
 
 def _unless_pointer(path: Path, header: Header, stamp: Stamp) -> Header:
@@ -160,14 +163,13 @@ def _parts(path: Path) -> list[Path]:
     suffix = _SIGNALS.get(path.suffix.lower())
     if suffix is None:
         return [path]
-    signals = path.with_suffix(suffix)
+    signals = signals_beside(path) if suffix == ".fdt" else path.with_suffix(suffix)
     return [path, signals] if signals.exists() or signals.is_symlink() else [path]
 
 
 def _content(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() in (".edf", ".bdf"):
-        header = read_edf_header(path)
-        own, sfreq = edf_electrodes(header)
+    if path.suffix.lower() in (".edf", ".bdf"):  # without the ceremony of an MNE recording
+        header, own, sfreq = describe_edf(path)
         return {
             "sfreq": sfreq,
             "duration": header.records * header.record_seconds,
@@ -180,11 +182,9 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _failed(header: Header, error: Exception) -> Header:
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    said = f"{kind}{error}".splitlines()[0]
     if is_of_the_disk(error):
-        return replace(header, status="unreadable", reason=said)
-    return replace(header, status="quarantined", reason=f"header unreadable: {said}")
+        return replace(header, status="unreadable", reason=one_line(f"{type(error).__name__}: {error}"))
+    return replace(header, status="quarantined", reason=one_line(error))
 
 
 def _remembered(memory: Path) -> dict[str, tuple[Stamp, Header]]:

@@ -8,6 +8,8 @@ own, and SciPy passes over those that it is not asked for. The layout is level 5
 import struct
 from pathlib import Path
 
+from cerebro.recordings.failures import BrokenRecording
+
 _HEADER_BYTES, _TAG_BYTES = 128, 8
 _LEVEL_5 = {b"\x00\x01IM": "<II", b"\x01\x00MI": ">II"}
 """Type and length of a variable, by the header's version and order of bytes."""
@@ -18,7 +20,7 @@ def refuse_truncated(path: Path) -> None:
 
     Raises
     ------
-    ValueError
+    BrokenRecording
         If the last one is longer than the file.
     """
     size, end = path.stat().st_size, _HEADER_BYTES
@@ -28,4 +30,4 @@ def refuse_truncated(path: Path) -> None:
             stream.seek(end)
             end += _TAG_BYTES + struct.unpack(layout, stream.read(_TAG_BYTES))[1]
     if layout is not None and end > size:
-        raise ValueError(f"truncated: its variables take {end} bytes, the file holds {size}")
+        raise BrokenRecording(f"truncated: its variables take {end} bytes, the file holds {size}")

@@ -1,39 +1,41 @@
-"""Open a raw file of any supported format with its EEG channels under canonical names."""
+"""Open a raw file of any supported format with its EEG channels under canonical names.
 
-import threading
-from collections.abc import Callable
+Inventory and shards open files here and nowhere else, so that both come to one verdict in the same words.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import mne
+import numpy as np
+from mne._fiff.constants import FIFF
 
-from cerebro.recordings.edf import read_edf_header
+from cerebro.recordings.brainvision import brainvision_units, refuse_other_length
+from cerebro.recordings.contract import VOLTS, keep_voltages, refuse_times
+from cerebro.recordings.edf import EdfHeader, read_edf_header
+from cerebro.recordings.edf_signals import RawEdf
+from cerebro.recordings.eeglab import RawEeglab
 from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
-from cerebro.recordings.failures import is_of_the_disk
-from cerebro.recordings.matlab import refuse_truncated
+from cerebro.recordings.failures import BrokenRecording, reading
+from cerebro.recordings.fif import refuse_truncated_fif
+from cerebro.recordings.gdf import gdf_units, refuse_short_gdf
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
 """Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
 BrainVision, MNE's own, GDF and Neuroscan."""
 
-_MATLAB = (b"MATLAB", b"\x89HDF")
-
-# Where all of a file is one variable (EEGLAB before 2021) MNE reads its signals to know its header: side by
-# side that takes several times the memory and no less time.
-_ONE_AT_A_TIME = threading.Lock()
-
 
 def open_raw(path: Path) -> mne.io.BaseRaw:
     """Open a raw file; signals are in volts, as everywhere in MNE, and not loaded where MNE can do without.
 
-    Only channels with a known place on the scalp remain: by their labels, see
+    Only channels with a known place on the scalp and a unit of voltage remain: by their labels, see
     :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where no label is known.
 
     Raises
     ------
-    ValueError
-        If the file is broken, no EEG channel remains, two channels are the same electrode, EEG channels have
-        different sampling rates, or the format is unknown; the message says which.
+    BrokenRecording
+        If the file is broken, or does not keep the contract of :mod:`~cerebro.recordings.contract`.
     FileNotFoundError
         If the file, or the one beside it that holds its signals, is missing.
     OSError
@@ -41,24 +43,52 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     """
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in FORMATS:
-        raise ValueError(f"unknown format '{suffix}'; known: {', '.join(FORMATS)}")
+        raise BrokenRecording(f"unknown format '{suffix}'; known: {', '.join(FORMATS)}")
     if path.stat().st_size == 0:
-        raise ValueError("the file is empty")
+        raise BrokenRecording("the file is empty")
     if suffix in ("edf", "bdf"):
-        raw, own = _open_edf(path, suffix)
-    else:
-        raw = _open_eeglab(path) if suffix == "set" else _read(mne.io.read_raw, path)
+        return _open_edf(path)
+    raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
+    try:
+        own = electrodes(raw.ch_names)
+    except NoElectrodes as by_label:
         try:
-            own = electrodes(raw.ch_names)
-        except NoElectrodes as by_label:
-            try:
-                own = electrodes_by_position(raw)
-            except NoElectrodes as by_position:
-                raise ValueError(f"{by_label}, and {by_position}") from None
+            own = electrodes_by_position(raw)
+        except NoElectrodes as by_position:
+            raise BrokenRecording(f"{by_label}, and {by_position}") from None
+    own = keep_voltages(own, _units(path, raw))
+    refuse_times(n_times=raw.n_times, rates=[raw.info["sfreq"]])
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
     return raw
+
+
+def describe_edf(path: Path) -> tuple[EdfHeader, dict[str, str], float]:
+    """Say what :func:`open_raw` would open of an EDF or BDF file: header, electrodes, sampling rate in Hz."""
+    if path.stat().st_size == 0:
+        raise BrokenRecording("the file is empty")
+    header = read_edf_header(path)
+    return header, *edf_electrodes(header)
+
+
+def read_signals(raw: mne.io.BaseRaw, picks: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Read channels of an opened recording, shape (n_chans, n_times), volts.
+
+    Raises
+    ------
+    BrokenRecording
+        If the file can't be read to its end, or a sample is not finite.
+    OSError
+        As :func:`open_raw`.
+    """
+    own = isinstance(raw, RawEdf | RawEeglab)  # whose faults are this package's, not the file's
+    with nullcontext() if own else reading("MNE"):
+        signals = raw.get_data(picks=picks, verbose="error")
+    if not (finite := np.isfinite(signals).all(axis=1)).all():
+        broken = [raw.ch_names[pick] for pick in np.asarray(picks)[~finite]]
+        raise BrokenRecording(f"samples that are not finite in {', '.join(broken[:5])}")
+    return signals
 
 
 def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
@@ -67,35 +97,36 @@ def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
     return [path, *sorted(file for file in beside if file.resolve() != path.resolve())]
 
 
-def _open_edf(path: Path, suffix: str) -> tuple[mne.io.BaseRaw, dict[str, str]]:
-    own, _ = edf_electrodes(read_edf_header(path))
-    # Only electrodes are read: MNE would resample the whole file to the fastest channel, EEG or not.
-    read = mne.io.read_raw_bdf if suffix == "bdf" else mne.io.read_raw_edf
-    return _read(read, path, include=list(own), encoding="latin1"), own
+def _open_edf(path: Path) -> RawEdf:
+    header, own, sfreq = describe_edf(path)
+    chosen = {index: own[label] for index, label in enumerate(header.labels) if label in own}
+    volts = [VOLTS[header.units[index]] for index in chosen]
+    return RawEdf(path, header, names=chosen, volts=volts, sfreq=sfreq)
 
 
-def _open_eeglab(path: Path) -> mne.io.BaseRaw:
-    with path.open("rb") as stream:
-        if not stream.read(8).startswith(_MATLAB):
-            raise ValueError("not an EEGLAB file (wrong first bytes)")
-    refuse_truncated(path)
-    with _ONE_AT_A_TIME:
-        raw = _read(mne.io.read_raw_eeglab, path)
-    for beside in source_files(path, raw)[1:]:
-        # Single precision, channel by channel; MNE notices only when it reads.
-        if beside.stat().st_size < 4 * raw.n_times * len(raw.ch_names):
-            raise ValueError(f"truncated: {beside.name} holds fewer samples than {path.name} promises")
+def _open_by_mne(path: Path) -> mne.io.BaseRaw:
+    with reading("MNE"):
+        raw = mne.io.read_raw(path, preload=False, verbose="warning")
+    match path.suffix.lower():
+        case ".vhdr":
+            refuse_other_length(path, raw)
+        case ".fif":
+            refuse_truncated_fif(raw)
+        case ".gdf":
+            refuse_short_gdf(path, raw)
     return raw
 
 
-def _read(reader: Callable[..., mne.io.BaseRaw], path: Path, **options: Any) -> mne.io.BaseRaw:
-    try:
-        return reader(path, preload=False, verbose="error", **options)
-    except MemoryError:
-        raise
-    except Exception as error:
-        if is_of_the_disk(error):
-            raise
-        # Broken files make MNE and SciPy raise anything at all, in words that need a context.
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"broken or truncated: MNE cannot read it ({said})") from error
+def _units(path: Path, raw: mne.io.BaseRaw) -> dict[str, str]:
+    """The unit of each channel, by the file where MNE keeps it to itself."""
+    match path.suffix.lower():
+        case ".vhdr":
+            return dict(zip(raw.ch_names, brainvision_units(path), strict=True))
+        case ".gdf":
+            return dict(zip(raw.ch_names, gdf_units(path), strict=True))
+    return {
+        channel["ch_name"]: "V"
+        if channel["unit"] == FIFF.FIFF_UNIT_V and channel["unit_mul"] == FIFF.FIFF_UNITM_NONE
+        else f"{channel['unit']!r} times {channel['unit_mul']!r}"
+        for channel in raw.info["chs"]
+    }

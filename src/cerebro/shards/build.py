@@ -18,7 +18,8 @@ from rich.progress import track
 from cerebro.config import Preprocessing, Quality
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, digest_file, digest_text
-from cerebro.recordings.failures import is_of_the_disk
+from cerebro.recordings.contract import refuse_no_eeg
+from cerebro.recordings.failures import BrokenRecording, is_of_the_disk, one_line
 from cerebro.recordings.montages import canonical_order
 from cerebro.recordings.signals import open_raw, source_files
 from cerebro.shards.channel_quality import REASONS, RawFacts, bad_channels, join_facts, raw_facts
@@ -70,8 +71,9 @@ def build_shard(
     """Write the signals of a group and the table beside them.
 
     All recordings of a shard share one list of channels, the union over the group; a channel that a
-    recording doesn't have is zero throughout. A recording that can't be read stays in the table, with status
-    ``quarantined``, its reason and length 0. A group without recordings writes an empty shard.
+    recording doesn't have is zero throughout. A recording that can't be read, or whose signals can't be EEG,
+    stays in the table, with status ``quarantined``, its reason and length 0; any other error stops the step.
+    A group without recordings writes an empty shard.
 
     Parameters
     ----------
@@ -106,22 +108,19 @@ def build_shard(
             disable=not sys.stdout.isatty(),
         ):
             entry = {name: row[name] for name in SCHEMA.names if name in row} | {"offset": shard.n_times}
+            as_recorded = row["release"] in test_releases
             try:
-                as_recorded = row["release"] in test_releases
                 samples, facts = _read(row, settings, quality, channels, as_recorded=as_recorded)
-            except MemoryError:
-                raise
-            except Exception as error:
-                if is_of_the_disk(error):
-                    raise UserError(
-                        f"{row['path']} can't be read ({type(error).__name__}: {error}), which says nothing "
-                        "of its content; running again may help"
-                    ) from error
-                # Broken files make MNE raise anything at all; one bad file must cost one file, named.
-                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-                reason = f"{kind}{error}".splitlines()[0]
-                written.append(entry | _nothing() | {"status": "quarantined", "reason": reason})
+            except BrokenRecording as error:
+                written.append(entry | _nothing() | {"status": "quarantined", "reason": one_line(error)})
                 continue
+            except OSError as error:
+                if not is_of_the_disk(error):
+                    raise
+                raise UserError(
+                    f"{row['path']} can't be read ({type(error).__name__}: {error}), which says nothing of "
+                    "its content; running again may help"
+                ) from error
             shard.append(samples)
             written.append(entry | facts | {"length": len(samples)})
     write_table(table, pa.Table.from_pylist(written, schema=SCHEMA), channels=channels, sfreq=SFREQ)
@@ -144,6 +143,7 @@ def _read(
         blocks.append(raw_facts(block.get_data() * UV_PER_VOLT, sfreq=block.info["sfreq"], settings=quality))
 
     signal = preprocess(raw, settings, filtered=row["filtered"], inspect=inspect)
+    refuse_no_eeg(signal, sfreq=SFREQ)
     facts = join_facts(blocks)
     beyond = np.count_nonzero((signal > LIMIT_UV) | (signal < -LIMIT_UV), axis=1)
     bad = bad_channels(

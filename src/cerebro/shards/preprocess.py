@@ -9,6 +9,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 from cerebro.config import Preprocessing
+from cerebro.recordings.signals import read_signals
 from cerebro.shards.store import SFREQ
 
 _BLOCK_BYTES = 256 * 2**20
@@ -56,11 +57,9 @@ def preprocess(
 
     Raises
     ------
-    ValueError
-        If a sample is not finite, or there are too few samples to resample.
+    BrokenRecording
+        If the signals can't be read, or a sample is not finite.
     """
-    if raw.n_times < _common_step(raw.info["sfreq"], SFREQ):
-        raise ValueError(f"only {raw.n_times} samples")
     done = []
     for block in _blocks(raw):
         if inspect is not None:
@@ -74,11 +73,8 @@ def _blocks(raw: mne.io.BaseRaw) -> Iterator[mne.io.BaseRaw]:
     for start in range(0, len(raw.ch_names), per_block):
         picks = np.arange(start, min(start + per_block, len(raw.ch_names)))
         # Read from the one open file: what MNE caches of it is lost in a copy.
-        signals = raw.get_data(picks=picks, verbose="error")
-        # One NaN would spread over its whole channel in the filter.
-        if not (finite := np.isfinite(signals).all(axis=1)).all():
-            broken = [raw.ch_names[pick] for pick in picks[~finite]]
-            raise ValueError(f"samples that are not finite in {', '.join(broken[:5])}")
+        # One NaN would spread over its whole channel in the filter: none is let through.
+        signals = read_signals(raw, picks)
         block = mne.io.RawArray(
             signals, mne.pick_info(raw.info, picks), first_samp=raw.first_samp, verbose="error"
         )
