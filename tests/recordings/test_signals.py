@@ -1,8 +1,7 @@
 import re
 import shutil
-import time
+import tracemalloc
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 import scipy.io
 
-from cerebro.recordings import eeglab
 from cerebro.recordings.montages import positions
 from cerebro.recordings.signals import open_raw, source_files
 
@@ -263,22 +261,25 @@ def test_an_eeglab_file_that_lost_its_end_is_truncated_though_its_header_is_whol
         open_raw(path)
 
 
-def test_eeglab_files_are_opened_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of one may be read for its header: side by side, long ones would not fit in memory."""
-    paths = [write_set(tmp_path / f"{number}.set", ["E1", "Cz"]) for number in range(4)]
-    read, open_now, most = eeglab.read_mat, [], []
-
-    def watched(path: Path, **options: Any) -> dict[str, Any]:
-        open_now.append(path)
-        most.append(len(open_now))
-        time.sleep(0.02)
-        open_now.remove(path)
-        return read(path, **options)
-
-    monkeypatch.setattr(eeglab, "read_mat", watched)
-    with ThreadPoolExecutor(4) as pool:
-        assert [raw.n_times for raw in pool.map(open_raw, paths)] == [1000] * 4
-    assert most == [1] * 4
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("struct", [False, True])
+def test_signals_of_an_eeglab_file_are_not_read_for_its_header(
+    tmp_path: Path, *, struct: bool, compressed: bool
+) -> None:
+    """Those of an hour of a net of 129 channels would not fit in memory side by side."""
+    path = write_set(tmp_path / "a.set", ["E1", "Cz"])
+    fields = {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
+    signals = np.random.default_rng(0).normal(0, 20, (2, 1_000_000)).astype(np.float32)
+    fields |= {"data": signals, "pnts": 1_000_000}
+    scipy.io.savemat(path, {"EEG": fields} if struct else fields, appendmat=False, do_compression=compressed)
+    tracemalloc.start()
+    raw = open_raw(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    if not (struct and compressed):  # which is one piece
+        assert most < signals.nbytes / 4
+    np.testing.assert_allclose(raw.get_data([1], 7, 9), signals[1:, 7:9] * 1e-6, rtol=1e-6)
+    np.testing.assert_allclose(raw.get_data()[:, -5:], signals[:, -5:] * 1e-6, rtol=1e-6)
 
 
 def test_a_header_of_a_recorder_that_was_never_stopped_is_no_fault(

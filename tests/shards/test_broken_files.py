@@ -17,7 +17,7 @@ import pytest
 from cerebro.cli import main
 from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
 from cerebro.errors import UserError
-from cerebro.recordings import eeglab, signals
+from cerebro.recordings import matlab, signals
 from cerebro.recordings.inventory import build_inventory
 from cerebro.shards.build import build_shard
 from cerebro.shards.windows import build_index
@@ -202,24 +202,28 @@ def test_what_the_disk_does_not_give_stops_the_inventory_and_is_tried_again(tmp_
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENOMEM])
-def test_a_passing_fault_of_the_disk_is_no_fault_of_an_eeglab_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+@pytest.mark.parametrize("file", ["a.set", "a_raw.fif"])
+def test_a_passing_fault_of_the_disk_is_no_fault_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, file: str
 ) -> None:
     folder, state, output = tmp_path / "archive", tmp_path / "state", tmp_path / "inventory.parquet"
     folder.mkdir()
     raw = mne.io.RawArray(np.zeros((2, 400)), mne.create_info(["Fp1", "Cz"], 100, "eeg"), verbose="error")
-    mne.export.export_raw(folder / "a.set", raw, verbose="error")
+    if file == "a.set":
+        mne.export.export_raw(folder / file, raw, verbose="error")
+    else:
+        raw.save(folder / file, verbose="error")
     edf(folder / "b.edf")
+    reader = (matlab.os, "pread") if file == "a.set" else (mne.io, "read_raw")
     with monkeypatch.context() as patch:
-        patch.setattr(eeglab, "read_mat", fails_with(OSError(code, os.strerror(code))))
-        with pytest.raises(UserError, match=rf"a\.set: .*{os.strerror(code)}.*running again may help"):
+        patch.setattr(*reader, fails_with(OSError(code, os.strerror(code))))
+        with pytest.raises(UserError, match=rf"{file}: .*{os.strerror(code)}.*running again may help"):
             inventory(folder, output, state=state)
     assert inventory(folder, output, state=state)["status"].to_list() == ["ok", "ok"]
     with monkeypatch.context() as patch:
-        patch.setattr(eeglab, "read_mat", fails_with(OSError("no number, a reader's own words")))
-        os.utime(folder / "a.set")
-        reason = inventory(folder, output, state=state)["reason"][0]
-        assert reason == "pymatreader cannot read it (OSError: no number, a reader's own words)"
+        patch.setattr(*reader, fails_with(OSError("no number, a reader's own words")))
+        os.utime(folder / file)
+        assert "no number, a reader's own words" in inventory(folder, output, state=state)["reason"][0]
     assert inventory(folder, output, state=state)["status"][0] == "quarantined"  # remembered
 
 

@@ -1,7 +1,8 @@
 """BrainVision headers (`.vhdr`): what they say of channels and length, held against the file of signals.
 
 MNE opens these files; it takes units that it does not know for volts, leaves channels out that the header
-does not count, and goes by the size of the file of signals alone. The format: "BrainVision Core Data Format 1.0"
+does not count, and goes by the size of the file of signals alone. The format is "BrainVision Core Data Format
+1.0"
 (https://www.brainproducts.com/support-resources/brainvision-core-data-format-1-0/).
 """
 

@@ -8,22 +8,21 @@ single precision, all channels of a sample after each other.
 """
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import mne
 import numpy as np
-from pymatreader import read_mat, whosmat
+from pymatreader import read_mat
 
 from cerebro.recordings.contract import refuse_lost, refuse_times
 from cerebro.recordings.failures import BrokenRecording, reading
-from cerebro.recordings.matlab import refuse_truncated
+from cerebro.recordings.matlab import Numbers, is_level_5, read_matlab
 
-_FIELDS = ("nbchan", "trials", "pnts", "srate", "chanlocs", "EEG")
+_FIELDS = ("nbchan", "trials", "pnts", "srate", "chanlocs", "data")
 _MATLAB = (b"MATLAB", b"\x89HDF")
-_FDT_BYTES = 4  # single precision
+_SINGLE = np.dtype("<f4")
 _HEAD_RADIUS = 0.095  # m, MNE's default
 _NO_EEG = frozenset(mne.io.get_channel_type_constants()) - {"eeg"}
 
@@ -49,10 +48,7 @@ class RawEeglab(mne.io.BaseRaw):
             start = stream.read(8)
         if not start.startswith(_MATLAB):
             raise BrokenRecording("not an EEGLAB file (wrong first bytes)")
-        refuse_truncated(path)
-        with reading("pymatreader"):
-            content = read_mat(path, variable_names=list(_FIELDS))
-        header = content.get("EEG", content)
+        header = _read(path)
         if not isinstance(header, Mapping):
             raise BrokenRecording("its variable EEG is no EEGLAB recording")
         n_chans, n_times, trials = (_count(header, name) for name in ("nbchan", "pnts", "trials"))
@@ -89,12 +85,11 @@ class RawEeglab(mne.io.BaseRaw):
         mult: Any,
     ) -> None:
         extra = self._raw_extras[fi]
-        if extra["signals"] is None:
-            with reading("pymatreader"):
-                extra["signals"] = np.atleast_2d(
-                    read_mat(self.filenames[fi], variable_names=["data"])["data"]
-                )
-        np.multiply(extra["signals"][idx, start:stop], 1e-6, out=data, dtype=np.float64)
+        signals = extra["signals"]
+        if isinstance(signals, Numbers) and signals.read is not None:
+            signals = extra["signals"] = signals.read()  # compressed: all of them, once
+        block = signals.columns(start, stop) if isinstance(signals, Numbers) else signals[:, start:stop]
+        np.multiply(block[idx], 1e-6, out=data, dtype=np.float64)
 
 
 def signals_beside(path: Path) -> Path:
@@ -103,31 +98,32 @@ def signals_beside(path: Path) -> Path:
     return upper if upper.exists() else path.with_suffix(".fdt")
 
 
-def _locate(path: Path, data: Any, stated: tuple[int, int]) -> tuple[np.ndarray | None, Path]:
-    """The signals, shape (n_chans, n_times), None if they are still to be read, and their file.
-
-    ``data`` is the field of a file that is one variable, None where each field is one of its own.
-    """
-    if data is None:
+def _read(path: Path) -> Any:
+    """The fields that are needed, whether each is a variable of its own or all are one structure."""
+    if is_level_5(path):
+        content = read_matlab(path, _FIELDS, within="EEG")
+    else:  # HDF5
         with reading("pymatreader"):
-            variables = {name: (shape, kind) for name, shape, kind in whosmat(path)}
-        if "data" not in variables:
-            raise BrokenRecording("it has no field for signals (data)")
-        shape, kind = variables["data"]
-        if kind != "char":
-            _refuse_other_shape(path, shape, stated)
-            _refuse_other_kind(kind)
-            return None, path
-    elif not isinstance(data, str):
-        signals = np.atleast_2d(data)
+            content = read_mat(path, variable_names=["EEG", *_FIELDS])
+    header = content.get("EEG", content)
+    return header[0] if isinstance(header, list) and header else header
+
+
+def _locate(path: Path, data: Any, stated: tuple[int, int]) -> tuple[np.ndarray | Numbers, Path]:
+    """The signals, shape (n_chans, n_times), and the file that holds them."""
+    if isinstance(data, np.ndarray | Numbers):
+        signals = data if isinstance(data, Numbers) else np.atleast_2d(data)
         _refuse_other_shape(path, signals.shape, stated)
-        _refuse_other_kind(signals.dtype.name)
+        if signals.dtype.kind not in "iuf":
+            raise BrokenRecording(f"its signals (data) are of the kind '{signals.dtype}'")
         return signals, path
+    if not isinstance(data, str):
+        raise BrokenRecording("it has no signals (data)")
     beside = signals_beside(path)
-    size = beside.stat().st_size / _FDT_BYTES
+    size = beside.stat().st_size / _SINGLE.itemsize
     refuse_lost(beside.name, held=size / stated[0], promised=stated[1])
     _refuse_other_shape(beside, (size / stated[1], stated[1]), stated)
-    return np.memmap(beside, "<f4", mode="r", shape=stated[::-1]).T, beside
+    return Numbers(beside, stated, _SINGLE, 0, None), beside
 
 
 def _refuse_other_shape(file: Path, found: tuple[float, ...], stated: tuple[int, int]) -> None:
@@ -138,11 +134,6 @@ def _refuse_other_shape(file: Path, found: tuple[float, ...], stated: tuple[int,
             f"its header states {stated[0]} channels of {stated[1]} samples, {file.name} holds "
             f"{' x '.join(f'{size:.10g}' for size in found)}"
         )
-
-
-def _refuse_other_kind(kind: str) -> None:
-    if not re.fullmatch(r"double|single|float\d+|u?int\d+", kind):
-        raise BrokenRecording(f"its field for signals (data) is of the kind '{kind}'")
 
 
 def _number(header: Mapping[str, Any], name: str) -> float:
@@ -162,7 +153,7 @@ def _count(header: Mapping[str, Any], name: str) -> int:
 
 
 def _channels(chanlocs: Any) -> list[Mapping[str, Any]]:
-    """What is said of each channel: MATLAB's arrays of structures are read as one structure of lists."""
+    """What is said of each channel; pymatreader reads an array of structures as one structure of lists."""
     if isinstance(chanlocs, Mapping):
         if not isinstance(chanlocs.get("labels"), list | tuple):
             return [chanlocs]

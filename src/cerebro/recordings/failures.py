@@ -94,6 +94,25 @@ def reading(library: str) -> Iterator[None]:
             raise BrokenRecording(f"{library} cannot read it ({said}{before})") from error
 
 
+@contextmanager
+def opening() -> Iterator[None]:
+    """Take what the operating system refuses of a file for the file's fault, unless it may pass.
+
+    Raises
+    ------
+    BrokenRecording
+        If the fault is the file's, such as a link to itself.
+    OSError
+        If the disk or the network fails, as :func:`is_of_the_disk` tells.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_of_the_disk(error):
+            raise
+        raise BrokenRecording(one_line(error)) from error
+
+
 def one_line(text: object) -> str:
     """Bring what an error or a warning says into one line, whole."""
     return " ".join(str(text).split())

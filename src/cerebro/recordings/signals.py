@@ -4,7 +4,6 @@ Inventory and shards open files here and nowhere else, so that both come to one 
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import mne
@@ -17,7 +16,7 @@ from cerebro.recordings.edf import EdfHeader, read_edf_header
 from cerebro.recordings.edf_signals import RawEdf
 from cerebro.recordings.eeglab import RawEeglab
 from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
-from cerebro.recordings.failures import BrokenRecording, reading
+from cerebro.recordings.failures import BrokenRecording, opening, reading
 from cerebro.recordings.fif import refuse_truncated_fif
 from cerebro.recordings.gdf import gdf_units, refuse_short_gdf
 
@@ -41,22 +40,15 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     OSError
         If the disk or the network fails, as :func:`~cerebro.recordings.failures.is_of_the_disk` tells.
     """
-    suffix = path.suffix.lower().lstrip(".")
-    if suffix not in FORMATS:
-        raise BrokenRecording(f"unknown format '{suffix}'; known: {', '.join(FORMATS)}")
-    if path.stat().st_size == 0:
-        raise BrokenRecording("the file is empty")
-    if suffix in ("edf", "bdf"):
-        return _open_edf(path)
-    raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
-    try:
-        own = electrodes(raw.ch_names)
-    except NoElectrodes as by_label:
-        try:
-            own = electrodes_by_position(raw)
-        except NoElectrodes as by_position:
-            raise BrokenRecording(f"{by_label}, and {by_position}") from None
-    own = keep_voltages(own, _units(path, raw))
+    with opening():
+        suffix = path.suffix.lower().lstrip(".")
+        if suffix not in FORMATS:
+            raise BrokenRecording(f"unknown format '{suffix}'; known: {', '.join(FORMATS)}")
+        if suffix in ("edf", "bdf"):
+            return _open_edf(path)
+        _refuse_empty(path)
+        raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
+        own = keep_voltages(_electrodes(raw), _units(path, raw))
     refuse_times(n_times=raw.n_times, rates=[raw.info["sfreq"]])
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
@@ -66,9 +58,9 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
 
 def describe_edf(path: Path) -> tuple[EdfHeader, dict[str, str], float]:
     """Say what :func:`open_raw` would open of an EDF or BDF file: header, electrodes, sampling rate in Hz."""
-    if path.stat().st_size == 0:
-        raise BrokenRecording("the file is empty")
-    header = read_edf_header(path)
+    with opening():
+        _refuse_empty(path)
+        header = read_edf_header(path)
     return header, *edf_electrodes(header)
 
 
@@ -83,7 +75,7 @@ def read_signals(raw: mne.io.BaseRaw, picks: Sequence[int] | np.ndarray) -> np.n
         As :func:`open_raw`.
     """
     own = isinstance(raw, RawEdf | RawEeglab)  # whose faults are this package's, not the file's
-    with nullcontext() if own else reading("MNE"):
+    with opening() if own else reading("MNE"):
         signals = raw.get_data(picks=picks, verbose="error")
     if not (finite := np.isfinite(signals).all(axis=1)).all():
         broken = [raw.ch_names[pick] for pick in np.asarray(picks)[~finite]]
@@ -95,6 +87,21 @@ def source_files(path: Path, raw: mne.io.BaseRaw) -> list[Path]:
     """All files that an opened recording consists of, the one that was opened first."""
     beside = {Path(name) for name in raw.filenames if name is not None}
     return [path, *sorted(file for file in beside if file.resolve() != path.resolve())]
+
+
+def _refuse_empty(path: Path) -> None:
+    if path.stat().st_size == 0:
+        raise BrokenRecording("the file is empty")
+
+
+def _electrodes(raw: mne.io.BaseRaw) -> dict[str, str]:
+    try:
+        return electrodes(raw.ch_names)
+    except NoElectrodes as by_label:
+        try:
+            return electrodes_by_position(raw)
+        except NoElectrodes as by_position:
+            raise BrokenRecording(f"{by_label}, and {by_position}") from None
 
 
 def _open_edf(path: Path) -> RawEdf:
