@@ -19,6 +19,7 @@ from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
 from cerebro.errors import UserError
 from cerebro.recordings import matlab, signals
 from cerebro.recordings.inventory import build_inventory
+from cerebro.shards import build
 from cerebro.shards.build import build_shard
 from cerebro.shards.windows import build_index
 
@@ -251,3 +252,44 @@ def test_a_shard_is_never_finished_without_what_the_disk_did_not_give(
     assert not list(tmp_path.glob("*mine-0*"))
     assert main(command) == 0
     assert (pd.read_parquet(tmp_path / "mine-0.parquet")["length"] == 1000).all()
+
+
+def fault_of_our_own(*_: object, **__: object) -> None:
+    raise AttributeError("'NoneType' object has no attribute 'shape'")
+
+
+@pytest.mark.parametrize(
+    "where", ["bad_channels", "preprocess", "repair", "recording_quality", "refuse_no_eeg"]
+)
+def test_a_fault_of_this_package_is_never_called_a_broken_recording_by_the_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "archive").mkdir()
+    edf(tmp_path / "archive" / "a.edf")
+    inventory(tmp_path / "archive", tmp_path / "inventory.parquet")
+    monkeypatch.setattr(build, where, fault_of_our_own)
+    with pytest.raises(AttributeError, match="no attribute 'shape'"):
+        build_shard(
+            Preprocessing(),
+            Quality(),
+            test_releases=(),
+            inventory=tmp_path / "inventory.parquet",
+            group="mine-0",
+            output=tmp_path / "mine-0.npy",
+            table=tmp_path / "mine-0.parquet",
+        )
+    assert not list(tmp_path.glob("*mine-0*"))
+
+
+@pytest.mark.parametrize("where", ["edf_electrodes", "electrodes", "refuse_times", "RawEeglab"])
+def test_a_fault_of_this_package_is_never_called_a_broken_recording_by_the_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "archive").mkdir()
+    edf(tmp_path / "archive" / "a.edf")
+    raw = mne.io.RawArray(np.zeros((2, 400)), mne.create_info(["Fp1", "Cz"], 100, "eeg"), verbose="error")
+    mne.export.export_raw(tmp_path / "archive" / "a.set", raw, verbose="error")
+    monkeypatch.setattr(signals, where, fault_of_our_own)
+    with pytest.raises(AttributeError, match="no attribute 'shape'"):
+        inventory(tmp_path / "archive", tmp_path / "inventory.parquet")
+    assert not (tmp_path / "inventory.parquet").exists()

@@ -135,10 +135,15 @@ def refuse_no_eeg(signal_uv: np.ndarray, *, sfreq: float) -> None:
     low, high = SPREAD_UV
     wrong = ""
     if not moving.size:
-        wrong = f"no second of any channel spreads by more than {spread.max():.2g} µV"
+        wrong = f"no second of any channel spreads by more than {_rounded(spread.max())} µV"
     elif (lively := np.quantile(moving, 0.75)) < low:
-        wrong = f"three quarters of the seconds of its channels spread by less than {lively:.2g} µV"
+        wrong = f"three quarters of the seconds of its channels spread by less than {_rounded(lively)} µV"
     elif (calm := np.quantile(moving, 0.25)) > high:
-        wrong = f"three quarters of the seconds of its channels spread by more than {calm:.2g} µV"
+        wrong = f"three quarters of the seconds of its channels spread by more than {_rounded(calm)} µV"
     if wrong:
         raise BrokenRecording(f"no EEG, or of another unit: {wrong}; EEG spreads by {low:g} to {high:g} µV")
+
+
+def _rounded(value_uv: float) -> str:
+    """Two digits, powers of ten only beyond a volt."""
+    return f"{float(f'{value_uv:.2g}'):g}"
