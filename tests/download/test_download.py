@@ -100,7 +100,7 @@ def test_content_garbled_on_the_wire_is_detected_and_fetched_again(
     assert command() == 0
     assert store.wire.sent[f"/nmdatasets/{key}"] == 2 * len(store.content[key])
     assert command.files() == wanted(store)
-    assert command.outcomes()["fetched again after damage on the way"] == 1
+    assert command.outcomes()["fetched again, since its checksum did not match"] == 1
 
 
 def test_content_that_is_always_garbled_never_gets_its_name_and_the_rest_is_kept(

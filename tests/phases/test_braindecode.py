@@ -1,5 +1,7 @@
 """Phases whose encoder is a network of braindecode: trained, probed, started from published weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,10 +10,12 @@ from safetensors.torch import save_file
 
 from cerebro.config import BraindecodeSettings, Compute
 from cerebro.data.card import load_encoder, load_predictor, random_encoder, read_card
+from cerebro.data.networks import read_weights
 from cerebro.errors import UserError
 from cerebro.evaluation.features import extract_features, run_features
 from cerebro.evaluation.probes import run_probes
 from cerebro.files import read_json
+from cerebro.models import braindecode_encoder
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.run import run_phase
 
@@ -155,3 +159,23 @@ def test_a_file_that_is_no_weights_is_refused(study, tmp_path):
     (tmp_path / "cbramod.safetensors").write_text("nothing")
     with pytest.raises(UserError, match=r"cbramod\.safetensors cannot be read as weights"):
         job(study, tmp_path / "cbramod.safetensors").encoder()
+
+
+def test_a_file_that_holds_no_tensors_by_name_is_no_file_of_weights(tmp_path: Path) -> None:
+    torch.save([1.0, 2.0], tmp_path / "list.pt")
+    settings = BraindecodeSettings(braindecode="EEGNeX", weights=tmp_path / "list.pt")
+    with pytest.raises(UserError, match=r"list\.pt cannot be read as weights: it holds a list"):
+        read_weights(settings, torch.nn.Identity())
+
+
+def test_a_fault_of_this_package_is_not_called_a_wrong_file_of_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object) -> None:
+        raise AttributeError("a fault of our own")
+
+    torch.save({"a": torch.zeros(1)}, tmp_path / "sound.pt")
+    monkeypatch.setattr(braindecode_encoder, "published_state", fault)
+    settings = BraindecodeSettings(braindecode="EEGNeX", weights=tmp_path / "sound.pt")
+    with pytest.raises(AttributeError, match="a fault of our own"):
+        read_weights(settings, torch.nn.Identity())

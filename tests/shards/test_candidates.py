@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cerebro.config import Windows
+from cerebro.errors import UserError
 from cerebro.recordings import hbn
 from cerebro.recordings.hbn import AGES
 from cerebro.shards.candidates import BROKEN, CONDITIONS, candidates, recording_events
@@ -205,6 +206,19 @@ def test_what_a_reader_cannot_give_is_counted_and_the_fixed_windows_stay(
         "recordings with unreadable events": 1,
         "contrast change recordings without trials": 1,
     }
+
+
+def test_events_that_the_disk_does_not_give_stop_the_step(tmp_path: Path) -> None:
+    (tmp_path / "sub-A_task-rest_events.tsv").symlink_to("/proc/self/mem")  # every read fails, for root too
+    row = {
+        "reader": "hbn",
+        "path": str(tmp_path / "sub-A_task-rest_eeg.set"),
+        "recording": "hbn/R1/sub-A/rest",
+    }
+    with pytest.raises(
+        UserError, match=r"the events of .*sub-A_task-rest_eeg\.set can't be read .*again may help"
+    ):
+        recording_events(row, Counter())
 
 
 def test_movies_are_counted_by_what_is_wrong_with_them(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Networks of braindecode from their settings, and published weights from a local file."""
 
+from collections.abc import Mapping
+
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -57,7 +59,12 @@ def read_weights(settings: BraindecodeSettings, network: nn.Module) -> dict[str,
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-        return published_state(settings.braindecode, content, network)
     except Exception as error:  # a file of another kind fails in ways of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} cannot be read as weights: {reason}") from error
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} cannot be read as weights: it holds a {type(content).__name__}")
+    try:
+        return published_state(settings.braindecode, content, network)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read as weights: {error}") from error

@@ -130,7 +130,7 @@ class Bucket:
                 **({"Range": f"bytes={start}-"} if start else {}),
             )
             if start and not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
-                raise RefusedError("the server does not send parts of files")
+                raise RefusedError("the server did not send the part that was asked for")
             yield from answer["Body"].iter_chunks(CHUNK)
 
 

@@ -220,7 +220,7 @@ def _have(
         return "failed", f"{name}: {error}"
     release.manifest.add(item)
     if damaged:
-        return "fetched again after damage on the way", name
+        return "fetched again, since its checksum did not match", name
     return ("replaced" if replaced else "fetched"), name
 
 

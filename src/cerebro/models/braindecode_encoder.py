@@ -145,9 +145,16 @@ class BraindecodeEncoder(TokenEncoder):
         return tokens * ~masked.unsqueeze(-1), present.repeat(views, 1)
 
     def _tokens(self, inputs: Tensor) -> Tensor:
+        return self._as_tokens(self._run(inputs))
+
+    def _run(self, inputs: Tensor) -> Tensor:
         if self.name == "Labram":
             return self.network(inputs, return_patch_tokens=True, ch_names=self.channels)
-        output = self.network(inputs)
+        return self.network(inputs)
+
+    def _as_tokens(self, output: Tensor) -> Tensor:
+        if self.name == "Labram":
+            return output
         return output.flatten(1, 2) if self.name in GRIDS else output.flatten(1).unsqueeze(1)
 
     @torch.no_grad()
@@ -161,12 +168,13 @@ class BraindecodeEncoder(TokenEncoder):
     def _tokens_or_reason(self, inputs: Tensor) -> Tensor:
         self.network.eval()
         try:
-            return self._tokens(inputs)
+            output = self._run(inputs)
         except Exception as error:  # whatever a network raises that does not fit
             raise ValueError(
                 f"{self.name} does not run on {len(self.channels)} channels of {self.network_times} samples: "
                 f"{_first_line(error)}"
             ) from error
+        return self._as_tokens(output)
 
 
 class PassOn(nn.Module):

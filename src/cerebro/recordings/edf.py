@@ -202,7 +202,7 @@ def _text(field: bytes) -> str:
 def _whole(field: bytes, what: str, *, least: int = 0) -> int:
     text = _text(field)
     if not re.fullmatch(r"[+-]?\d+", text, re.ASCII) or int(text) < least:
-        raise BrokenRecording(f"not an EDF or BDF file: its header states no {what}, but '{_shown(text)}'")
+        raise BrokenRecording(f"its header states no {what}, but '{_shown(text)}'")
     return int(text)
 
 

@@ -58,7 +58,7 @@ SCHEMA = pa.schema(
 """Columns of the inventory: sfreq in Hz, duration in s, channels as a JSON list in the file's order.
 
 ``status`` is ``ok``, ``quarantined`` (broken), ``excluded`` (by the configuration, or a second copy) or
-``missing`` (not there), with its ``reason``; only what is ``ok`` goes on.
+``missing`` (not downloaded), with its ``reason``; only what is ``ok`` goes on.
 """
 
 PERSON = tuple(vars(Person()))
@@ -258,7 +258,7 @@ def tell_copies_apart(rows: Sequence[dict[str, Any]]) -> None:
         for number, row in enumerate(others, start=2):
             row["recording"] = f"{identity}#{number}"
             if used["status"] == "ok":
-                row |= {"status": "excluded", "reason": f"has the same name as {used['path']}"}
+                row |= {"status": "excluded", "reason": f"the same recording as {used['path']}"}
 
 
 def _list_quarantined(rows: Sequence[dict[str, Any]], output: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cerebro.config import Windows
+from cerebro.errors import UserError
 from cerebro.recordings.contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import BREAKS, complete_events
 from cerebro.recordings.movies import MOVIES, movie_intervals
@@ -58,6 +59,11 @@ def recording_events(row: Mapping[str, Any], notes: Counter[str]) -> pd.DataFram
     -------
     pandas.DataFrame or None
         What :func:`cerebro.recordings.events.complete_events` returns; None where there are no events.
+
+    Raises
+    ------
+    UserError
+        If the disk or the network does not give the events: nobody would miss the windows.
     """
     read = events_function(row["reader"])
     if read is None:
@@ -66,7 +72,11 @@ def recording_events(row: Mapping[str, Any], notes: Counter[str]) -> pd.DataFram
         return complete_events(read(Path(row["path"])), source=row["recording"])
     except FileNotFoundError:
         notes["recordings without events"] += 1
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise UserError(
+            f"the events of {row['path']} can't be read ({error}); running again may help"
+        ) from error
+    except ValueError as error:
         notes["recordings with unreadable events"] += 1
         warnings.warn(f"{row['recording']}: events unreadable: {error}", stacklevel=2)
     return None

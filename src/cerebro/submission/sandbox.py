@@ -47,7 +47,11 @@ class OnlyAvailable(importlib.abc.MetaPathFinder):
         own = (self.folder / f"{top}.py").is_file()
         behind_braindecode = (self.folder / NETWORK).is_file() and top != "cerebro"
         if not (own or behind_braindecode or top in AVAILABLE | BEHIND_TORCH | sys.stdlib_module_names):
-            raise ModuleNotFoundError(f"No module named '{top}' where submissions are scored", name=top)
+            raise ModuleNotFoundError(
+                f"No module named '{top}': it was kept from this submission, which is tried with "
+                "torch, numpy and its own files alone",
+                name=top,
+            )
 
 
 class Candidate:
