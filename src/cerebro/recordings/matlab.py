@@ -26,7 +26,7 @@ _TEXTS = {2: "utf-8", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _CHAR, _FIRST_NUMERIC, _LAST_NUMERIC = 1, 2, 4, 6, 15
 _START_BYTES = 1024  # of a variable, which hold its name and shape
-_LARGE_BYTES = 2**16
+_LARGE_BYTES = 2**20  # what is less is read at once
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,8 @@ class _Reader:
         """The value of a matrix; of a structure only the fields that are wanted, if any are named."""
         if not len(body):  # how an empty field is written
             return np.empty((0, 0))
+        if isinstance(body, _Stored) and len(body) <= _LARGE_BYTES:
+            body = memoryview(bytes(body))
         kind, shape, name, rest = self.matrix(body)
         count = math.prod(shape)
         if kind == _STRUCT:
@@ -182,7 +184,7 @@ class _Reader:
             raise BrokenRecording(
                 f"broken: {name or 'a field'} of {sizes} numbers takes {len(content)} bytes"
             )
-        if isinstance(content, _Stored) and len(content) > _LARGE_BYTES:
+        if isinstance(content, _Stored):
             return Numbers(content.path, shape, dtype, content.start, None)
         return np.frombuffer(bytes(content), dtype).reshape(shape, order="F")
 
