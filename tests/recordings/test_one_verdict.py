@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import edfio
+import h5py
 import mne
 import numpy as np
 import pytest
@@ -68,6 +69,30 @@ def eeglab_struct(path: Path) -> int:
     return path.stat().st_size
 
 
+def eeglab_hdf5(path: Path) -> int:
+    """As MATLAB 7.3 writes it: a user block, and references for arrays of structures."""
+
+    def put(group: h5py.Group, name: str, values: np.ndarray, kind: str) -> h5py.Dataset:
+        stored = group.create_dataset(name, data=values)
+        stored.attrs["MATLAB_class"] = np.bytes_(kind)
+        return stored
+
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, value in (("nbchan", len(NAMES)), ("trials", 1), ("pnts", N_TIMES), ("srate", SFREQ)):
+            put(file, name, np.array([[value]], "f8"), "double")
+        put(file, "data", NOISE_UV.T.astype("f4"), "single")
+        references = np.empty((len(NAMES), 1), h5py.ref_dtype)
+        for index, label in enumerate(NAMES):
+            text = put(file, f"#refs#/{index}", np.array([[ord(letter)] for letter in label], "u2"), "char")
+            text.attrs["MATLAB_int_decode"] = 2
+            references[index, 0] = text.ref
+        file.create_dataset("chanlocs/labels", data=references, dtype=h5py.ref_dtype)
+        file["chanlocs"].attrs["MATLAB_class"] = np.bytes_("struct")
+    with path.open("r+b") as stream:
+        stream.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+    return path.stat().st_size
+
+
 def fif(path: Path) -> int:
     raw().save(path, verbose="error", overwrite=True)
     return path.stat().st_size
@@ -94,6 +119,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path], int]]] = {
     "BrainVision": ("a.vhdr", vhdr),
     "EEGLAB": ("a.set", eeglab),
     "EEGLAB, one variable": ("a.set", eeglab_struct),
+    "EEGLAB, MATLAB 7.3": ("a.set", eeglab_hdf5),
     "FIF": ("a_raw.fif", fif),
     "GDF": ("a.gdf", gdf),
 }

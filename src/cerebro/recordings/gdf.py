@@ -45,6 +45,16 @@ def refuse_short_gdf(path: Path, raw: mne.io.BaseRaw) -> None:
             )
 
 
+def gdf_rates(raw: mne.io.BaseRaw) -> dict[str, float]:
+    """Sampling rate of each channel in Hz; MNE brings slower ones to the rate of the fastest."""
+    layout = raw._raw_extras[0]
+    length, of = layout["record_length"]
+    return {
+        name: float(samples) * float(of) / float(length)
+        for name, samples in zip(raw.ch_names, layout["n_samps"], strict=False)
+    }
+
+
 def gdf_units(path: Path) -> list[str]:
     """Read the unit of each channel, as MNE scales it."""
     with path.open("rb") as stream:

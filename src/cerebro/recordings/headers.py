@@ -178,7 +178,7 @@ def _content(path: Path) -> dict[str, Any]:
         }
     raw = open_raw(path)
     sfreq = float(raw.info["sfreq"])
-    return {"sfreq": sfreq, "duration": raw.n_times / sfreq, "channels": tuple(raw.ch_names)}
+    return {"sfreq": sfreq, "duration": float(raw.n_times / sfreq), "channels": tuple(raw.ch_names)}
 
 
 def _failed(header: Header, error: Exception) -> Header:

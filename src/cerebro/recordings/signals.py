@@ -18,7 +18,7 @@ from cerebro.recordings.eeglab import RawEeglab
 from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
 from cerebro.recordings.failures import BrokenRecording, opening, reading
 from cerebro.recordings.fif import refuse_truncated_fif
-from cerebro.recordings.gdf import gdf_units, refuse_short_gdf
+from cerebro.recordings.gdf import gdf_rates, gdf_units, refuse_short_gdf
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
 """Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
@@ -49,7 +49,8 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
         _refuse_empty(path)
         raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
         own = keep_voltages(_electrodes(raw), _units(path, raw))
-    refuse_times(n_times=raw.n_times, rates=[raw.info["sfreq"]])
+    rates = gdf_rates(raw) if suffix == "gdf" else dict.fromkeys(own, raw.info["sfreq"])
+    refuse_times(n_times=raw.n_times, rates=(rates[label] for label in own))
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
