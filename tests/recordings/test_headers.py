@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cerebro.recordings.failures import kind_of_reason
 from cerebro.recordings.headers import Header, glance, read_headers
 from cerebro.recordings.signals import FORMATS, open_raw
 
@@ -181,6 +182,22 @@ def test_a_truncated_file_says_how_much_it_holds(tmp_path: Path, write_signals: 
     found = header(path)
     assert found.status == "quarantined"
     assert "truncated: its header promises 10 data records, the file holds 6" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("truncated: a.eeg holds 5 of 10 samples", "truncated: sub-1_eeg.fdt holds 7.5 of 20 samples"),
+        (
+            "its record stamps jump from 2 s to 30 s, while a record lasts 1 s",
+            "its record stamps jump from 0.5 s to 1e+03 s, while a record lasts 0.5 s",
+        ),
+        ("spread by less than 0.013 µV; EEG spreads by", "spread by less than 1.5e-07 µV; EEG spreads by"),
+        ("not there: a.fdt, which belongs to it", "not there: b.edf, a link to ../annex/b.edf"),
+    ],
+)
+def test_like_reasons_are_counted_together(one: str, other: str) -> None:
+    assert kind_of_reason(one) == kind_of_reason(other)
 
 
 @settings(max_examples=150, deadline=None, print_blob=True)

@@ -62,8 +62,11 @@ FAULTS = {
     "disguised.bdf": "under the name of",
     "garbage.set": "not an EEGLAB file",
     "nan_raw.fif": "samples that are not finite in Cz",
+    "millivolts_raw.fif": "three quarters of the seconds of its channels spread by less than 0.02",
 }
-"""Files and what must be said of them; the last is found when its signals are read."""
+"""Files and what must be said of them."""
+IN_THE_SIGNALS = {"nan_raw.fif", "millivolts_raw.fif"}
+"""Those of which it is found when their signals are read."""
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken = random.copy()
     broken[1, 500] = np.nan
     fif(folder / "nan_raw.fif", broken)
+    fif(folder / "millivolts_raw.fif", random / 1000)
     return folder
 
 
@@ -129,19 +133,19 @@ def test_every_fault_is_quarantined_by_its_reason_and_the_rest_becomes_windows(
     for file, words in FAULTS.items():
         assert words in reasons[file], file
         assert "\n" not in reasons[file]
-    assert set(bad["recording"].map(names)) == {"nan_raw.fif"}
-    for file in set(FAULTS) - {"nan_raw.fif"}:
+    assert set(bad["recording"].map(names)) == IN_THE_SIGNALS
+    for file in set(FAULTS) - IN_THE_SIGNALS:
         assert str(archive / file) in said
     index = pd.read_parquet(tmp_path / "index.parquet")
     assert index.groupby("subject").size().to_dict() == dict.fromkeys("abcde", 5)
     summary = json.loads((tmp_path / "index.json").read_text())
     assert sum(summary["recordings_unused"]["mine"]["quarantined"].values()) == 10
-    assert sum(summary["recordings_quarantined"]["mine"].values()) == 1
+    assert sum(summary["recordings_quarantined"]["mine"].values()) == 2
 
 
 def test_more_than_the_allowed_share_of_faults_stops_the_step(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"10 of 16 recordings of mine are quarantined.*max_failed_share = 0\.1"
+        UserError, match=r"10 of 17 recordings of mine are quarantined.*max_failed_share = 0\.1"
     ):
         inventory(archive, tmp_path / "inventory.parquet", limit=0.1)
     assert not (tmp_path / "inventory.parquet").exists()
@@ -154,7 +158,7 @@ def test_whoever_is_stopped_by_faults_finds_every_file_and_its_reason_in_a_list(
     with pytest.raises(UserError, match=rf"{re.escape(str(listed))} lists all of them"):
         inventory(archive, tmp_path / "inventory.parquet", limit=0.1)
     reasons = {Path(row.path).name: row.reason for row in pd.read_csv(listed).itertuples()}
-    assert set(reasons) == set(FAULTS) - {"nan_raw.fif"}
+    assert set(reasons) == set(FAULTS) - IN_THE_SIGNALS
     for file, reason in reasons.items():
         assert FAULTS[file] in reason
     (tmp_path / "sound").mkdir()
