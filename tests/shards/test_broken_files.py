@@ -262,9 +262,7 @@ def fault_of_our_own(*_: object, **__: object) -> None:
     raise AttributeError("'NoneType' object has no attribute 'shape'")
 
 
-@pytest.mark.parametrize(
-    "where", ["bad_channels", "preprocess", "repair", "recording_quality", "refuse_no_eeg"]
-)
+@pytest.mark.parametrize("where", ["bad_channels", "preprocess", "recording_quality", "refuse_no_eeg"])
 def test_a_fault_of_this_package_is_never_called_a_broken_recording_by_the_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

@@ -134,7 +134,9 @@ def refuse_no_eeg(signal_uv: np.ndarray, *, sfreq: float) -> None:
     moving = spread[spread > _MOVES_UV]
     low, high = SPREAD_UV
     wrong = ""
-    if not moving.size:
+    if not np.isfinite(spread).all():
+        wrong = f"some of its samples lie beyond {np.finfo(np.float32).max:.1g} µV"
+    elif not moving.size:
         wrong = f"no second of any channel spreads by more than {_rounded(spread.max())} µV"
     elif (lively := np.quantile(moving, 0.75)) < low:
         wrong = f"three quarters of the seconds of its channels spread by less than {_rounded(lively)} µV"

@@ -57,8 +57,8 @@ def is_of_the_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno not in _OF_THE_CONTENT
 
 
-# One file at a time: Python keeps warnings for all threads together, and an EEGLAB file that is one variable
-# is read whole for its header, so that several would not fit in memory side by side.
+# One file at a time: Python keeps warnings for all threads together, and EEGLAB files of MATLAB 7.3 are read
+# whole for their headers, so that several would not fit in memory side by side.
 _ONE_AT_A_TIME = threading.Lock()
 
 
