@@ -1,5 +1,6 @@
 """Inventory and shards say the same of every file for the same reason: tried on headers with errors."""
 
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +184,38 @@ def test_a_sound_file_of_each_format_holds_the_same_signals(
     path.write_bytes(content)
     assert verdict_of_inventory(path) == verdict_of_shards(path) == "ok"
     np.testing.assert_allclose(open_raw(path).get_data() * 1e6, NOISE_UV, atol=0.1)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_of_each_format_that_lost_its_end_says_what_it_holds(
+    sound: dict[str, tuple[Path, bytes, int]], name: str
+) -> None:
+    path, content, _ = sound[name]
+    path.write_bytes(content)
+    signals = path.with_suffix(".eeg") if name == "BrainVision" else path
+    whole = signals.read_bytes()
+    try:
+        signals.write_bytes(whole[: len(whole) * 7 // 10])
+        inventory, shards = verdict_of_inventory(path), verdict_of_shards(path)
+    finally:
+        signals.write_bytes(whole)
+    assert inventory == shards
+    assert re.search(r"quarantined: truncated: .*\d+.* \d+|truncated file: eof = \d+", inventory)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("EDF", b"uV"), ("BDF", b"uV"), ("BrainVision", "µV".encode()), ("GDF", b"uV")]
+)
+def test_a_channel_of_each_format_whose_unit_is_no_voltage_is_left_out(
+    sound: dict[str, tuple[Path, bytes, int]], name: str, unit: bytes
+) -> None:
+    path, content, _ = sound[name]
+    path.write_bytes(content.replace(unit, b"BS".ljust(len(unit)), 1))
+    assert open_raw(path).ch_names == list(NAMES[1:])
+    path.write_bytes(content.replace(unit, b"BS".ljust(len(unit))))
+    assert "'BS" in verdict_of_inventory(path)
+    assert "which is no unit of voltage that is understood: Fp1" in verdict_of_inventory(path)
+    assert verdict_of_inventory(path) == verdict_of_shards(path)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -37,10 +37,9 @@ def refuse_other_length(path: Path, raw: mne.io.BaseRaw) -> None:
     named, n_chans = len(header["Channel Infos"]), common.getint("NumberOfChannels")
     if named != n_chans:
         raise BrokenRecording(f"its header states {n_chans} channels and names {named}")
-    if common.get("DataFormat") != "BINARY":
-        return  # text, of which MNE reads the lines that are there
-    signals = Path(raw.filenames[0] or path)
-    held = signals.stat().st_size / (n_chans * _SAMPLE_BYTES[header["Binary Infos"]["BinaryFormat"]])
+    signals, held = Path(raw.filenames[0] or path), float(raw.n_times)
+    if common.get("DataFormat") == "BINARY":  # else text, of which MNE counts the lines
+        held = signals.stat().st_size / (n_chans * _SAMPLE_BYTES[header["Binary Infos"]["BinaryFormat"]])
     promised = common.get("DataPoints", "").strip()
     if promised.isdecimal():
         refuse_lost(signals.name, held=held, promised=int(promised))

@@ -18,7 +18,7 @@ from cerebro.recordings.eeglab import RawEeglab
 from cerebro.recordings.electrodes import NoElectrodes, edf_electrodes, electrodes, electrodes_by_position
 from cerebro.recordings.failures import BrokenRecording, opening, reading
 from cerebro.recordings.fif import refuse_truncated_fif
-from cerebro.recordings.gdf import gdf_rates, gdf_units, refuse_short_gdf
+from cerebro.recordings.gdf import gdf_rates, gdf_units, refuse_gdf_without_scale, refuse_short_gdf
 
 FORMATS = ("set", "bdf", "edf", "vhdr", "fif", "gdf", "cnt")
 """Raw formats, by file suffix: EEGLAB, BioSemi's 24-bit EDF, EDF; and through :func:`mne.io.read_raw`
@@ -113,6 +113,8 @@ def _open_edf(path: Path) -> RawEdf:
 
 
 def _open_by_mne(path: Path) -> mne.io.BaseRaw:
+    if path.suffix.lower() == ".gdf":
+        refuse_short_gdf(path)
     with reading("MNE"):
         raw = mne.io.read_raw(path, preload=False, verbose="warning")
     match path.suffix.lower():
@@ -121,7 +123,7 @@ def _open_by_mne(path: Path) -> mne.io.BaseRaw:
         case ".fif":
             refuse_truncated_fif(raw)
         case ".gdf":
-            refuse_short_gdf(path, raw)
+            refuse_gdf_without_scale(raw)
     return raw
 
 
