@@ -11,7 +11,7 @@ import numpy as np
 
 from cerebro.recordings.contract import keep_voltages, refuse_constant, refuse_times
 from cerebro.recordings.edf import EdfHeader
-from cerebro.recordings.failures import BrokenRecording
+from cerebro.recordings.failures import BrokenRecording, reading
 from cerebro.recordings.label_systems import EYES, Reading, biosemi, hydrocel, ten_five
 from cerebro.recordings.montages import bare_label, canonical_name, nearest_names
 from cerebro.recordings.other_channels import is_other_channel
@@ -121,8 +121,12 @@ def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
     ------
     NoElectrodes
         If there are none, as in a recording from within the brain.
+    BrokenRecording
+        If a kind is none that MNE knows.
     """
-    kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    with reading("MNE"):  # a broken header may state a kind that there is not
+        types = raw.get_channel_types()
+    kinds = dict(zip(raw.ch_names, types, strict=True))
     return of_scalp(kinds, {label.strip(): kind for label, kind in kinds.items() if kind != "eeg"})
 
 
