@@ -3,8 +3,8 @@
 After LaBraM (Jiang et al. 2024, ICLR) in its sound form: every token is normalised on its own, so masked
 content and absent channels cannot reach visible tokens through shared statistics; hidden tokens are left out
 before attention mixes tokens, and cost nothing (He et al. 2022, CVPR: masked autoencoders); amplitude is an
-input of its own instead of an accident of the unit. What the channel adapter mixes is mixed before: see
-docs/phases.md for how much of a hidden electrode its neighbours then hold.
+input of its own instead of an accident of the unit. The channel adapter mixes electrodes within a token's own
+cell only, so that a hidden token hides the electrodes behind it.
 """
 
 from typing import Any
