@@ -57,3 +57,22 @@ def test_the_page_shows_scores_gains_variants_and_films(tmp_path):
     assert set(table["comparison"]) == {"phases", "variants"}
     assert len(table) == 5
     assert "age, NRMSE" in (tmp_path / "lineage.svg").read_text()
+
+
+def test_a_study_in_which_no_probe_is_measurable_has_its_tables_all_the_same(tmp_path):
+    for encoder in ("random", "one"):
+        write(tmp_path, encoder, 1, 0.1)
+        probes = pd.read_parquet(tmp_path / f"{encoder}.parquet")
+        probes.iloc[:0].to_parquet(tmp_path / f"{encoder}.parquet")
+    rows = {"random": ["random"], "one": ["one"]}
+    tabulate_encoders(
+        Comparison(rows, {"one": "random"}),
+        Comparison(rows, {"one": "random"}),
+        probes={name: tmp_path / f"{name}.parquet" for name in rows},
+        isc={name: tmp_path / f"{name}.json" for name in rows},
+        resamples=100,
+        output=tmp_path / "encoders.csv",
+    )
+    text = (tmp_path / "encoders.md").read_text()
+    assert "Not measurable or not asked for" in text
+    assert "| one | 0.100 [0.100, 0.100] |" in text

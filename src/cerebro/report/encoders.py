@@ -151,7 +151,10 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _without_stars(table: pd.DataFrame) -> list[str]:
-    count, n_subjects = table["p"].count(), int(table["n_subjects"].max())
+    count = table["p"].count()
+    if not count:
+        return []
+    n_subjects = int(table["n_subjects"].max())
     if star_is_possible(count, n_subjects):
         return []
     return [f"With {n_subjects} subjects no p of {count} differences can fall below .05."]

@@ -27,8 +27,8 @@ LESS_IS_BETTER = ("mae", "nrmse")
 METHOD = (
     "Ridge or logistic regression on frozen features, cross-fitted over subjects of the held-out releases, "
     "with 95 % intervals over subjects; * better than no EEG (training mean or chance), p below .05 after "
-    "Holm's correction for the {count} scores of person and moment together. 'signal' is log band power at "
-    "the 10-20 electrodes in place of an encoder."
+    "Holm's correction for all scores of person and moment together. 'signal' is log band power at the "
+    "10-20 electrodes in place of an encoder."
 )
 KNOWS_PEOPLE = 0.5
 """Share of the way from chance to perfect from which on people count as well told apart."""
@@ -37,7 +37,7 @@ KNOWS_PEOPLE = 0.5
 def probe_tables(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
     """What encoders know of the person, and of the moment, from the contents of the probes' files."""
     starred, count = _starred(contents)
-    notes = [METHOD.format(count=count), *_without_stars(contents, count)]
+    notes = [METHOD, *_without_stars(contents, count)]
     tables = [
         _table("Linear probes: the person", contents, PERSON, starred, notes),
         _table("Linear probes: the moment", contents, MOMENT, starred, _warnings(contents)),
