@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import lightning as L
 import pytest
@@ -19,7 +19,7 @@ import torch
 
 from cerebro.cli import main
 from cerebro.data.card import read_card
-from cerebro.phases.checkpoints import newest_checkpoint
+from cerebro.phases.checkpoints import WholeCheckpoints, newest_checkpoint
 from cerebro.phases.recorder import Recorder
 
 
@@ -76,16 +76,24 @@ def _become(command: list[str], folder: Path, die_after: int, full_after: int) -
         for name, number in (("out", 1), ("err", 2)):
             os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-        record = Recorder.record
+        record, save = Recorder.record, WholeCheckpoints.save_checkpoint
 
         def stop(self: Recorder, trainer: L.Trainer, epoch: int) -> None:
             record(self, trainer, epoch)
             if epoch == die_after:
                 os.kill(os.getpid(), signal.SIGKILL)
-            if epoch == full_after:
+
+        def fill(self: WholeCheckpoints, checkpoint: dict[str, Any], *rest: Any, **named: Any) -> None:
+            full = checkpoint["epoch"] + 1 == full_after
+            if full:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+            try:
+                save(self, checkpoint, *rest, **named)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 
         Recorder.record = stop  # type: ignore[method-assign]
+        WholeCheckpoints.save_checkpoint = fill  # type: ignore[assignment, method-assign]
         code = main(command)
     except BaseException:
         traceback.print_exc()
