@@ -227,12 +227,16 @@ def test_what_a_lock_kept_from_a_training_is_sent_by_the_next_step_and_once(
     assert "sent by the next step" in said
     assert history(store, "training") == [(0, 3.0)]
     assert re.search(r"lacks a run .*snakemake --cores 1 --force", describe_unsent(store))
+    broken = store.parent / "unsent" / "broken.json"
+    broken.write_text("{")  # it is nobody's obstacle
     for _ in range(2):
         with start_run(store, name="next", kind="probe"):
             pass
     assert history(store, "training") == [(0, 3.0), (1, 2.0), (2, 1.0)]
     assert query(store, "SELECT status FROM runs WHERE name = 'training'") == [("FINISHED",)]
     assert (store.parent / "mlartifacts" / run.id / "artifacts" / "metrics.json").exists()
+    assert f"{broken} is not sent" in capsys.readouterr().out
+    broken.unlink()
     assert describe_unsent(store) == ""
 
 

@@ -170,12 +170,12 @@ def send_unsent(store: Store, experiment: str) -> None:
         for file in files if alone else []:
             if not file.exists():  # sent by another step in the meantime
                 continue
-            record = Record(**read_json(file))
             try:
+                record = Record(**read_json(file))
                 with store.faults():
                     _send_again(record, store, experiment, file)
-            except StoreFault as fault:
-                print(f"{file} is still not sent: {fault}", flush=True)
+            except (StoreFault, ValueError, TypeError) as fault:
+                print(f"{file} is not sent: {fault}", flush=True)
             else:
                 file.unlink()
                 print(f"sent to MLflow what was kept of '{record.name}'", flush=True)
