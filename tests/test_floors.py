@@ -102,4 +102,4 @@ def test_the_command_line_starts_without_the_heavy_libraries() -> None:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 tops |= imports(ast.unparse(node))
     rooms = {room(name) for name in tops if is_module(name)} - {"commands"}
-    assert not {name for name in rooms if FLOORS[name] > 0}
+    assert not {name for name in rooms if FLOORS[name] > 0 or name == "config"}  # pydantic's models

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
@@ -241,6 +243,18 @@ def test_an_encoder_that_is_none(name: str, commands: dict[str, Any], refused: A
 @pytest.mark.parametrize("text", ["init", "=phases/contrast", "init=", "init=nowhere", "init=answers"])
 def test_parents_that_are_none(text: str, commands: dict[str, Any], refused: Any) -> None:
     assert "--parents: " in refused(commands["phase"].line(parents=[text]))
+
+
+@pytest.mark.parametrize("step", ["phase", "features", "isc", "adapters", "score", "predict", "baseline"])
+def test_an_index_that_was_moved_away_from_its_shards(
+    step: str, commands: dict[str, Any], refused: Any
+) -> None:
+    moved = Path("moved/index.parquet")
+    moved.parent.mkdir()
+    schema = pq.read_schema(commands[step].options["index"])
+    pq.write_table(pa.Table.from_pylist([{"shard": "mine-0"}], schema=schema), moved)
+    said = refused(commands[step].line(index=moved))
+    assert "moved/index.parquet points into the shard shards/mine-0.npy, which is not there" in said
 
 
 def test_a_zip_with_a_module_that_is_no_utf8(commands: dict[str, Any], refused: Any) -> None:

@@ -45,20 +45,20 @@ def add_commands(command: Commands) -> None:
         "score", _score, "score the zip on the held-out releases by the official rules", output=".json"
     )
     score.reads("--zip", inputs.archive)
-    score.reads("--index", inputs.INDEX)
+    score.reads("--index", inputs.index_with_signals)
     score.reads("--tracking", inputs.TRACKING)
 
     predict = command(
         "predict", _predict, "answer a challenge's windows with one phase", output=".parquet", settings=False
     )
     predict.reads("--phase", inputs.phase_folder, help="the folder of a finished finetune phase")
-    predict.reads("--index", inputs.INDEX)
+    predict.reads("--index", inputs.index_with_signals)
 
     baseline = command(
         "baseline", _baseline, "fit a baseline and answer a challenge's windows with it", output=".parquet"
     )
     baseline.add_argument("--node", type=name, required=True, help="the baseline's name")
-    baseline.reads("--index", inputs.INDEX)
+    baseline.reads("--index", inputs.index_with_signals)
 
     oracle = command(
         "oracle",

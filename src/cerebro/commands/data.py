@@ -10,7 +10,6 @@ from cerebro.commands import inputs
 from cerebro.commands.outputs import output_file, output_folder
 from cerebro.commands.parsing import Commands, json_argument, name, number_above_zero
 from cerebro.commands.settings import read_sections, read_settings
-from cerebro.config.settings import hint
 from cerebro.errors import UserError
 
 
@@ -146,6 +145,7 @@ def _require_group(group: str, inventory: Path, counts: dict[str, int]) -> None:
     """Refuse a group that is neither in the inventory nor, without recordings, one of a dataset's groups."""
     import pandas as pd
 
+    from cerebro.config.settings import hint
     from cerebro.recordings.groups import group_name
 
     known = set(pd.read_parquet(inventory, columns=["group"])["group"])

@@ -17,7 +17,7 @@ def add_commands(command: Commands) -> None:
         "features", _features, "run one encoder over the windows that are probed", output=".npz"
     )
     features.reads("--encoder", encoder, help=SOURCES)
-    features.reads("--index", inputs.INDEX)
+    features.reads("--index", inputs.index_with_signals)
 
     probe = command("probe", _probe, "fit linear probes on an encoder's frozen features", output=".json")
     probe.reads("--features", inputs.features, help="the encoder's features")
@@ -36,7 +36,7 @@ def add_commands(command: Commands) -> None:
     adapters = command(
         "adapters", _adapters, "compare the channel adapters on validation subjects", output=".json"
     )
-    adapters.reads("--index", inputs.INDEX)
+    adapters.reads("--index", inputs.index_with_signals)
     adapters.reads("--tracking", inputs.TRACKING)
     adapters.writes("--table", output_file(".md"), help="the comparison as Markdown")
 
@@ -44,7 +44,7 @@ def add_commands(command: Commands) -> None:
         "isc", _isc, "compare subjects who watch the same film by an encoder's embeddings", output=".json"
     )
     isc.reads("--encoder", encoder, help=SOURCES)
-    isc.reads("--index", inputs.INDEX)
+    isc.reads("--index", inputs.index_with_signals)
     isc.reads("--tracking", inputs.TRACKING)
 
     encoders = command("encoders", _encoders, "compare encoders over seeds by their probes", output=".csv")

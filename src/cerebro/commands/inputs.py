@@ -67,6 +67,21 @@ def table(what: str, *columns: str) -> Kind:
     return check
 
 
+def index_with_signals(text: str) -> Path:
+    """A window index, and beside its folder the shards that it points into."""
+    import pyarrow.parquet as pq
+
+    from cerebro.data.selection import shards_folder
+
+    path = INDEX(text)
+    for shard in pq.read_table(path, columns=["shard"])["shard"].unique().to_pylist():
+        if not (signals := shards_folder(path) / f"{shard}.npy").is_file():
+            raise _Wrong(
+                f"{path} points into the shard {signals}, which is not there; leave both in their study"
+            )
+    return path
+
+
 def document(what: str, *keys: str) -> Kind:
     """A JSON file that holds an object with these keys, among others."""
 

@@ -24,7 +24,7 @@ def add_commands(command: Commands) -> None:
     phase = command("phase", _phase, "train one phase, resuming what was interrupted", output=None)
     phase.writes("--output", output_folder, help="the phase's folder, of its name")
     phase.add_argument("--node", type=name, required=True, help="the phase's name")
-    phase.reads("--index", inputs.INDEX)
+    phase.reads("--index", inputs.index_with_signals)
     phase.reads("--tracking", inputs.TRACKING)
     phase.reads(
         "--parents",

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cerebro.config.settings import hint
 from cerebro.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def read_sections(
     UserError
         Naming the key and what is wrong with it.
     """
+    from cerebro.config.settings import hint
+
     types = {**sections, **(optional or {})}
     if not isinstance(content, Mapping):
         raise UserError(f"{where} must be a JSON object with {', '.join(sections)}")
