@@ -32,3 +32,8 @@ def read_configuration(overlays: Sequence[Path]) -> Config:
         except WorkflowError as error:
             raise UserError(f"{path}: {' '.join(str(error).split())}") from error
     return load_config(merged)
+
+
+def lists_ablations(overlays: Sequence[Path]) -> bool:
+    """Tell whether a study asks for variants itself; those of the base are of the study without overlays."""
+    return any("ablations" in load_configfile(path) for path in overlays or (BASE,))
