@@ -278,3 +278,16 @@ def test_a_configuration_that_is_none_is_one_sentence(
     assert error.startswith("cerebro check: ")
     assert sentence in error
     assert error.count("\n") == 1
+
+
+def test_variants_of_the_base_are_not_a_studys_own(archive: Path, check: Check) -> None:
+    """One of the base's pretrains on the dataset `hbn`, which this study calls by another name."""
+    renamed = {
+        "datasets": {"hbn": None, "tuh": None, "mine": {"reader": "hbn", "roots": ["data/hbn"]}},
+        "phases": {"pretrain": {"mix": {"hbn": None, "tuh": None, "mine": 1.0}}},
+    }
+    _, said = check(renamed)
+    assert "ablations" not in said
+    own = {"ablations": {"variants": {"odd": {"no_such_phase": {"temperature": 0.2}}}}}
+    _, said = check(renamed | own)
+    assert "note: snakemake ablations would stop: " in said

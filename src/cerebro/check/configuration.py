@@ -40,3 +40,8 @@ def _merged(layers: Sequence[Path]) -> dict[str, Any]:
         except WorkflowError as error:
             raise UserError(f"{path}: {' '.join(str(error).split())}") from error
     return merged
+
+
+def lists_ablations(overlays: Sequence[Path]) -> bool:
+    """Tell whether a study asks for variants itself; those of the base are of the study without overlays."""
+    return any("ablations" in load_configfile(path) for path in overlays or (SHIPPED / "demo.yaml",))

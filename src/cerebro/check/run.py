@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cerebro.check import tables
-from cerebro.check.configuration import read_configuration
+from cerebro.check.configuration import lists_ablations, read_configuration
 from cerebro.check.prospects import Outlook, outlooks, possible_windows, split_rows
 from cerebro.check.survey import Survey, survey
 from cerebro.config import Config, Dataset, trainings
@@ -39,6 +39,8 @@ def check(overlays: Sequence[Path]) -> None:
         If the run would fail, after everything was printed; or if there is no valid configuration.
     """
     config = read_configuration(overlays)
+    if not lists_ablations(overlays):
+        config = config.model_copy(update={"ablations": None})
     notes, problems = [], []
     if differing := installed_otherwise():
         notes.append(differing)
