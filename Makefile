@@ -18,7 +18,7 @@ SNAKEMAKE = snakemake --cores $(CORES)
 SETTINGS = $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 READY = $(VENV)/.ready
 
-.PHONY: submission smoke test lint bench ui clean environment schema lock
+.PHONY: submission smoke test quick-test lint bench ui clean environment schema lock
 
 submission: $(READY)
 	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
@@ -28,9 +28,13 @@ submission: $(READY)
 smoke:
 	$(MAKE) submission CONFIG=config/smoke.yaml
 
-# Tests of one file share what they build, so a file goes to one process.
+# All tests; `quick-test` leaves out those that run the workflow. Both take options: make test ARGS=tests/models
+PYTEST = python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 test: $(READY)
-	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) $(ARGS)
+
+quick-test: $(READY)
+	$(PYTEST) --ignore tests/workflow $(ARGS)
 
 lint: $(READY)
 	ruff check .

@@ -20,10 +20,19 @@ TUH = ("Fp1", "Fp2", "C3", "C4", "O1", "O2", "Cz")
 SUBJECTS = {"train": 4, "validation": 2, "test": 2}
 
 
+SMOKE = ("test_smoke.py", "test_smoke_numbers.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the workflow's tests first, those of the whole pipeline before all: they take longest."""
-    place = {"test_smoke.py": -2, "workflow": -1}
+    """Run the workflow's tests first, those of the whole pipeline before all: they take longest.
+
+    Tests of one file share what they build, as do those of the smoke study, so they go to one process.
+    """
+    place = {**dict.fromkeys(SMOKE, -2), "workflow": -1}
     items.sort(key=lambda item: min(place.get(item.path.name, 0), place.get(item.path.parent.name, 0)))
+    for item in items:
+        group = "smoke" if item.path.name in SMOKE else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
