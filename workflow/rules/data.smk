@@ -138,7 +138,7 @@ rule audit:
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=code_digest("cerebro.shards.audit", "cerebro.evaluation.masks"),
     message:
-        "Auditing splits and masks"
+        "Auditing the splits"
     shell:
         "python -m cerebro.cli audit --settings {params.settings:q} --index {input.index:q}"
         " --inventory {input.inventory:q} --shards {input.tables:q} --masks {output.masks:q}"
