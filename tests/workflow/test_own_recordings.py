@@ -86,10 +86,10 @@ def test_the_dataset_on_the_page_goes_from_raw_files_to_windows(empty: Any) -> N
     table = read_table(results / "shards/resting-0.parquet")
     assert sorted(table.channels) == sorted(NAMES)
     index = pd.read_parquet(results / "windows/index.parquet")
-    assert index.groupby("kind").size().to_dict() == {"eyes": 30, "fixed": 36}
+    assert index.groupby("kind").size().to_dict() == {"eyes": 24, "fixed": 36}
     eyes = index[(index["kind"] == "eyes") & (index["subject"] == "sub-01")]
-    assert list(eyes["eyes"]) == ["open"] * 5 + ["closed"] * 5
-    np.testing.assert_allclose(eyes["onset"], [2, 4, 6, 8, 10, 13, 15, 17, 19, 21])
+    assert list(eyes["eyes"]) == ["open"] * 4 + ["closed"] * 4  # blocks of 10 s, without their first
+    np.testing.assert_allclose(eyes["onset"], [2, 4, 6, 8, 13, 15, 17, 19])
     assert index.groupby("split")["subject"].nunique().to_dict() == {"train": 2, "validation": 1}
 
 

@@ -143,7 +143,7 @@ rule audit:
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=step_digest("audit"),
     message:
-        "Auditing splits and masks"
+        "Auditing the splits"
     shell:
         "python -m cerebro.cli audit --settings {params.settings:q} --index {input.index:q}"
         " --inventory {input.inventory:q} --shards @{params.tables:q} --masks {output.masks:q}"
