@@ -41,7 +41,7 @@ def test_a_fault_is_one_sentence_with_file_and_line(text: str, words: str, tmp_p
     with pytest.raises(UserError) as caught:
         check_files([path])
     message = str(caught.value)
-    assert message.startswith(f"{path}, ")
+    assert message.startswith(f"{path}: ")
     assert words in message
     assert "\n" not in message
 
@@ -49,7 +49,7 @@ def test_a_fault_is_one_sentence_with_file_and_line(text: str, words: str, tmp_p
 def test_a_file_in_other_letters_or_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes("name: a\n# Universit\u00e4t\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"mine\.yaml, line 2: letters that are no UTF-8"):
+    with pytest.raises(UserError, match=r"mine\.yaml: line 2: letters that are no UTF-8"):
         check_files([path])
     with pytest.raises(UserError, match=r"there is no configuration nowhere\.yaml"):
         check_files([Path("nowhere.yaml")])

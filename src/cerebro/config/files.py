@@ -26,10 +26,10 @@ def check_files(paths: Sequence[Path]) -> None:
             raise UserError(f"there is no configuration {path}")
         root = _read(path)
         if root is not None and not isinstance(root, yaml.MappingNode):
-            raise UserError(f"{path}, line {_line(root)}: a configuration has keys at its top, as name: mine")
+            raise UserError(f"{path}: line {_line(root)}: a configuration has keys at its top, as name: mine")
         for key, first in _twice(root):
             raise UserError(
-                f"{path}, line {_line(key)}: the key '{key.value}' was written in line {_line(first)} "
+                f"{path}: line {_line(key)}: the key '{key.value}' was written in line {_line(first)} "
                 "already; keep one of them"
             )
 
@@ -39,7 +39,7 @@ def _read(path: Path) -> yaml.Node | None:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}, line {line}: letters that are no UTF-8; save the file as UTF-8") from None
+        raise UserError(f"{path}: line {line}: letters that are no UTF-8; save the file as UTF-8") from None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from None
     try:
@@ -51,7 +51,7 @@ def _read(path: Path) -> yaml.Node | None:
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}" if mark else ""
+        where = f": line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{where}: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
