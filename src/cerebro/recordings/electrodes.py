@@ -115,7 +115,9 @@ def of_scalp(labels: Iterable[str], kinds: Mapping[str, str]) -> list[str]:
 
 
 def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
-    """Return the labels of the channels that an opened file itself calls EEG.
+    """Return the labels of the channels that an opened file does not call something else than EEG.
+
+    What MNE calls `misc` is of no kind that it knows, or of no unit.
 
     Raises
     ------
@@ -127,7 +129,9 @@ def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
     with reading("MNE"):  # a broken header may state a kind that there is not
         types = raw.get_channel_types()
     kinds = dict(zip(raw.ch_names, types, strict=True))
-    return of_scalp(kinds, {label.strip(): kind for label, kind in kinds.items() if kind != "eeg"})
+    return of_scalp(
+        kinds, {label.strip(): kind for label, kind in kinds.items() if kind not in ("eeg", "misc")}
+    )
 
 
 def electrodes_by_position(raw: mne.io.BaseRaw, labels: Iterable[str]) -> dict[str, str]:

@@ -65,7 +65,6 @@ def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
         _refuse_empty(path)
         raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
         kinds, labels, units = other_kinds(path), tuple(raw.ch_names), _units(path, raw)
-        keep_voltages({label: label for label in labels}, units)  # MNE calls what is in no unit miscellaneous
         own = keep_voltages(_electrodes(raw, of_scalp(eeg_labels(raw), kinds)), units)
     rates = gdf_rates(raw) if suffix == "gdf" else dict.fromkeys(own, raw.info["sfreq"])
     refuse_times(n_times=raw.n_times, rates=(rates[label] for label in own))
