@@ -45,7 +45,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             _to_disk(temporary)
             temporary.replace(path)
-            _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         stream.close()

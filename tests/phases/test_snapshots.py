@@ -1,15 +1,17 @@
 """Encoders kept within a training."""
 
+import shutil
 from itertools import pairwise
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from cerebro.data.card import load_checkpoint, load_encoder
+from cerebro.data.card import load_checkpoint, load_encoder, read_card
 from cerebro.errors import UserError
 from cerebro.evaluation.feature_store import read_features
 from cerebro.evaluation.features import extract_features, run_features
+from cerebro.files import write_json
 from cerebro.phases.snapshots import snapshot_epochs
 
 
@@ -53,3 +55,17 @@ def test_checkpoints_of_low_rank_updates_load_as_plain_weights(trained, train):
     changes = {"low_rank": 2, "epochs": 3, "checkpoints": 1}
     folder = train("reaction_time", output="low_rank_checkpoints", **changes)
     assert load_checkpoint(folder, 1).state_dict().keys() == load_encoder(folder).state_dict().keys()
+
+
+def test_features_do_not_depend_on_the_run_that_tracked_the_training(trained, study, tmp_path):
+    """Two runs of a study write the same bytes; the probe looks the run up by the encoder's folder."""
+    folder, output = tmp_path / "contrast", tmp_path / "features.npz"
+    shutil.copytree(trained["contrast"], folder)
+    written = []
+    for run_id in ("one", "another"):
+        write_json(folder / "card.json", {**read_card(folder), "mlflow_run_id": run_id})
+        settings = {"sets": ["eyes"], "max_windows_per_subject": 2}
+        run_features("contrast", settings, encoder=folder, index=study.index, output=output)
+        written.append(output.read_bytes())
+    assert written[0] == written[1]
+    assert read_features(output)[0]["encoder"] == str(folder)
