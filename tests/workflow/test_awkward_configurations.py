@@ -88,5 +88,5 @@ def test_a_key_twice_in_an_overlay_stops_the_workflow_with_file_and_line(empty: 
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if not line.startswith(("Using ", "Config file "))]
     assert said == [
-        f"cerebro: {overlay}, line 3: the key 'tokenizer' was written in line 2 already; keep one of them"
+        f"cerebro: {overlay}: line 3: the key 'tokenizer' was written in line 2 already; keep one of them"
     ]
