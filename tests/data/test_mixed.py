@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from cerebro.config import Devices, PretrainPhase
+from cerebro.data.loading import BatchLoader
 from cerebro.data.modules import MixedDataModule, MixedDataset
 from cerebro.data.samplers import MixedSampler
 from cerebro.errors import UserError
@@ -71,7 +71,7 @@ def test_a_mix_of_an_archive_without_windows_is_refused():
 def loaded(dataset: MixedDataset, epoch: int, workers: int) -> list[torch.Tensor]:
     batches = dataset.sampler(PretrainPhase.model_validate(PHASE))
     batches.set_epoch(epoch)
-    loader = DataLoader(dataset, sampler=batches, batch_size=None, num_workers=workers)
+    loader = BatchLoader(dataset, batches, threads=workers, pin=False)
     return [batch["row"] for batch in loader]
 
 
