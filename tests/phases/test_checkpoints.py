@@ -44,7 +44,7 @@ def command(study, trained, store) -> Callable[[Path], list[str]]:
         settings["phase"] = {**settings["phase"], "epochs": 4, "checkpoints": 1}
         words = ["phase", "--node", "contrast", "--settings", json.dumps(settings), "--index", study.index]
         words += ["--tracking", store, "--parents", f"init={trained['pretrain']}"]
-        words += ["--output", folder / "output", "--state", folder / "state"]
+        words += ["--output", folder / "contrast", "--state", folder / "state"]
         return [str(word) for word in (*words, "--compute", '{"accelerator": "cpu", "threads": 1}')]
 
     return written
@@ -109,7 +109,7 @@ def whole(attempt, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     done = attempt(folder)
     assert done.returncode == 0, done.stderr
-    return folder / "output"
+    return folder / "contrast"
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_after_half_a_checkpoint_a_training_ends_with_the_same_bytes(attempt, ki
     done = attempt(tmp_path / "study")
     assert done.returncode == 0, done.stderr
     assert ("resuming from" in done.stdout) == (len(lost) == 1)
-    assert_same_bytes(tmp_path / "study" / "output", whole)
+    assert_same_bytes(tmp_path / "study" / "contrast", whole)
     assert [path.name for path in (tmp_path / "study" / "state").iterdir()] == [".lock"]
 
 
@@ -194,7 +194,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_older_checkpoint(attempt, wh
     again = attempt(tmp_path)
     assert again.returncode == 0, again.stderr
     assert "resuming from" in again.stdout
-    assert_same_bytes(tmp_path / "output", whole)
+    assert_same_bytes(tmp_path / "contrast", whole)
 
 
 RANKS = {"RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "4", "MASTER_PORT": "1"}
@@ -214,7 +214,7 @@ def test_a_rank_in_the_environment_makes_no_single_training_another_process(
         env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr
-    assert_same_bytes(tmp_path / "output", whole)
+    assert_same_bytes(tmp_path / "contrast", whole)
 
 
 def test_a_starting_training_clears_what_killed_ones_left(attempt, killed, whole, tmp_path):
@@ -226,4 +226,4 @@ def test_a_starting_training_clears_what_killed_ones_left(attempt, killed, whole
     assert done.returncode == 0, done.stderr
     assert "resuming from" in done.stdout
     assert [path.name for path in state.parent.iterdir()] == [".lock"]
-    assert_same_bytes(tmp_path / "study" / "output", whole)
+    assert_same_bytes(tmp_path / "study" / "contrast", whole)

@@ -13,7 +13,7 @@ from cerebro.phases import contrast, pretrain, tokenizer
 from cerebro.phases.base import PhaseModule
 
 Batch = dict[str, torch.Tensor]
-STEPS = 150
+STEPS = 300
 
 
 def fit(module: PhaseModule, draw: Callable[[int], Batch]) -> None:

@@ -60,7 +60,7 @@ def test_only_weights_of_linear_and_convolutional_layers_are_decayed(job, traine
             assert is_decayed == name.endswith(tuple(f"{layer}.weight" for layer in LAYERS)), name
     adapter = {name: is_decayed for name, is_decayed in found.items() if ".adapter." in name}
     assert not any(is_decayed for name, is_decayed in adapter.items() if not name.endswith(".weight"))
-    assert any(name.endswith("adapter.gains") for name in adapter)
+    assert any(name.endswith("adapter.queries") for name in adapter)
 
 
 def test_decay_alone_leaves_the_adapter_as_it_was(job, trained):
@@ -72,7 +72,7 @@ def test_decay_alone_leaves_the_adapter_as_it_was(job, trained):
         group["lr"] = 3e-3
     tables = {n: p for n, p in module.model.encoder.adapter.named_parameters() if not n.endswith("weight")}
     before = {name: table.detach().clone() for name, table in tables.items()}
-    assert "gains" in before
+    assert "queries" in before
     layer = module.model.encoder.blocks[0].query_key_value.weight
     size = float(layer.detach().norm())
     for parameter in module.model.parameters():

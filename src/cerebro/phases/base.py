@@ -96,7 +96,7 @@ class PhaseModule(L.LightningModule):
         """AdamW (betas .9 and .98 as LaBraM) with linear warm-up and cosine decay to zero.
 
         Weights of linear and convolutional layers are decayed, and nothing else: zero is no neutral value of
-        an adapter's gains, of spatial filters or of a norm.
+        an adapter's queries, of spatial filters or of a norm.
         """
         groups, schedules = [], []
         layers = {id(parameter) for _, parameter in layer_weights(self.model)}
