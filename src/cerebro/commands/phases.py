@@ -55,7 +55,9 @@ def _phase(options: argparse.Namespace) -> None:
     from cerebro.config import AnyEncoder, AnyPhase, Devices, parents
 
     sections = {"phase": AnyPhase, "lineage": list[str]}
-    settings = read_sections(options.settings, sections, optional={"encoder": AnyEncoder | None, "precision": str})
+    settings = read_sections(
+        options.settings, sections, optional={"encoder": AnyEncoder | None, "precision": str}
+    )
     compute = read_sections({"compute": options.compute}, {"compute": Devices}, where="--compute")["compute"]
     if settings["lineage"][-1:] != [options.node]:
         raise UserError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 from safetensors.torch import load_file
 
@@ -35,6 +36,25 @@ class WholeCheckpoints(TorchCheckpointIO):
             temporary.write_bytes(content.getbuffer())
             if Path(path).name == LAST and Path(path).exists():
                 Path(path).replace(Path(path).with_name(BEFORE))
+
+
+class EpochCheckpoint(ModelCheckpoint):
+    """Lightning's callback, in a folder that may have been moved since its state was written.
+
+    Lightning forgets which epoch was the best where the folder has another name, and the next one is the best.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state, with the files where they lie now."""
+        folder = Path(str(self.dirpath))
+
+        def here(path: str) -> str:
+            return str(folder / Path(path).name) if path else path
+
+        named = ("best_model_path", "kth_best_model_path", "last_model_path")
+        moved = {name: here(state_dict[name]) for name in named}
+        kept = {here(path): value for path, value in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **moved, "best_k_models": kept, "dirpath": str(self.dirpath)})
 
 
 def newest_checkpoint(attempt: Path) -> Path | None:

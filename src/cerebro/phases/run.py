@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from cerebro import __version__
@@ -27,6 +27,7 @@ from cerebro.phases.checkpoints import (
     FITTED,
     HISTORY,
     LAST,
+    EpochCheckpoint,
     WholeCheckpoints,
     newest_checkpoint,
     read_history,
@@ -152,7 +153,7 @@ def _train(
         gradient_clip_val=job.phase.clip_norm,
         callbacks=[
             *module.callbacks(),
-            ModelCheckpoint(
+            EpochCheckpoint(
                 attempt,
                 filename=Path(BEST).stem,
                 monitor=selection.metric,
@@ -160,7 +161,7 @@ def _train(
                 enable_version_counter=False,
             ),
             # A checkpoint of its own: save_last would follow only the epochs that improve on the best one.
-            ModelCheckpoint(attempt, filename=Path(LAST).stem, enable_version_counter=False),
+            EpochCheckpoint(attempt, filename=Path(LAST).stem, enable_version_counter=False),
             *(EarlyStopping(name, mode=mode, patience=epochs) for (name, mode), epochs in patience.items()),
             _snapshots(job, attempt),
             recorder,
