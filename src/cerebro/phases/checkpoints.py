@@ -41,7 +41,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 class EpochCheckpoint(ModelCheckpoint):
     """Lightning's callback, in a folder that may have been moved since its state was written.
 
-    Lightning forgets which epoch was the best where the folder has another name, and the next one is the best.
+    Where the folder has another name, Lightning forgets the best epoch, and takes the next one for it.
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
