@@ -133,7 +133,7 @@ def test_an_edit_of_a_report_trains_nothing(rerun_by) -> None:
 
 def test_help_of_a_command_and_what_only_tells_change_no_digest(rerun_by) -> None:
     assert rerun_by("commands/encoders.py", "fit linear probes on", "fit probes on") == set()
-    assert rerun_by("tracking.py", "_METRICS_A_BATCH = 1000", "_METRICS_A_BATCH = 999") == set()
+    assert rerun_by("mlflow_run.py", "_METRICS_A_BATCH = 1000", "_METRICS_A_BATCH = 999") == set()
 
 
 def test_a_definition_counts_with_all_that_it_refers_to(package: Path) -> None:

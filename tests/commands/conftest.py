@@ -1,6 +1,7 @@
 """Right commands on small files, for tests to make wrong ones of."""
 
 import json
+import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from cerebro.config import (
 from cerebro.config.nodes import BaselinePhase, ContrastPhase
 from cerebro.recordings import inventory
 from cerebro.shards import windows
+from cerebro.tracking import create_store
 
 
 @dataclass
@@ -95,8 +97,16 @@ def _table(path: Path, names: Sequence[str], schema: pa.Schema | None = None) ->
     return path
 
 
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an MLflow store without runs."""
+    folder = tmp_path_factory.mktemp("tracking")
+    create_store(name="x", output=folder / "tracking.json")
+    return folder
+
+
 @pytest.fixture
-def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Command]:
+def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Command]:
     """One right command line of each step, by its name, in a folder of small files."""
     monkeypatch.chdir(tmp_path)
     for name in ("CEREBRO_COMPUTE", "CEREBRO_NEEDED_WINDOWS"):
@@ -109,13 +119,13 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Comma
     answers = _table(Path("answers/test/a.parquet"), ("window", "subject", "truth", "prediction"))
     own = _table(Path("contrast.parquet"), ("window", "subject", "truth", "prediction"))
     documents = {
-        "tracking": {"database": "mlflow.db", "experiment_id": "1", "experiment": "x"},
         "probe": {"node": "a", "lineage": [], "targets": {}},
         "isc": {"node": "a", "lineage": [], "embeddings": {}},
         "score": {"challenge_1": {}, "challenge_2": {}, "overall": {}},
         "counts": {"recordings": {}, "windows": {}, "left_out": {}},
         "marker": {"settings": {}, "files": {}},
     }
+    shutil.copytree(tracking, tmp_path, dirs_exist_ok=True)
     for name, content in documents.items():
         Path(f"{name}.json").write_text(json.dumps(content))
     np.savez("features.npz", origin=np.array(json.dumps({"node": "a", "lineage": []})))
@@ -144,7 +154,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Comma
         Command(
             "shard",
             {
-                "settings": as_json(preprocessing=Preprocessing(), quality=Quality(), test_releases=["R5"]),
+                "settings": as_json(preprocessing=Preprocessing(), quality=Quality()),
                 "inventory": found,
                 "group": "mine-0",
                 "table": "out/mine-0.parquet",
@@ -168,6 +178,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Comma
                 "index": index,
                 "inventory": found,
                 "shards": [shard],
+                "masks": "out/masks.json",
                 "output": "out/audit.json",
             },
         ),

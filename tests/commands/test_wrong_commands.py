@@ -44,6 +44,7 @@ WRITES = {
     **{step: ["output"] for step in ("simulate", "track")},
     "shard": ["output", "table"],
     "windows": ["output", "summary"],
+    "audit": ["output", "masks"],
     "adapters": ["output", "table"],
     "phase": ["output", "state"],
 }

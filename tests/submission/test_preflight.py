@@ -89,7 +89,7 @@ def test_a_model_that_never_improved_on_the_mean_passes_because_it_says_so(tmp_p
         for challenge, target in (("challenge_1", "reaction_time"), ("challenge_2", "externalizing"))
     }
     package(**folders, output=tmp_path / "submission.zip")
-    assert "answers the training mean" in capsys.readouterr().out
+    assert "answers one constant to all windows" in capsys.readouterr().out
     preflight(tmp_path / "submission.zip", output=tmp_path / "preflight.json")
     details = {
         result["check"]: result["detail"] for result in read_json(tmp_path / "preflight.json")["checks"]

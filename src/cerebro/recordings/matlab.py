@@ -74,7 +74,7 @@ _Content = Any
 def is_level_5(path: Path) -> bool:
     """Whether a file says so in its header."""
     with path.open("rb") as stream:
-        return stream.read(_HEADER_BYTES)[-4:] in _ORDERS
+        return stream.read(_HEADER_BYTES)[_HEADER_BYTES - 4 :] in _ORDERS
 
 
 def read_matlab(path: Path, wanted: Collection[str], *, within: str) -> dict[str, Any]:
