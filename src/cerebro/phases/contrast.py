@@ -59,18 +59,18 @@ class ContrastModule(PhaseModule):
         Returns
         -------
         dict
-            ``loss`` and ``retrieval_top1``, means over sources by their weights, and with the source's name
-            before them (``movie/...``): ``loss``; ``loss_no_knowledge``: that of windows that are all alike;
-            ``retrieval_top1``: share of windows whose most similar other window is of the same moment, and
-            ``retrieval_chance``; ``alignment`` and ``uniformity``; ``collapse``: squared length of the mean
-            embedding, before the centring of states: 1 when all are equal and about 0 when they spread over
-            the sphere; ``temperature``.
+            ``loss``, ``retrieval_top1`` and ``retrieval_chance``: means over sources by their weights. With
+            the source's name before them (``movie/...``): ``loss``; ``loss_no_knowledge``, that of windows
+            that are all alike; ``retrieval_top1``, the share of windows whose most similar other window is of
+            the same moment, and ``retrieval_chance``; ``alignment`` and ``uniformity``; ``collapse``, the
+            squared length of the mean embedding before states are centred: 1 when all are equal, about 0 when
+            they spread over the sphere; ``temperature``.
         """
         keys = ("source", "stream", "moment", "subject")
         projected = self.model(batch["signal"], batch["positions"])
         source, *where = (gather(batch[key]) for key in keys)
         values: dict[str, Tensor] = {}
-        total = retrieval = source.new_zeros((), dtype=torch.float32)
+        means = dict.fromkeys(("loss", "retrieval_top1", "retrieval_chance"), source.new_zeros(()).float())
         for name, weight in self.weights.items():
             rows = source == self.codes[name]
             embeddings = gather(projected[name])[rows]
@@ -81,9 +81,8 @@ class ContrastModule(PhaseModule):
             assert isinstance(loss, MovieISCLoss)
             found = self._measures(loss, embeddings, *(part[rows] for part in where))
             values |= {f"{name}/{key}": value for key, value in {**found, "collapse": collapse}.items()}
-            total = total + weight * found["loss"]
-            retrieval = retrieval + weight * found["retrieval_top1"]
-        return {"loss": total, "retrieval_top1": retrieval, **values}
+            means = {key: mean + weight * found[key] for key, mean in means.items()}
+        return {**means, **values}
 
     @staticmethod
     def _measures(
