@@ -27,6 +27,7 @@ RANGES = {
     "balanced_accuracy": (0, 1),
     "auc": (0, 1),
     "rank": (0, 1),
+    "top1": (0, 1),
 }
 """Least and largest value of a probe's metrics; four people can be far off the mark."""
 
@@ -123,7 +124,7 @@ def test_the_codebook_is_in_use(results: Path) -> None:
 
 
 def test_most_windows_are_kept(results: Path) -> None:
-    table = pd.read_parquet(results / "windows" / "index.parquet", columns=["dataset", "split", "kept"])
+    table = pd.read_parquet(results / "windows" / "index.parquet", columns=["dataset", "split", "keep"])
     assert set(table["split"]) == {"train", "validation", "test"}
-    assert table["kept"].mean() > 0.9
+    assert table["keep"].mean() > 0.9
     assert table.groupby(["dataset", "split"]).size().min() >= 10

@@ -224,8 +224,8 @@ def phase_table(folders: Sequence[Path]) -> Table:
             ]
         )
     notes = [
-        "Losses are those of subjects held out of the training releases; the epoch kept has the least, "
-        "unless the phase keeps its last."
+        "Losses are those of subjects held out of the training releases. The epoch kept is the best by what "
+        "its phase is for, unless the phase keeps its last."
     ]
     if never:
         notes.append(f"No epoch improved on the start, whose weights were kept: {', '.join(never)}.")
