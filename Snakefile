@@ -2,7 +2,6 @@
 # in src/cerebro/. Default: the simulated demo of config/demo.yaml. Overlays: --configfile config/smoke.yaml
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -12,9 +11,9 @@ sys.path.append("")  # readers of one's own lie where the workflow runs, or on $
 
 from cerebro.config import load_config, needs_demo
 from cerebro.config.files import check_files
-from cerebro.errors import UserError
 from cerebro.instance import clear_stale_lock, record_instance
 from cerebro.plan import Plan
+from cerebro.plan.snakefile import one_of, or_stop
 from cerebro.provenance import installed_otherwise, step_digest
 from cerebro.tracking import describe_unsent
 
@@ -27,20 +26,12 @@ if needs_demo(config):
     configfile: f"{workflow.basedir}/config/demo.yaml"
 
 
-def one_of(names):
-    """A regular expression of names, in which a dot is a dot."""
-    return "|".join(map(re.escape, names))
-
-
-try:
-    check_files(workflow.configfiles)
-    PLAN = Plan(load_config(config))
-    if workflow.is_main_process:
-        clear_stale_lock(Path.cwd(), PLAN.results)
-except UserError as error:
-    sys.exit(f"cerebro: {error}")
-
+or_stop(lambda: check_files(workflow.configfiles))
+PLAN = or_stop(lambda: Plan(load_config(config)))
 R = PLAN.results
+
+if workflow.is_main_process:
+    or_stop(lambda: clear_stale_lock(Path.cwd(), R))
 
 # Every job inherits these; they never re-run a step. OpenMP's threads sleep while they wait for one another:
 # where other jobs hold the cores, waiting in a loop made a training five times slower.
@@ -54,14 +45,6 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",
 )
-
-
-def or_stop(step):
-    """What an input function gives; a mistake in the configuration ends everything with one sentence."""
-    try:
-        return step()
-    except UserError as error:
-        sys.exit(f"cerebro: {error}")
 
 
 onstart:

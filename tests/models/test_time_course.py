@@ -41,7 +41,7 @@ def test_power_is_that_of_mnes_morlet_wavelets():
     signal = 20 * torch.randn(1, 12, 400, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         referenced, present = model.front_end(signal, positions.unsqueeze(0))
-        channel = model.adapter(referenced, positions.unsqueeze(0), present)[0].double().numpy()
+        channel = model.spatial(referenced, positions.unsqueeze(0), present).double().numpy()
         found = model(signal, positions.unsqueeze(0))[0, 0, 1:, 4:-4].numpy()
     cycles = [2 * np.pi * frequency * WAVELET_SECONDS for frequency in FREQUENCIES]
     power = tfr_array_morlet(

@@ -20,6 +20,7 @@ LAYERS = (
     "feed_forward.3",
     "patch_embedding.layers.0",
     "patch_embedding.layers.2",
+    "keys.projection",
     "where.projection",
     "when.projection",
     "to_code.0",

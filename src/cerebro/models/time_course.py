@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cerebro.models.channel_adapter import PerceiverChannelAdapter
 from cerebro.models.front_end import FrontEnd
+from cerebro.models.spatial_filters import SpatialFilters
 
 WAVELET_SECONDS = 0.06
 """Standard deviation of the wavelets' Gaussian, of 2.7 Hz in frequency: alpha does not leak into beta, and
@@ -24,7 +24,7 @@ POWER_FLOOR = 1e-4
 class TimeCourses(nn.Module):
     """Slow amplitude and log power of complex Morlet wavelets, per layout channel, averaged in frames.
 
-    It has a front end and an adapter of its own, and so does not depend on what the encoder is.
+    It has a front end and spatial filters of its own, and so does not depend on what the encoder is.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class TimeCourses(nn.Module):
     ) -> None:
         super().__init__()
         self.front_end = FrontEnd()
-        self.adapter = PerceiverChannelAdapter(layout)
+        self.spatial = SpatialFilters(layout)
         self.frame_samples = frame_samples
         self.n_features = len(frequencies) + 1
         self.reach = round(2.5 * WAVELET_SECONDS * sfreq)
@@ -67,7 +67,7 @@ class TimeCourses(nn.Module):
             Deviations from the mean over the window. Samples beyond the last whole frame are ignored.
         """
         referenced, present = self.front_end(signal, positions)
-        channels, _ = self.adapter(referenced, positions, present)
+        channels = self.spatial(referenced, positions, present)
         n_frames = channels.shape[-1] // self.frame_samples
         channels = channels[..., : n_frames * self.frame_samples]
         slow = channels.unflatten(-1, (n_frames, -1)).mean(dim=-1)
