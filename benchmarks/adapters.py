@@ -1,4 +1,4 @@
-"""What does it take to bring the 128 electrodes of a net to the 21 of the 10-20 system?"""
+"""Cost of bringing the 128 electrodes of a net to the 21 of the 10-20 system."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What does shrinkage cost a model that has learned something, and what does it spare the others?
+"""Gain that shrinkage costs a model that has learned something, and harm that it spares the others.
 
 ``python -m benchmarks.shrinkage [--small]`` simulates studies, judges each by 3, 6, 13 and 50 validation
 subjects, and prints what happens on new windows: with :func:`cerebro.phases.shrinkage.shrinkage`, with the
@@ -103,7 +103,7 @@ RULES: dict[str, Callable[[Array, Array, int], Array]] = {
 
 
 def coverage(model: Model, slope: Array, error: Array, n_subjects: int) -> float:
-    """How often the slope lies within the quantiles of Student's t that the likelihood takes; nominal .95."""
+    """Share of cases in which Student's t of the likelihood holds the slope; nominal .95."""
     distance = np.abs(slope - model.covariance / model.variance)
     return float((distance <= stats.t.ppf(0.975, n_subjects - 1) * error).mean())
 
@@ -111,7 +111,7 @@ def coverage(model: Model, slope: Array, error: Array, n_subjects: int) -> float
 def simulate(
     model: Model, n_subjects: int, *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, dict[str, float]]:
-    """What each rule makes of a model.
+    """Harm and gain of each rule for a model.
 
     Returns
     -------
