@@ -50,7 +50,7 @@ def test_what_is_no_name_of_a_study_is_refused_in_one_sentence(tmp_path, target,
         (place / "summary.md").touch()
     before = sorted(tmp_path.rglob("*"))
     ready = ["VENV=.", "READY="] if target == "ui" else []
-    command = ["make", "-f", ROOT / "Makefile", target, f"NAME={name}", *ready]
+    command = ["make", "--no-print-directory", "-f", ROOT / "Makefile", target, f"NAME={name}", *ready]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert done.stderr.startswith(f"make: NAME={name} is no name of a study;")
