@@ -11,10 +11,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
+from pydantic import TypeAdapter
 
+from cerebro.config import AnyLabel
 from cerebro.shards.store import ShardWriter, quantise, write_table
 
 LENGTH, PER_SUBJECT = 200, 12
+CHALLENGE = Path(__file__).parents[1] / "config" / "challenge.yaml"
+LABELS = TypeAdapter(dict[str, AnyLabel]).validate_python(yaml.safe_load(CHALLENGE.read_text())["labels"])
+"""The labels of HBN and TUH, as the layer `challenge` declares them."""
 HBN = ("E9", "E11", "E22", "E24", "E36", "E45", "E52", "E62", "E70", "E92", "E104", "E124", "Cz")
 TUH = ("Fp1", "Fp2", "C3", "C4", "O1", "O2", "Cz")
 SUBJECTS = {"train": 4, "validation": 2, "test": 2}
@@ -87,7 +93,7 @@ def _write_shard(
 
 def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.Generator) -> list[dict]:
     age = float(random.uniform(6, 20))
-    labels = {"age": age, "sex": float(subject % 2)} | {
+    labels = {"age": age, "sex": ("male", "female")[subject % 2]} | {
         name: float(random.normal()) if dataset == "hbn" else np.nan
         for name in ("p_factor", "attention", "internalizing", "externalizing")
     }
@@ -97,35 +103,40 @@ def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.
             "dataset": dataset,
             "release": ("R5" if split == "test" else "R1") if dataset == "hbn" else "",
             "subject": f"{dataset}-{subject}",
+            "run": "",
             "recording": f"{dataset}-{subject}",
             "shard": f"{dataset}-0",
             "start": start + window * LENGTH,
             "length": LENGTH,
             "onset": 2.0 * window,
             "split": split,
-            "movie": "",
-            "movie_time": np.nan,
-            "eyes": "",
-            "trial_time": np.nan,
-            "reaction_time": np.nan,
-            "side": "",
-            "correct": np.nan,
-            "condition": "",
-            "task": "",
+            "stream": "",
+            "moment": np.nan,
             "keep": True,
             "reason": "",
+            "reaction_time": np.nan,
             **labels,
+            "eyes": "",
+            "task": "",
+            "movie": "",
+            "condition": "",
+            "trial": "",
         }
         rows.append({"kind": "fixed", **common})
         if dataset == "hbn":
-            movie = {"movie": "ThePresent", "movie_time": 6.0 * window}
+            movie = {"movie": "ThePresent", "stream": "ThePresent", "moment": 6.0 * window}
             rows.append({"kind": "movie", **common, **movie})
-            trial = {"task": "contrastChangeDetection", "trial_time": 0.5, "correct": 1.0}
-            trial |= {"side": "right" if window % 2 else "left"}
             reaction_time = float(random.uniform(1.0, 2.2))
-            rows.append({"kind": "trial", **common, **trial, "reaction_time": reaction_time})
+            task = {"task": "contrastChangeDetection", "moment": 0.5}
+            shown = f"{'right' if window % 2 else 'left'}/right"
+            rows.append(
+                {"kind": "reaction_time", **common, **task, "stream": "target"}
+                | {"reaction_time": reaction_time}
+            )
+            rows.append({"kind": "trial", **common, **task, "stream": shown, "trial": shown})
             rows.append({"kind": "crop", **common})
-            rows.append({"kind": "eyes", **common, "eyes": "open" if window % 2 else "closed"})
+            eyes = "open" if window % 2 else "closed"
+            rows.append({"kind": "eyes", **common, "stream": eyes, "moment": 0.0, "eyes": eyes})
     return rows
 
 

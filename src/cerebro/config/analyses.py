@@ -1,25 +1,11 @@
 """Settings of what is measured: probes, comparisons, submission, ablations; and of devices."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from cerebro.config.labels import Names
 from cerebro.config.settings import Settings, hint
-
-ProbeTarget = Literal[
-    "reaction_time",
-    "age",
-    "sex",
-    "p_factor",
-    "attention",
-    "internalizing",
-    "externalizing",
-    "eyes",
-    "task",
-    "movie_moment",
-    "identity",
-]
-
 
 RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
 """Ridge penalties that cross-validation over subjects chooses from, where nothing else is said."""
@@ -28,10 +14,10 @@ RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
 class Probes(Settings):
     """Linear models on frozen features, after every phase and for a random encoder."""
 
-    targets: tuple[ProbeTarget, ...] = Field(default=get_args(ProbeTarget), min_length=1)
-    """What is predicted; see docs/probes.md."""
+    targets: tuple[str, ...] = ()
+    """What is predicted: labels, and `identity`, who it is; empty takes all; see docs/probes.md."""
     max_windows_per_subject: int = Field(default=60, gt=0)
-    """Windows of one subject in one set of windows (`fixed`, `eyes`, `trial`, `movie`), evenly spread."""
+    """Windows of one subject and kind, evenly spread."""
     penalties: tuple[float, ...] = Field(default=(1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6), min_length=1)
     """Ridge penalties (and inverse logistic C) tried by cross-validation over subjects."""
 
@@ -52,8 +38,11 @@ class AdapterComparison(Settings):
 
 
 class InterSubject(Settings):
-    """How alike held-out subjects respond to the same film, for every encoder."""
+    """How alike held-out subjects respond to the same stimulus, for every encoder."""
 
+    label: str | None = None
+    """The label of moments that says which stimulus people met; null takes the study's first, and a study
+    without one compares nobody."""
     exclusion_seconds: float = Field(default=4.0, ge=0)
     """Moments of a film closer to the right one than this are no candidates of retrieval."""
     temperature: float = Field(default=0.07, gt=0)
@@ -65,28 +54,16 @@ class InterSubject(Settings):
     megabyte a window with 128 channels and a width of 256. Time grows with the square."""
 
 
-def _listed(names: Any) -> Any:
-    return [names] if isinstance(names, str) else names
-
-
-PhaseNames = Annotated[
-    tuple[str, ...],
-    Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...]),
-]
-"""One name, or a list of names."""
-
-
 Weights = Literal["equal", "validation"]
 
 
 class Submission(Settings):
     """Which phases answer the two challenges; the answers of several are averaged."""
 
-    challenge_1: PhaseNames
-    """A finetune phase with target `reaction_time`, or several."""
-    challenge_2: PhaseNames
-    """A finetune phase with target `externalizing`, or several."""
+    challenge_1: Names
+    """A finetune phase with target `reaction_time` on its own windows, or several."""
+    challenge_2: Names
+    """A finetune phase with target `externalizing` on windows of kind `crop`, or several."""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """Each phase answers once with every seed of the list, which is added to the seeds of its whole
     lineage."""

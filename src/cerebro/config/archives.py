@@ -4,22 +4,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cerebro.config.settings import Settings
-
-EXCLUDED_SUBJECTS = (
-    "sub-NDARWV769JM7",
-    "sub-NDARME789TD2",
-    "sub-NDARUA442ZVF",
-    "sub-NDARJP304NK1",
-    "sub-NDARTY128YLU",
-    "sub-NDARDW550GU6",
-    "sub-NDARLD243KRE",
-    "sub-NDARUJ292JXV",
-    "sub-NDARBA381JGH",
-)
-"""The nine subjects that the challenge's start kit leaves out (`sub_rm` in its Challenge 1 notebook)."""
 
 _RELEASE = re.compile(r"\s*r(?:elease)?[\s_-]*0*(\d+)\s*", flags=re.IGNORECASE)
 
@@ -72,10 +59,13 @@ class Dataset(Settings):
     """One archive of raw recordings."""
 
     reader: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
-    """Who understands the folders: `hbn`, `tuh`, `files` (any folder of EEG files), or the dotted name of a
-    module of one's own."""
+    """Who understands the folders: `bids` (any BIDS dataset), `hbn`, `tuh`, `files` (any folder of EEG
+    files), or the dotted name of a module of one's own."""
     roots: tuple[Path, ...] = ()
     """Folders to search; empty takes what the simulation wrote for this dataset."""
+    mains_hz: Literal[50, 60] | None = None
+    """Frequency of the mains where the recordings were made; null is what a recording's sidecar says, else
+    `quality.mains_hz`."""
     groups: int = Field(default=1, gt=0)
     """Number of subject groups, one sharding job and one shard each; about one per 100 subjects."""
     tasks: tuple[str, ...] = ()
@@ -163,23 +153,58 @@ class Windows(Settings):
     """The window index: which windows are candidates and which are kept."""
 
     seconds: float = Field(default=2.0, gt=0)
-    """Length of every window except the challenge's own, in seconds."""
+    """Length of every window for which no label says another, in seconds."""
     stride_seconds: float = Field(default=2.0, gt=0)
-    """Distance between pretraining windows in seconds."""
-    movie_stride_seconds: float = Field(default=1.0, gt=0)
-    """Spacing of the grid of movie time shared by all subjects, in seconds."""
+    """Distance between windows of kind `fixed` in seconds."""
     max_peak_to_peak: float = Field(default=800.0, gt=0)
     """Windows whose median channel exceeds this peak-to-peak amplitude (µV) are dropped from training."""
     max_bad_channels: float = Field(default=0.3, ge=0, le=1)
     """Windows with a larger share of flat or outlying channels are dropped from training."""
+    crops: tuple[str, ...] = ()
+    """Tasks from whose recordings Challenge 2's crops are drawn, windows of kind `crop`; empty draws none."""
+
+
+class People(Settings):
+    """Some of the people, by what is known before anything is trained; exactly one of its keys is given."""
+
+    share: float | None = Field(default=None, gt=0, lt=1)
+    """This share of each dataset's people, at least one and never all."""
+    seed: int = 0
+    """Which ones, where a share says how many."""
+    subjects: tuple[str, ...] = ()
+    """Their names, or text files with one name a line, as `datasets.*.keep`."""
+    releases: tuple[Release, ...] = ()
+    """Whoever has a recording in one of these releases."""
+    folders: tuple[str, ...] = ()
+    """Whoever has a recording in a folder of one of these names, as `eval` in TUAB."""
+    column: str | None = None
+    """A column of the table of participants, as `site`, whose `values` say who."""
+    values: tuple[str, ...] = ()
+    """Values of that column."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "People":
+        given = [key for key in ("share", "subjects", "releases", "folders", "column") if getattr(self, key)]
+        if len(given) != 1:
+            raise ValueError(
+                "give one of share, subjects, releases, folders and column"
+                + (f", not {' and '.join(given)}" if given else "")
+            )
+        if bool(self.column) != bool(self.values):
+            raise ValueError("column and values go together")
+        if self.seed and self.share is None:
+            raise ValueError("seed is for share")
+        return self
 
 
 class Splits(Settings):
-    """Who trains, who selects, who is scored."""
+    """Who trains, who selects, who is scored: a person stands on one side with all recordings."""
 
-    test_releases: tuple[Release, ...] = ("R5",)
-    """Releases that are only ever scored."""
-    validation_share: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the training subjects held out to select and stop."""
-    excluded_subjects: tuple[str, ...] = EXCLUDED_SUBJECTS
-    """Subjects left out altogether."""
+    test: People | None = People(share=0.2)
+    """Who is only ever scored; null scores nobody."""
+    validation: People = People(share=0.2)
+    """Who of the others is held out to select and stop."""
+    together: str | None = None
+    """A column of the table of participants whose values, such as a family's, keep people on one side."""
+    excluded_subjects: tuple[str, ...] = ()
+    """People left out altogether."""

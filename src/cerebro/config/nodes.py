@@ -9,26 +9,6 @@ from cerebro.config.analyses import RIDGE_PENALTIES
 from cerebro.config.encoders import AnyEncoder, Architecture
 from cerebro.config.settings import Settings
 
-Target = Literal["reaction_time", "externalizing"]
-
-
-PairSource = Literal["movie", "resting_state", "task"]
-
-
-AuxiliaryTask = Literal["age", "sex", "p_factor", "attention", "internalizing", "externalizing"]
-
-
-HBN_AUXILIARY_TASKS: dict[AuxiliaryTask, float] = {
-    "age": 1.0,
-    "sex": 0.5,
-    "p_factor": 1.0,
-    "attention": 0.5,
-    "internalizing": 0.5,
-    "externalizing": 0.5,
-}
-"""Weights of the six auxiliary tasks of Phase 1b."""
-
-
 class Node(Settings):
     """What every node of the graph has: trainings and baselines."""
 
@@ -54,6 +34,9 @@ class Phase(Node):
     """Optimiser steps in an epoch."""
     batch_size: int = Field(default=64, gt=0)
     """Windows in a batch (over all devices)."""
+    window_seconds: float | None = Field(default=None, gt=0)
+    """Length of the windows to learn from, a multiple of `windows.seconds`: neighbouring windows are joined;
+    null takes each as it is."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Peak learning rate of AdamW."""
     weight_decay: float = Field(default=0.05, ge=0)
@@ -127,8 +110,8 @@ class PretrainPhase(Phase):
     """Share of tokens hidden in one view of a window; the complement is hidden in the other."""
     mix: dict[str, float]
     """Share of windows from each dataset; must sum to 1."""
-    auxiliary: dict[AuxiliaryTask, Annotated[float, Field(gt=0)]] = HBN_AUXILIARY_TASKS
-    """Weight of each auxiliary task; empty trains none."""
+    auxiliary: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Labels that are learned beside it, and their weights; empty trains none."""
     auxiliary_weight: float = Field(default=0.3, ge=0)
     """Weight of all auxiliary tasks together beside the masked loss."""
     auxiliary_weighting: Literal["fixed", "learned"] = "fixed"
@@ -157,9 +140,9 @@ class ContrastPhase(Phase):
 
     kind: Literal["contrast"]
     """This kind of phase."""
-    sources: dict[PairSource, Annotated[float, Field(gt=0)]] = Field(default={"movie": 1.0}, min_length=1)
-    """Sources of pairs and their weights, shares of every batch and of the loss: `movie` (same movie, same
-    time), `resting_state` (eyes open against closed), `task` (same kind and phase of trial)."""
+    sources: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """Labels that say which windows of different people belong together, and their weights, shares of every
+    batch and of the loss: same class of an interval, same event, same moment."""
     subjects_per_moment: int = Field(default=2, ge=2)
     """Subjects whose windows of one moment stand together in a batch; a batch holds `batch_size` divided by
     this number of moments."""
@@ -168,29 +151,33 @@ class ContrastPhase(Phase):
     learn_temperature: bool = False
     """Whether the temperature is learned with the weights."""
     exclusion_seconds: float = Field(default=4.0, ge=0)
-    """Moments of one movie or kind of trial closer than this are never negatives of each other."""
+    """Moments of one stimulus or event closer than this are never negatives of each other."""
     jitter_seconds: float = Field(default=0.0, ge=0, le=1)
-    """Film windows of a moment start up to this much earlier or later (s) in training, in all subjects alike:
-    a film has more moments than the index has windows of it."""
+    """Windows of a stimulus start up to this much earlier or later (s) in training, in all subjects alike:
+    a movie has more moments than the index has windows of it."""
     projection_dim: int = Field(default=64, gt=0)
     """Width of the projection in which similarity is measured."""
 
 
 class FinetunePhase(Phase):
-    """Phase 3: regression of one challenge's target."""
+    """Phase 3: prediction of one label: regression of a number, or classification."""
 
     kind: Literal["finetune"]
     """This kind of phase."""
-    target: Target
-    """`reaction_time` (Challenge 1) or `externalizing` (Challenge 2)."""
-    objective: Literal["mse", "huber", "distribution"] = "mse"
-    """`mse` or `huber`: plain regression; `distribution`: probabilities of bins of 0.1 s, trained by cross
-    entropy with soft targets around the true reaction time, whose expectation is the prediction."""
+    target: str
+    """The label that is predicted."""
+    windows: str | None = None
+    """Kind of the windows to learn from: `fixed`, `crop` (Challenge 2's) or a label's own; null takes the
+    target's."""
+    objective: Literal["mse", "huber", "distribution"] | None = None
+    """For a number: `mse` (null) or `huber`, plain regression, or for a time `distribution`: probabilities of
+    bins of 0.1 s, trained by cross entropy with soft targets around the true time, whose expectation is the
+    prediction. Classes are learned by cross entropy, each class with the same weight altogether."""
     target_width_seconds: float = Field(default=0.1, gt=0)
     """Standard deviation (s) of the soft targets of a `distribution`."""
-    through: tuple[Literal["age", "sex", "p_factor", "attention", "internalizing"], ...] = ()
-    """What is predicted first, for externalizing to follow from it by a ridge regression over training
-    subjects; empty predicts externalizing directly."""
+    through: tuple[str, ...] = ()
+    """Labels of the person that are predicted first, for the target to follow from them by a ridge regression
+    over training subjects; empty predicts the target directly."""
     shrink: bool = True
     """Predictions are drawn towards the mean as far as validation subjects do not prove their use."""
     encoder_learning_rate: float = Field(default=1e-4, ge=0)
@@ -208,28 +195,17 @@ class FinetunePhase(Phase):
     head_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout before the regression."""
     jitter_seconds: float = Field(default=0.0, ge=0, le=1)
-    """Training windows start up to this much earlier or later (s), and the reaction time moves with them."""
+    """Training windows start up to this much earlier or later (s), and a target that is a time moves with
+    them."""
     channel_drop: float = Field(default=0.0, ge=0, lt=1)
     """Probability with which each channel of a training window is left out."""
     shuffle_labels: bool = False
-    """A control: labels of training and of validation are permuted, reaction times between windows and
-    externalizing between subjects. What beats the mean all the same has seen what it should not."""
+    """A control: labels of training and of validation are permuted, those of windows between windows, those
+    of people between people. What beats the floor all the same has seen what it should not."""
 
     @model_validator(mode="after")
     def _options_fit_together(self) -> "FinetunePhase":
-        if self.target != "reaction_time":
-            for name, used in (
-                ("jitter_seconds", self.jitter_seconds),
-                ("objective", self.objective == "distribution"),
-            ):
-                if used:
-                    value = getattr(self, name)
-                    raise ValueError(
-                        f"{name}: {value} is for target reaction_time; {self.target} has no moment"
-                    )
-        if self.target != "externalizing" and self.through:
-            raise ValueError(f"through is for target externalizing, not {self.target}")
-        if self.through and self.objective != "mse":
+        if self.through and self.objective not in (None, "mse"):
             raise ValueError(
                 f"objective: {self.objective} has no effect on factors that are predicted `through`"
             )
@@ -258,8 +234,10 @@ class BaselinePhase(Node):
 
     kind: Literal["baseline"]
     """This kind of node."""
-    target: Target
-    """`reaction_time` (Challenge 1) or `externalizing` (Challenge 2)."""
+    target: str
+    """The label that is predicted."""
+    windows: str | None = None
+    """Kind of the windows to learn from, as in a finetune phase."""
     features: Literal["mean", "age_sex", "age_sex_run", "spectral", "covariance"]
     """`mean`: the training mean; `age_sex`, `age_sex_run`: what the tables say of subject and run;
     `spectral`: log band power of 21 channels; `covariance`: covariance of 19 channels, in tangent space."""

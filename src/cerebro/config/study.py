@@ -23,23 +23,27 @@ from cerebro.config.encoders import (
     EncoderInput,
     EncoderSettings,
 )
+from cerebro.config.labels import CROP, AnyLabel, kind_of_windows
 from cerebro.config.nodes import (
     AnyNode,
     BaselinePhase,
     FinetunePhase,
     PretrainPhase,
-    Target,
     TokenizerPhase,
     encoder_of,
     parents,
     trainings,
 )
+from cerebro.config.references import unknown_references
 from cerebro.config.settings import Settings, hint
 
 
 class Config(Settings):
     """The whole configuration."""
 
+    extends: str | None = None
+    """A layer below this one: `challenge` (HBN and TUH, five phases, the submission), `demo` (that on
+    simulated recordings), or a file; it is read before this one, and after the layers that it extends."""
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$")
     """Name of the study; everything is written to `results/<name>/`. It holds letters, digits, `_` and `-`,
     begins with another than `-`, and has up to 100 of them."""
@@ -53,6 +57,8 @@ class Config(Settings):
     """From raw samples to shards."""
     quality: Quality = Quality()
     """Bad channels."""
+    labels: dict[str, AnyLabel] = {}
+    """What is known of people, recordings, intervals and events, by name; docs/labels.md."""
     windows: Windows = Windows()
     """The window index."""
     splits: Splits = Splits()
@@ -67,8 +73,8 @@ class Config(Settings):
     """The comparison of channel adapters."""
     isc: InterSubject = InterSubject()
     """Inter-subject correlation of embeddings."""
-    submission: Submission
-    """Which phases answer the challenges."""
+    submission: Submission | None = None
+    """Which phases answer the two challenges; null packages nothing."""
     ablations: Ablations | None = None
     """Variants of the graph of phases; no other target than `ablations` trains them."""
     statistics: Statistics = Statistics()
@@ -101,7 +107,7 @@ class Config(Settings):
                 f"phases.{name}: kind pretrain needs an encoder that hides patches, which braindecode: "
                 f"{network} cannot; these can: {', '.join(MASKABLE_NETWORKS)}"
             )
-        if self.windows.seconds != CHALLENGE_SECONDS:
+        if self.submission is not None and self.windows.seconds != CHALLENGE_SECONDS:
             raise ValueError(
                 f"windows.seconds must be {CHALLENGE_SECONDS:g} with encoder.braindecode: {network} is built "
                 "for windows of one length, and the challenge's have that"
@@ -145,19 +151,35 @@ class Config(Settings):
                     )
         for name in trainings(self.phases):
             self._encoder_fits(name)
-        for challenge, names in self.submission.answers().items():
+        for fault in unknown_references(self):
+            raise ValueError(fault)
+        if self.submission is not None:
+            self._submission_holds(self.submission, compared=info.context == COMPARED)
+        return self
+
+    def _submission_holds(self, submission: Submission, *, compared: bool) -> None:
+        for challenge, names in submission.answers().items():
+            target = CHALLENGES[challenge].target
+            if target not in self.labels:
+                raise ValueError(f"submission: challenge {challenge} needs the label {target}; {STANDS_ON}")
             for name in names:
-                self._may_answer(challenge, name, compared=info.context == COMPARED)
-        if self.submission.smooth_windows > 1 and info.context != COMPARED:
+                self._may_answer(challenge, name, compared=compared)
+        if submission.smooth_windows > 1 and not compared:
             raise ValueError(
                 "submission.smooth_windows: the challenge shows a model one window at a time, so no zip can "
                 "average over neighbours; ask for it in a variant of ablations"
             )
-        return self
 
     def _may_answer(self, challenge: int, name: str, *, compared: bool) -> None:
         key, node = f"submission.challenge_{challenge}", self.phases.get(name)
-        target = CHALLENGES[challenge].target
+        kind, target = CHALLENGES[challenge]
+        if isinstance(node, FinetunePhase | BaselinePhase) and node.target == target:
+            found = node.windows or kind_of_windows(target, self.labels[target])
+            if found != kind:
+                raise ValueError(
+                    f"{key}: '{name}' learns from windows of kind {found}, and the challenge asks about "
+                    f"those of kind {kind}; say windows: {kind}"
+                )
         if isinstance(node, BaselinePhase) and node.target == target:
             if compared:
                 return
@@ -184,13 +206,12 @@ class Challenge(NamedTuple):
     """What a challenge scores: answers to all windows of a kind that have the target's label."""
 
     kind: str
-    target: Target
+    target: str
 
 
-CHALLENGES = {1: Challenge("trial", "reaction_time"), 2: Challenge("crop", "externalizing")}
+CHALLENGES = {1: Challenge("reaction_time", "reaction_time"), 2: Challenge(CROP, "externalizing")}
 """What each challenge asks for, by its number."""
-TARGET_KINDS: dict[Target, str] = {target: kind for kind, target in CHALLENGES.values()}
-"""The kind of windows that a target is learned and answered on."""
+STANDS_ON = "`extends: challenge` declares HBN's labels"
 COMPARED = "compared"
 """Context in which a configuration is validated for comparison only: baselines may answer challenges, and
 answers may be smoothed."""
