@@ -1,5 +1,6 @@
 """Settings of the data: archives, simulation, download, shards, windows, splits."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -55,14 +56,22 @@ class Simulation(Settings):
     """Length of a TUH recording in seconds."""
 
 
+def _expanded(root: Path) -> Path:
+    path = os.path.expandvars(os.path.expanduser(root))
+    if unset := re.search(r"\$(\w+|\{\w+\})", path):
+        raise ValueError(f"{root}: the environment variable {unset[0].strip('${}')} is not set; export it")
+    return Path(path)
+
+
 class Dataset(Settings):
     """One archive of raw recordings."""
 
     reader: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
     """Who understands the folders: `bids` (any BIDS dataset), `hbn`, `tuh`, `files` (any folder of EEG
     files), or the dotted name of a module of one's own."""
-    roots: tuple[Path, ...] = ()
-    """Folders to search; empty takes what the simulation wrote for this dataset."""
+    roots: tuple[Annotated[Path, AfterValidator(_expanded)], ...] = ()
+    """Folders to search; `~` and environment variables (`$DATA/rest`) are filled in. Empty takes the
+    simulation's recordings of this dataset."""
     mains_hz: Literal[50, 60] | None = None
     """Frequency of the mains where the recordings were made; null is what a recording's sidecar says, else
     `quality.mains_hz`."""
