@@ -12,9 +12,9 @@ from cerebro.shards.store import SFREQ
 
 WINDOW_SECONDS = 2.0
 """Length of the windows of a study that says no other."""
-PASSES = 30
+PASSES = 20
 """How often masked modelling sees each window, as far as the bounds of its steps allow."""
-STEPS = (1000, 100_000)
+STEPS = (100, 100_000)
 """Fewest and most steps of masked modelling; the other phases take a third."""
 DECODING = 1.5
 """A step of masked modelling takes this many times as long as the encoder's two passes
@@ -55,7 +55,7 @@ def sizes_for(hours: float) -> Sizes:
     else:
         encoder, batch = EncoderSettings(dim=256, depth=8, heads=8, layout="hbn_128"), 256
     steps = int(min(max(PASSES * windows / batch, STEPS[0]), STEPS[1]))
-    return Sizes(encoder, batch, steps, steps_per_epoch=min(max(steps // 20, 25), 1000))
+    return Sizes(encoder, batch, steps, steps_per_epoch=min(max(steps // 20, 5), 1000))
 
 
 def seconds_per_step(sizes: Sizes) -> float:
