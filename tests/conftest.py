@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import edfio
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,6 +20,9 @@ from cerebro.shards.store import ShardWriter, quantise, write_table
 
 LENGTH, PER_SUBJECT = 200, 12
 CHALLENGE = Path(__file__).parents[1] / "config" / "challenge.yaml"
+OWN_NAMES = ("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P3", "Pz", "P4", "O1", "O2")
+OWN_SFREQ, OWN_SECONDS = 128, 40
+"""Rate in Hz of that dataset, and how long the eyes are closed, then open."""
 LABELS = TypeAdapter(dict[str, AnyLabel]).validate_python(yaml.safe_load(CHALLENGE.read_text())["labels"])
 """The labels of HBN and TUH, as the layer `challenge` declares them."""
 HBN = ("E9", "E11", "E22", "E24", "E36", "E45", "E52", "E62", "E70", "E92", "E104", "E124", "Cz")
@@ -179,9 +183,63 @@ def real_recordings() -> Path:
     return _beside_the_repository("real_eeg")
 
 
+@pytest.fixture(scope="session")
+def write_own_study() -> Callable[..., Path]:
+    """Writes a BIDS dataset that is neither HBN nor TUH: people at rest, and clicking."""
+    return _write_own_study
+
+
 def _beside_the_repository(name: str) -> Path:
     """A folder of files whose licence keeps them out of the repository; without it the test is skipped."""
     folder = Path(__file__).parents[2] / "shared" / name
     if not folder.is_dir():
         pytest.skip(f"needs real files in ../shared/{name}")
     return folder
+
+
+def _write_own_study(root: Path, *, people: int = 12, seed: int = 0) -> Path:
+    """Write a BIDS tree of one recording a person: EDF, events, participants.
+
+    Alpha over the back of the head is stronger with closed eyes; age and group are drawn at random, and a
+    reaction time stands at the clicks of a second task.
+    """
+    random = np.random.default_rng(seed)
+    root.mkdir(parents=True)
+    table = ["participant_id\tage\tgroup\tcode"]
+    for number in range(1, people + 1):
+        name = f"sub-{number:02d}"
+        group = ("control", "epilepsy")[number % 2]
+        table.append(f"{name}\t{random.integers(18, 70)}\t{group}\tx{number}")
+        folder = root / name / "eeg"
+        folder.mkdir(parents=True)
+        _write_edf(folder / f"{name}_task-rest_eeg.edf", random)
+        (folder / f"{name}_task-rest_events.tsv").write_text(
+            "onset\tduration\ttrial_type\n"
+            f"0\t{OWN_SECONDS}\teyes_closed\n"
+            f"{OWN_SECONDS}\t{OWN_SECONDS}\teyes_open\n"
+        )
+        _write_edf(folder / f"{name}_task-clicks_eeg.edf", random)
+        clicks = [
+            f"{2 + 3 * click}\t0\tclick_{('left', 'right')[click % 2]}\t{random.uniform(0.3, 0.9):.3f}"
+            for click in range(20)
+        ]
+        (folder / f"{name}_task-clicks_events.tsv").write_text(
+            "onset\tduration\ttrial_type\tresponse_time\n" + "\n".join(clicks) + "\n"
+        )
+    (root / "participants.tsv").write_text("\n".join(table) + "\n")
+    (root / "dataset_description.json").write_text('{"Name": "Rest", "BIDSVersion": "1.9.0"}\n')
+    return root
+
+
+def _write_edf(path: Path, random: np.random.Generator) -> None:
+    n_times = 2 * OWN_SECONDS * OWN_SFREQ
+    time = np.arange(n_times) / OWN_SFREQ
+    brain = random.standard_normal((len(OWN_NAMES), 6)) @ random.standard_normal((6, n_times)) * 6
+    closed = np.where(time < OWN_SECONDS, 1.0, 0.3)
+    alpha = 15 * closed * np.sin(2 * np.pi * random.uniform(9, 11) * time)
+    brain[-4:] += alpha * random.uniform(0.6, 1.2)
+    signals = [
+        edfio.EdfSignal(row, OWN_SFREQ, label=name, physical_dimension="uV", physical_range=(-500, 500))
+        for name, row in zip(OWN_NAMES, np.clip(brain, -499, 499), strict=True)
+    ]
+    edfio.Edf(signals).write(path)

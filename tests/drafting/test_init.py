@@ -1,5 +1,6 @@
 """`cerebro init` looks at a folder and writes a configuration that holds what was found there."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from cerebro.drafting.overlay import flow
 from cerebro.drafting.run import init
 from cerebro.drafting.sizes import sizes_for
 from cerebro.errors import UserError
-from tests.own_study import write_own_study
 
 
 @pytest.fixture(scope="module")
-def drafted(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Config]:
+def drafted(
+    tmp_path_factory: pytest.TempPathFactory, write_own_study: Callable[..., Path]
+) -> tuple[str, Config]:
     """The text that `init` writes for a dataset of one's own, and the configuration that it is."""
     folder = tmp_path_factory.mktemp("own")
     root = write_own_study(folder / "rest")
