@@ -20,7 +20,25 @@ from cerebro.shards.store import ShardWriter, quantise, write_table
 
 LENGTH, PER_SUBJECT = 200, 12
 CHALLENGE = Path(__file__).parents[1] / "config" / "challenge.yaml"
-OWN_NAMES = ("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P3", "Pz", "P4", "O1", "O2")
+OWN_NAMES = (
+    "Fp1",
+    "Fp2",
+    "F7",
+    "F3",
+    "Fz",
+    "F4",
+    "F8",
+    "T7",
+    "C3",
+    "Cz",
+    "C4",
+    "T8",
+    "P3",
+    "Pz",
+    "P4",
+    "O1",
+    "O2",
+)
 OWN_SFREQ, OWN_SECONDS = 128, 40
 """Rate in Hz of that dataset, and how long the eyes are closed, then open."""
 LABELS = TypeAdapter(dict[str, AnyLabel]).validate_python(yaml.safe_load(CHALLENGE.read_text())["labels"])

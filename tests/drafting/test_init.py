@@ -101,6 +101,8 @@ def test_hbn_is_known_by_its_table(tmp_path: Path) -> None:
         init([tmp_path], tmp_path / "mine.yaml")
 
 
-@pytest.mark.parametrize("text", ["yes", "1", "a: b", "null", "", "eyes open", "ä", "x'y", '"', "-1", "a, b", "[", "# n"])
+@pytest.mark.parametrize(
+    "text", ["yes", "1", "a: b", "null", "", "eyes open", "ä", "x'y", '"', "-1", "a, b", "[", "# n"]
+)
 def test_text_of_any_kind_is_read_back_from_the_line_that_holds_it(text: str) -> None:
     assert yaml.safe_load(flow({"key": [text], text or "k": 1.5})) == {"key": [text], text or "k": 1.5}

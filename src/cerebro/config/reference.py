@@ -15,7 +15,11 @@ Section = tuple[str, type[Settings], str]
 SECTIONS: tuple[Section, ...] = (
     ("Top level", Config, "extends: challenge\nname: first_try"),
     ("`simulation`", archives.Simulation, "simulation: {seed: 1, tuh_subjects: 20}"),
-    ("`simulation.releases.*`", archives.SimulatedRelease, "simulation: {releases: {R1: {subjects: 6, format: set}}}"),
+    (
+        "`simulation.releases.*`",
+        archives.SimulatedRelease,
+        "simulation: {releases: {R1: {subjects: 6, format: set}}}",
+    ),
     (
         "`datasets.*`",
         archives.Dataset,
@@ -53,7 +57,11 @@ SECTIONS: tuple[Section, ...] = (
     ("`windows`", archives.Windows, "windows: {max_peak_to_peak: 500}"),
     ("`splits`", archives.Splits, "splits:\n  test: {share: 0.3, seed: 1}\n  together: family"),
     ("`splits.test`, `splits.validation`", archives.People, "splits: {test: {folders: [eval]}}"),
-    ("`encoder`, this package's own", encoders.EncoderSettings, "encoder: {dim: 128, depth: 4, adapter: zero_pad}"),
+    (
+        "`encoder`, this package's own",
+        encoders.EncoderSettings,
+        "encoder: {dim: 128, depth: 4, adapter: zero_pad}",
+    ),
     (
         "`encoder`, a network of braindecode",
         encoders.BraindecodeSettings,
@@ -65,7 +73,11 @@ SECTIONS: tuple[Section, ...] = (
         nodes.Phase,
         "phases:\n  tokenizer: {kind: tokenizer, epochs: 40, steps_per_epoch: 100, keep: last}",
     ),
-    ("`phases.*` of kind `tokenizer`", nodes.TokenizerPhase, "phases: {tokenizer: {kind: tokenizer, codes: 512}}"),
+    (
+        "`phases.*` of kind `tokenizer`",
+        nodes.TokenizerPhase,
+        "phases: {tokenizer: {kind: tokenizer, codes: 512}}",
+    ),
     (
         "`phases.*` of kind `pretrain`",
         nodes.PretrainPhase,
@@ -89,7 +101,11 @@ SECTIONS: tuple[Section, ...] = (
     ("`probes`", analyses.Probes, "probes: {targets: [eyes, age, identity]}"),
     ("`adapters`", analyses.AdapterComparison, "adapters: {seeds: [0, 1], steps: 200}"),
     ("`isc`", analyses.InterSubject, "isc: {label: movie, max_subjects: 20}"),
-    ("`submission`", analyses.Submission, "submission: {challenge_1: [a, b], challenge_2: c, weights: validation}"),
+    (
+        "`submission`",
+        analyses.Submission,
+        "submission: {challenge_1: [a, b], challenge_2: c, weights: validation}",
+    ),
     (
         "`ablations`",
         analyses.Ablations,

@@ -138,9 +138,7 @@ def _of_events(rows: pd.DataFrame, reader: str) -> Iterator[Draft]:
     if 2 <= len(states) <= MOST_CLASSES:
         keys = {"of": "interval", "column": column, "classes": sorted(map(str, states.index))}
         enough = bool((states >= min(LEAST_PER_CLASS, len(tables))).all())
-        yield Draft(
-            name="state", keys=keys, comment=f"people sampled: {_counted(states)}", wanted=enough
-        )
+        yield Draft(name="state", keys=keys, comment=f"people sampled: {_counted(states)}", wanted=enough)
     moments = events[~lasting]
     for extra in events.columns.difference([*_COLUMNS_OF_EVENTS, "subject"], sort=False):
         yield from _of_column(moments, column, str(extra), len(tables))
@@ -150,7 +148,9 @@ def _of_column(moments: pd.DataFrame, column: str, extra: str, n_tables: int) ->
     """A column that holds numbers, or a few classes, in the rows of some events."""
     given = moments[moments[extra].notna() & (moments[extra].astype(str) != "")]
     counts = given[column].value_counts()
-    at = sorted(map(str, counts[counts >= max(LEAST_PER_CLASS, counts.max() // 10 if len(counts) else 0)].index))
+    at = sorted(
+        map(str, counts[counts >= max(LEAST_PER_CLASS, counts.max() // 10 if len(counts) else 0)].index)
+    )
     if given["subject"].nunique() < min(LEAST_PEOPLE, n_tables) or not at or len(at) > MOST_CLASSES:
         return
     given = given[given[column].astype(str).isin(at)]
@@ -182,7 +182,9 @@ def _spread(numbers: pd.Series) -> str:
 
 
 def _counted(sizes: Mapping[Any, int] | Counter[str] | pd.Series) -> str:
-    return ", ".join(f"{size} {value}" for value, size in sorted(sizes.items(), key=lambda item: str(item[0])))
+    return ", ".join(
+        f"{size} {value}" for value, size in sorted(sizes.items(), key=lambda item: str(item[0]))
+    )
 
 
 def first(drafts: Sequence[Draft], *kinds: str) -> Draft | None:

@@ -69,7 +69,16 @@ def overlay_text(
             f"channels{left}."
         )
         lines.append(f"  {key}: {_dataset(one)}")
-    lines += ["", *_labels(labels), "", *_splits(found), "", *_encoder(sizes), "", *_phases(found, labels, sizes)]
+    lines += [
+        "",
+        *_labels(labels),
+        "",
+        *_splits(found),
+        "",
+        *_encoder(sizes),
+        "",
+        *_phases(found, labels, sizes),
+    ]
     lines += ["", *_costs(cost), ""]
     return "\n".join(lines)
 
