@@ -32,7 +32,9 @@ def labelled(events: pd.DataFrame, name: str, label: TimedLabel, notes: Counter[
     """
     if isinstance(label, EventLabel):
         events = events[_is_at(events, label.at)]
-    values = column_values(text_of(events, label.column), name, label, notes)
+    # That other events are of no class of an interval is no fault.
+    counted = notes if isinstance(label, EventLabel) or not label.is_class else Counter()
+    values = column_values(text_of(events, label.column), name, label, counted)
     found = events[["onset", "duration"]].assign(event=events["value"], value=values)
     known = found["value"] != "" if label.is_class else found["value"].notna()
     return found[known]
@@ -94,19 +96,11 @@ def _following(start: np.ndarray, duration: float) -> np.ndarray:
     return np.append(start, duration)[after]
 
 
-def too_short(found: pd.DataFrame, seconds: float) -> int:
-    """Count intervals that are shorter than a window."""
-    return int((found["stop"] - found["start"] < seconds).sum())
-
-
-def seen_values(events: pd.DataFrame, label: TimedLabel) -> list[str]:
-    """Return the values in a label's column, the most frequent first: those that are read, then others."""
+def seen_values(events: pd.DataFrame, label: TimedLabel) -> Counter[str]:
+    """Count what stands where a label looks: names of events, or values in its column at its own events."""
     if isinstance(label, EventLabel):
         at = _is_at(events, label.at)
         if not at.any():
-            return [str(name) for name in events["value"].value_counts().index]
+            return Counter(events["value"].astype(str))
         events = events[at]
-    texts = text_of(events, label.column).dropna()
-    return [str(text) for text in texts.value_counts().index if not read_value(text, label).fault] or [
-        str(text) for text in texts.value_counts().index
-    ]
+    return Counter(map(str, text_of(events, label.column).dropna()))

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cerebro.config import ALL, AnyLabel, EventLabel, IntervalLabel, Label, PersonLabel, RecordingLabel
+from cerebro.config import ALL, AnyLabel, Label, PersonLabel, RecordingLabel, TimedLabel
 
 Value = float | str
 """A number (NaN unknown), or the name of a class (empty unknown)."""
@@ -141,7 +141,7 @@ def _first(reads: list[Read], label: Label) -> Read:
 
 
 def column_values(
-    texts: pd.Series, name: str, label: IntervalLabel | EventLabel | Any, notes: Counter[str]
+    texts: pd.Series, name: str, label: TimedLabel, notes: Counter[str]
 ) -> np.ndarray:
     """Read a label's values from a column of events; faults are counted in ``notes``.
 
