@@ -64,8 +64,8 @@ def index_schema(labels: Mapping[str, AnyLabel]) -> pa.Schema:
 def build_index(
     windows: Windows,
     splits: Splits,
-    *,
     labels: Mapping[str, AnyLabel],
+    *,
     inventory: Path,
     shards: Sequence[Path],
     max_failed_share: Mapping[str, float],
