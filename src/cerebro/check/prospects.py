@@ -12,9 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from cerebro.check.needs import need_of, need_of_label
 from cerebro.config import (
     CHALLENGES,
-    TARGET_KINDS,
+    FIXED,
+    AnyLabel,
     AnyNode,
     BaselinePhase,
     Config,
@@ -22,11 +24,13 @@ from cerebro.config import (
     FinetunePhase,
     PretrainPhase,
 )
-from cerebro.data.moments import KINDS, shared_moments
-from cerebro.data.selection import phase_windows, select_windows
+from cerebro.data.moments import shared_moments
+from cerebro.data.phase_windows import phase_windows, target_kind
+from cerebro.data.selection import select_windows
 from cerebro.errors import UserError
-from cerebro.recordings.recording import FACTORS
 from cerebro.shards.candidates import candidates, recording_events
+from cerebro.shards.declarations import label_table
+from cerebro.shards.labels import unknown
 from cerebro.shards.splits import assign_splits
 from cerebro.shards.store import SFREQ
 
@@ -35,16 +39,6 @@ SAMPLED = 4
 
 TRIED = 20
 """Where these give nothing but windows that any recording has, up to this many are tried."""
-
-NEEDS = {
-    "fixed": "recordings at least as long as a window",
-    "movie": "movie recordings with events",
-    "eyes": "resting state recordings with events",
-    "trial": "contrast change recordings with events and answered trials",
-    "crop": "contrast change recordings of at least 4 s of subjects with an externalizing score",
-}
-"""What windows are cut from, by kind."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
@@ -86,20 +80,39 @@ def possible_windows(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
         [SAMPLED, *(p.subjects_per_moment for p in config.phases.values() if isinstance(p, ContrastPhase))]
     )
     frames: list[pd.DataFrame] = []
+    lacking = _lacking(rows, config)
     for _, part in rows.groupby(["dataset", "task", "split"]):
-        # Subjects with a score first, one recording of each before a second one.
+        # People with the labels that phases learn first, one recording of each before a second one.
         order = part.assign(
-            unlabelled=part["externalizing"].isna(), repeat=part.groupby("subject").cumcount()
-        ).sort_values(["unlabelled", "repeat"], kind="stable")
+            lacking=lacking[part.index], repeat=part.groupby("subject").cumcount()
+        ).sort_values(["lacking", "repeat"], kind="stable")
         special: set[str] = set()
         for tried, row in enumerate(order.head(max(TRIED, wanted)).to_dict(orient="records")):
             if tried >= wanted and (len(special) >= wanted or not row["task"]):
                 break
             frame = _windows(row, config)
             frames.append(frame)
-            if (frame["kind"] != "fixed").any():
+            if (frame["kind"] != FIXED).any():
                 special.add(row["subject"])
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _lacking(rows: pd.DataFrame, config: Config) -> pd.Series:
+    """How many of the labels that phases learn are unknown of each recording and its person."""
+    names = {
+        name
+        for phase in config.phases.values()
+        if isinstance(phase, FinetunePhase | BaselinePhase)
+        for name in [phase.target, *getattr(phase, "through", ())]
+    }
+    table = label_table(rows, {name: label for name, label in config.labels.items() if name in names})
+    return sum(
+        (~_is_known(table[name], config.labels[name]) for name in table), start=pd.Series(0, index=rows.index)
+    )
+
+
+def _is_known(values: pd.Series, label: AnyLabel) -> pd.Series:
+    return (values != unknown(label)) & values.notna()
 
 
 def _windows(row: dict[str, Any], config: Config) -> pd.DataFrame:
@@ -111,11 +124,12 @@ def _windows(row: dict[str, Any], config: Config) -> pd.DataFrame:
         n_times=round(seconds * SFREQ),
         sfreq=SFREQ,
         windows=config.windows,
+        labels=config.labels,
         notes=notes,
     )
-    for column in ("dataset", "subject", "split", "task", "recording", "age", "sex", *FACTORS):
-        frame[column] = row[column]
-    return frame.assign(keep=frame["reason"] == "")
+    identity = {column: row[column] for column in ("dataset", "subject", "split", "recording")}
+    onset = frame["start"] / SFREQ
+    return frame.assign(**identity, task_of_row=row["task"], shard="", onset=onset, keep=frame["reason"] == "")
 
 
 def outlooks(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> list[Outlook]:
@@ -130,28 +144,49 @@ def outlooks(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> list[
     config
         The configuration.
     """
-    found = [_phase(name, phase, rows, windows) for name, phase in config.phases.items()]
-    return [*found, _score(rows, windows, config)]
+    found = [_phase(name, phase, rows, windows, config) for name, phase in config.phases.items()]
+    return [*found, *([_score(rows, windows, config)] if config.submission is not None else [])]
 
 
-def _phase(name: str, phase: AnyNode, rows: pd.DataFrame, windows: pd.DataFrame) -> Outlook:
-    kinds, problem = _window_kinds(phase), ""
+def _phase(name: str, phase: AnyNode, rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> Outlook:
+    kinds, problem = _window_kinds(phase, config), ""
     part = rows
     if isinstance(phase, PretrainPhase):
         part = rows[rows["dataset"].isin([dataset for dataset, share in phase.mix.items() if share > 0])]
     for split in ("train", "validation"):
         try:
-            chosen = phase_windows(windows, name, phase, split)
-        except UserError:
-            where = f" in each of {', '.join(phase.mix)}" if isinstance(phase, PretrainPhase) else ""
-            # What is missing is named by the first kind of which there is nothing.
-            there = set(windows.loc[windows["split"] == split, "kind"]) if len(windows) else set()
-            kind = next((kind for kind in kinds if kind not in there), kinds[0])
-            problem = problem or f"phases.{name}: no {split} windows: they need {NEEDS[kind]}{where}"
+            chosen = phase_windows(windows, name, phase, split, config.labels)
+        except UserError as error:
+            problem = problem or _missing(name, phase, split, kinds, str(error), part, windows, config)
             continue
         if isinstance(phase, ContrastPhase) and split == "train":
             problem = problem or _lonely(name, phase, chosen)
-    return Outlook(name=name, kind=phase.kind, subjects=_subjects(part, windows, kinds), problem=problem)
+    subjects = _subjects(part, windows, kinds, _targets(phase), config)
+    return Outlook(name=name, kind=phase.kind, subjects=subjects, problem=problem)
+
+
+def _missing(
+    name: str,
+    phase: AnyNode,
+    split: str,
+    kinds: Sequence[str],
+    error: str,
+    rows: pd.DataFrame,
+    windows: pd.DataFrame,
+    config: Config,
+) -> str:
+    """Why a phase would find no windows: what is missing is named by the first kind of which there is nothing."""
+    there = set(windows.loc[windows["split"] == split, "kind"]) if len(windows) else set()
+    if absent := [kind for kind in kinds if kind not in there]:
+        own = rows[rows["split"] == split]
+        need = need_of(absent[0], own, config) if len(own) else f"people in {split}, where nobody is"
+    elif isinstance(phase, PretrainPhase):
+        need = f"recordings at least as long as a window in each of {', '.join(phase.mix)}"
+    elif targets := _targets(phase):
+        need = need_of_label(targets[0], kinds[0], config.labels)
+    else:
+        return f"phases.{name}: {error}"
+    return f"phases.{name}: no {split} windows: they need {need}"
 
 
 def _lonely(name: str, phase: ContrastPhase, windows: pd.DataFrame) -> str:
@@ -167,30 +202,45 @@ def _lonely(name: str, phase: ContrastPhase, windows: pd.DataFrame) -> str:
 
 def _score(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> Outlook:
     problem = ""
-    releases = ", ".join(config.splits.test_releases)
-    for challenge, (kind, label) in CHALLENGES.items():
+    for number, (kind, label) in CHALLENGES.items():
         try:
             select_windows(windows, kind=kind, splits=["test"], label=label, purpose="")
         except UserError:
-            problem = problem or (
-                f"splits.test_releases: nothing of {releases} to score challenge {challenge} on: it needs "
-                f"{NEEDS[kind]}"
-            )
-    return Outlook(name="score", kind="", subjects=_subjects(rows, windows, ["trial"]), problem=problem)
+            tested = rows[rows["split"] == "test"]
+            need = need_of(kind, tested, config) if len(tested) else "people in test, where nobody is"
+            problem = problem or f"splits.test: nothing to score challenge {number} on: it needs {need}"
+    kind, label = CHALLENGES[1]
+    subjects = _subjects(rows, windows, [kind], [label], config)
+    return Outlook(name="score", kind="", subjects=subjects, problem=problem)
 
 
-def _subjects(rows: pd.DataFrame, windows: pd.DataFrame, kinds: Sequence[str]) -> dict[str, int]:
-    """Subjects by split with a recording of a dataset and task that gave windows of these kinds."""
-    giving = windows.loc[windows["kind"].isin(kinds), ["dataset", "task"]].drop_duplicates()
-    part = rows.merge(giving, on=["dataset", "task"])
-    if "crop" in kinds:
-        part = part[part["externalizing"].notna()]
+def _subjects(
+    rows: pd.DataFrame, windows: pd.DataFrame, kinds: Sequence[str], targets: Sequence[str], config: Config
+) -> dict[str, int]:
+    """People by split with a recording of a dataset and task that gave windows of these kinds.
+
+    Where a phase learns what is known of people or recordings, those of whom it is known.
+    """
+    if windows.empty:
+        return {}
+    giving = windows.loc[windows["kind"].isin(kinds), ["dataset", "task_of_row"]].drop_duplicates()
+    keys = set(giving.itertuples(index=False, name=None))
+    is_giving = [key in keys for key in zip(rows["dataset"], rows["task"], strict=True)]
+    part = rows[is_giving]
+    known = {name: config.labels[name] for name in targets}
+    table = label_table(part, known)
+    for name in table:
+        part = part[_is_known(table[name], known[name])[part.index]]
     return {str(split): int(size) for split, size in part.groupby("split")["subject"].nunique().items()}
 
 
-def _window_kinds(phase: AnyNode) -> list[str]:
+def _targets(phase: AnyNode) -> list[str]:
+    return [phase.target] if isinstance(phase, FinetunePhase | BaselinePhase) else []
+
+
+def _window_kinds(phase: AnyNode, config: Config) -> list[str]:
     if isinstance(phase, ContrastPhase):
-        return [KINDS[source][0] for source in phase.sources]
+        return list(phase.sources)
     if isinstance(phase, FinetunePhase | BaselinePhase):
-        return [TARGET_KINDS[phase.target]]
-    return ["fixed"]
+        return [target_kind(phase, config.labels)]
+    return [FIXED]

@@ -18,6 +18,7 @@ from cerebro.files import nearest_folder
 from cerebro.foreign_encoders import check_networks
 from cerebro.provenance import installed_otherwise
 from cerebro.report.tables import Table, print_tables
+from cerebro.shards.declarations import Fault, faults
 from cerebro.shards.store import SFREQ
 from cerebro.variants import expand
 
@@ -69,6 +70,8 @@ def check(overlays: Sequence[Path]) -> None:
     if surveys and not prospects:
         notes.append("splits and phases are not looked at before every dataset has usable recordings")
     problems += [outlook.problem for outlook in prospects if outlook.problem]
+    for fault in _faults_of_labels(surveys, config):
+        (problems if fault.stops else notes).append(fault.sentence)
     sizes = {one.name: _shard_bytes(one, config) for one in surveys if not one.usable.empty}
     if sizes:
         folder = nearest_folder(Path("results") / config.name)
@@ -90,7 +93,7 @@ def _found(surveys: Sequence[Survey], config: Config, *, complete: bool) -> tupl
     printed = [
         tables.archives(surveys),
         tables.tasks(surveys),
-        tables.labels(surveys),
+        tables.labels(surveys, config.labels),
         tables.left_out(surveys),
     ]
     if not complete or any(one.usable.empty for one in surveys):
@@ -99,7 +102,15 @@ def _found(surveys: Sequence[Survey], config: Config, *, complete: bool) -> tupl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # events that can't be read: the index counts them
         prospects = outlooks(rows, possible_windows(rows, config), config)
-    return [*printed, tables.splits(rows, config), tables.phases(prospects)], prospects
+    return [*printed, tables.splits(rows), tables.phases(prospects)], prospects
+
+
+def _faults_of_labels(surveys: Sequence[Survey], config: Config) -> list[Fault]:
+    """What is wrong with declarations; of archives with labels in headers, only what was read counts."""
+    if len(surveys) < len(config.datasets) or any(one.usable.empty for one in surveys):
+        return []
+    parts = [one.usable[one.usable["opened"]] if one.labels_in_headers else one.usable for one in surveys]
+    return faults(pd.concat(parts, ignore_index=True), config.labels)
 
 
 def _simulated(config: Config, name: str) -> tuple[Path, ...]:

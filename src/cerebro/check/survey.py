@@ -64,7 +64,7 @@ class Survey:
 
     @property
     def labels_in_headers(self) -> bool:
-        """Whether age and sex stand in the headers, so that only those that were read tell them."""
+        """Whether headers say something of people, so that only those that were read tell it."""
         return person_function(self.dataset.reader) is not None
 
     @property
@@ -102,9 +102,8 @@ def _look(result: Survey, excluded_subjects: Sequence[str]) -> None:
     name, dataset = result.name, result.dataset
     exclusions = read_exclusions(name, dataset, excluded_subjects)
     found: list[Recording] = []
-    for recording in load_reader(dataset.reader).scan(
-        [root for root, is_there in result.roots.items() if is_there]
-    ):
+    roots = [root for root, is_there in result.roots.items() if is_there]
+    for recording in load_reader(dataset.reader).scan(roots):
         if reason := why_unwanted(recording, name, dataset):
             of = recording.release if reason.startswith("release") else recording.task
             result.unwanted[reason, of or "(none)"] += 1
@@ -113,14 +112,14 @@ def _look(result: Survey, excluded_subjects: Sequence[str]) -> None:
     headers = _glances([recording.path for recording in found])
     reasons = [exclusions.reason(recording.subject) for recording in found]
     rows = [
-        inventory_row(name, dataset, recording, reason, header, None)
+        inventory_row(name, dataset, recording, reason, header, None, roots=roots)
         for recording, reason, header in zip(found, reasons, headers, strict=True)
     ]
     tell_copies_apart(rows)
     result.lengths = estimate_lengths(rows)
     read_person = person_function(dataset.reader)
     for number, header in result.lengths.headers.items():
-        read = inventory_row(name, dataset, found[number], reasons[number], header, read_person)
+        read = inventory_row(name, dataset, found[number], reasons[number], header, read_person, roots=roots)
         rows[number] |= {key: value for key, value in read.items() if key not in ("recording", "duration")}
     warn_of_contradictions(
         name,

@@ -1,6 +1,6 @@
 """What the check found, as tables for a terminal of 100 columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 import pandas as pd
@@ -8,13 +8,15 @@ from rich.filesize import decimal
 
 from cerebro.check.prospects import Outlook
 from cerebro.check.survey import Survey
-from cerebro.config import Config
+from cerebro.config import AnyLabel, PersonLabel, RecordingLabel
 from cerebro.recordings.failures import kind_of_reason
-from cerebro.recordings.inventory import PERSON
 from cerebro.report.tables import Table
+from cerebro.shards.declarations import label_table
+from cerebro.shards.labels import has_label, unknown
 
 SPLITS = ("train", "validation", "test")
 _MOST_REASONS = 8
+_MOST_CLASSES = 4
 
 
 def archives(surveys: Sequence[Survey]) -> Table:
@@ -69,20 +71,40 @@ def tasks(surveys: Sequence[Survey]) -> Table:
     return Table(title="Tasks", header=header, rows=_once(rows), n_names=2)
 
 
-def labels(surveys: Sequence[Survey]) -> Table:
-    """Subjects whose labels are missing."""
+def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table:
+    """How many people or recordings have each label that is declared of them, and its classes or its range."""
     rows, notes = [], []
     for survey in surveys:
         usable = survey.usable
-        if survey.labels_in_headers:
+        own = {
+            name: label
+            for name, label in declared.items()
+            if isinstance(label, PersonLabel | RecordingLabel) and has_label({"dataset": survey.name}, label)
+        }
+        if survey.labels_in_headers and own and not usable.empty:
             usable = usable[usable["opened"]]
             notes.append(f"{survey.name}: labels stand in the headers, of which {len(usable)} were read")
-        people = usable.groupby("subject")[list(PERSON)].first()
-        if len(people):
-            missing = people.isna().sum()
-            rows.append([f"{survey.name} ({len(people):,})", *(f"{missing[name]:,}" for name in PERSON)])
-    header = ["dataset (subjects)", *(name.replace("_", " ") for name in PERSON)]
-    return Table(title="Subjects without a label", header=header, rows=rows, notes=notes)
+        table = label_table(usable, own).assign(subject=usable["subject"])
+        for name, label in own.items():
+            values = table[name] if isinstance(label, RecordingLabel) else table.groupby("subject")[name].first()
+            known = values[values.notna() & (values != unknown(label))]
+            of = "recordings" if isinstance(label, RecordingLabel) else "people"
+            rows.append(
+                [survey.name, name, of, f"{len(known):,}", f"{len(values) - len(known):,}", _told(known, label)]
+            )
+    header = ["dataset", "label", "of", "known", "unknown", "values"]
+    return Table(title="Labels", header=header, rows=_once(rows), n_names=3, notes=notes)
+
+
+def _told(known: pd.Series, label: AnyLabel) -> str:
+    """The classes and how many have each, or the range of a number."""
+    if known.empty:
+        return ""
+    if not label.is_class:
+        return f"{known.min():g} to {known.max():g}"
+    counted = [f"{value} {size:,}" for value, size in known.value_counts().items()]
+    more = f", {len(counted) - _MOST_CLASSES} more" if len(counted) > _MOST_CLASSES else ""
+    return ", ".join(counted[:_MOST_CLASSES]) + more
 
 
 def left_out(surveys: Sequence[Survey]) -> Table:
@@ -107,16 +129,15 @@ def left_out(surveys: Sequence[Survey]) -> Table:
     return Table(title="Left out", header=header, rows=_once(rows), n_names=3)
 
 
-def splits(rows: pd.DataFrame, config: Config) -> Table:
+def splits(rows: pd.DataFrame) -> Table:
     """Subjects by split."""
-    test = ", ".join(config.splits.test_releases)
     counted = rows.groupby(["dataset", "split"])["subject"].nunique()
     cells = [
         [str(dataset), *(f"{int(counted.get((dataset, split), 0)):,}" for split in SPLITS)]
         for dataset in rows["dataset"].unique()
     ]
     header = ["dataset", *SPLITS]
-    return Table(title=f"Subjects by split (test: {test})", header=header, rows=cells)
+    return Table(title="Subjects by split", header=header, rows=cells)
 
 
 def phases(outlooks: Sequence[Outlook]) -> Table:

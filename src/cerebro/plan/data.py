@@ -13,12 +13,11 @@ from cerebro.provenance import code_digest, step_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions
 from cerebro.recordings.folders import subject_of_file, walk_files
 from cerebro.recordings.readers import BUILT_IN, find_reader
-from cerebro.recordings.recording import Person
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_EVENTS = ("cerebro.recordings.events",)
+_EVENTS = ("cerebro.recordings.events", "cerebro.recordings.hbn_events")
 """Code that readers import and that neither the inventory nor a shard runs."""
 
 
@@ -118,7 +117,7 @@ class DataPlan(StudyPlan):
         by_name = self.config.datasets[name].reader in BUILT_IN
         subjects = sorted(set(usable["subject"])) if by_name else [""]
         files = [self._listings.get((name, subject), "") for subject in subjects]
-        return digest_text(repr([_digest(usable.drop(columns=[*vars(Person())])), files]))
+        return digest_text(repr([_digest(usable.drop(columns=["person", "facts"])), files]))
 
     def shard_code(self, group: str) -> str:
         """Digest of the code behind a shard: its own, and what finds the recordings of its dataset."""

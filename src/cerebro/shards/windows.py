@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.progress import track
 
-from cerebro.config import Splits, Windows
+from cerebro.config import CHALLENGES, AnyLabel, Splits, Windows
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, write_json
 from cerebro.recordings.failures import BY_CONFIGURATION, kind_of_reason, refuse_failures
@@ -24,52 +24,47 @@ from cerebro.shards.quality import window_quality
 from cerebro.shards.splits import assign_splits
 from cerebro.shards.store import ShardTable, open_shard, read_table
 
-SCHEMA = pa.schema(
-    {
-        "window": pa.int64(),
-        "kind": pa.string(),
-        "dataset": pa.string(),
-        "release": pa.string(),
-        "subject": pa.string(),
-        "task": pa.string(),
-        "run": pa.string(),
-        "recording": pa.string(),
-        "shard": pa.string(),
-        "start": pa.int64(),
-        "length": pa.int32(),
-        "onset": pa.float64(),
-        "split": pa.string(),
-        "movie": pa.string(),
-        "movie_time": pa.float64(),
-        "eyes": pa.string(),
-        "trial_time": pa.float64(),
-        "reaction_time": pa.float64(),
-        "side": pa.string(),
-        "correct": pa.float64(),
-        "condition": pa.string(),
-        "age": pa.float64(),
-        "sex": pa.float64(),
-        "p_factor": pa.float64(),
-        "attention": pa.float64(),
-        "internalizing": pa.float64(),
-        "externalizing": pa.float64(),
-        "peak_to_peak": pa.float64(),
-        "bad_channels": pa.float64(),
-        "keep": pa.bool_(),
-        "reason": pa.string(),
-    }
-)
-"""Columns of the index: start is a row of the shard, onset the same moment in s of the recording, trial_time
-in s since the trial's target or since its condition began; reason is empty where keep is true. What a kind
-of window doesn't have is NaN or empty."""
+BASE = {
+    "window": pa.int64(),
+    "kind": pa.string(),
+    "dataset": pa.string(),
+    "release": pa.string(),
+    "subject": pa.string(),
+    "run": pa.string(),
+    "recording": pa.string(),
+    "shard": pa.string(),
+    "start": pa.int64(),
+    "length": pa.int32(),
+    "onset": pa.float64(),
+    "split": pa.string(),
+    "stream": pa.string(),
+    "moment": pa.float64(),
+    "peak_to_peak": pa.float64(),
+    "bad_channels": pa.float64(),
+    "keep": pa.bool_(),
+    "reason": pa.string(),
+}
+"""Columns of every index: start is a row of the shard, onset the same moment in s of the recording; stream and
+moment (s) say which windows of different people belong together, empty and NaN where none do; reason is empty
+where keep is true."""
 
-_SCORED = ("trial", "crop")
-_LABELS = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
+_SCORED = [challenge.kind for challenge in CHALLENGES.values()]
+_OF_RECORDING = ("dataset", "release", "subject", "run", "recording")
+
+
+def index_schema(labels: Mapping[str, AnyLabel]) -> pa.Schema:
+    """Return the columns of an index: :data:`BASE`, then one for each label, in declared order.
+
+    A number is NaN where unknown, a class is text and empty where unknown.
+    """
+    of_labels = {name: pa.string() if label.is_class else pa.float64() for name, label in labels.items()}
+    return pa.schema(BASE | of_labels)
 
 
 def build_index(
     windows: Windows,
     splits: Splits,
+    labels: Mapping[str, AnyLabel],
     *,
     inventory: Path,
     shards: Sequence[Path],
@@ -84,15 +79,17 @@ def build_index(
     windows
         Lengths, strides and quality thresholds.
     splits
-        Test releases, validation share, excluded subjects.
+        Who is tested, who validates, who is left out.
+    labels
+        All declared labels, by name.
     inventory
-        The inventory of all recordings, which carries the labels.
+        The inventory of all recordings, with what tables say of them and of their people.
     shards
         Tables of the shards; the signals lie beside them under the same name.
     max_failed_share
         By dataset, the largest share of its recordings that may be quarantined.
     output
-        The parquet index to write, with the columns of :data:`SCHEMA`.
+        The parquet index to write, with the columns of :func:`index_schema`.
     summary
         The JSON of counts to write; recordings and windows are counted under different names.
 
@@ -106,7 +103,7 @@ def build_index(
     known = _usable(found, splits)
     split_of = assign_splits(known, splits, found=found)
     rows = {row["recording"]: row for row in known.to_dict(orient="records")}
-    counts = Counts()
+    counts, schema = Counts(), index_schema(labels)
     unused = found[~found["recording"].isin(known["recording"])]
     for dataset, status, reason in zip(unused["dataset"], unused["status"], unused["reason"], strict=True):
         # A subject may be excluded since the inventory was made.
@@ -114,16 +111,16 @@ def build_index(
         counts.unused[dataset, *why] += 1
     seen: set[str] = set()
     with atomic_path(output) as temporary:
-        with pq.ParquetWriter(temporary, SCHEMA) as writer:
+        with pq.ParquetWriter(temporary, schema) as writer:
             for path in track(shards, description="windows", transient=True, disable=not sys.stdout.isatty()):
                 shard = read_table(path)
-                frames = _index_shard(shard, path, rows, split_of, windows, counts)
+                frames = _index_shard(shard, path, rows, split_of, windows, labels, counts)
                 seen.update(shard.recordings["recording"])
                 if frames:
                     frame = pd.concat(frames, ignore_index=True)
                     frame["window"] = np.arange(counts.candidates, counts.candidates + len(frame))
                     counts.add(frame)
-                    writer.write_table(pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False))
+                    writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
         if missing := set(rows) - seen:
             raise UserError(
                 f"{len(missing)} recordings of {inventory} are in none of the given shards, for instance "
@@ -154,6 +151,7 @@ def _index_shard(
     rows: Mapping[str, Mapping[str, Any]],
     split_of: Mapping[str, str],
     windows: Windows,
+    labels: Mapping[str, AnyLabel],
     counts: Counts,
 ) -> list[pd.DataFrame]:
     signals = open_shard(path.with_suffix(".npy"))
@@ -177,6 +175,7 @@ def _index_shard(
             n_times=entry["length"],
             sfreq=shard.sfreq,
             windows=windows,
+            labels=labels,
             notes=counts.notes,
         )
         for name, entry in entries.items()
@@ -193,9 +192,7 @@ def _index_shard(
         present = [column[channel] for channel in json.loads(entry["channels"])]
         samples = signals[entry["offset"] : entry["offset"] + entry["length"]][:, present]
         frame = _judge(frame, samples, split, windows)
-        for label in ("dataset", "release", "subject", "task", "run", "recording", *_LABELS):
-            frame[label] = row[label]
-        frame["split"], frame["shard"] = split, path.stem
+        frame = frame.assign(**{column: row[column] for column in _OF_RECORDING}, split=split, shard=path.stem)
         frame["onset"] = frame["start"] / shard.sfreq
         frame["start"] += entry["offset"]
         frames[name] = frame
@@ -209,7 +206,7 @@ def _judge(frame: pd.DataFrame, samples: np.ndarray, split: str, windows: Window
         same = (frame["length"] == length).to_numpy()
         starts = frame.loc[same, "start"].to_numpy()
         peak_to_peak[same], bad[same] = window_quality(samples, starts, length=int(length))
-    reason = frame["reason"].to_numpy(dtype=object)
+    reason = frame["reason"].to_numpy(dtype=object, copy=True)
     reason[(reason == "") & (peak_to_peak > windows.max_peak_to_peak)] = "max_peak_to_peak"
     reason[(reason == "") & (bad > windows.max_bad_channels)] = "max_bad_channels"
     if split == "test":

@@ -19,7 +19,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from cerebro.config import Target
 from cerebro.errors import UserError
 from cerebro.files import read_json
 from cerebro.simulation import effects
@@ -35,7 +34,7 @@ LINEAR = ("age", "male", "speed", "alpha_hz", "exponent", "film_delay", "head_ra
 """Latents that reach the EEG; strengths act by their logarithm."""
 
 
-def oracle(subjects: ArrayLike, target: Target, *, marker: Path) -> NDArray[np.float64]:
+def oracle(subjects: ArrayLike, target: str, *, marker: Path) -> NDArray[np.float64]:
     """Answer one target for windows of the given subjects.
 
     Parameters

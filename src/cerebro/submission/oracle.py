@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from cerebro.config import Target
 from cerebro.data.selection import read_index
 from cerebro.simulation.oracle import oracle
 from cerebro.submission.answers import challenge_rows, write_answers
 
 
-def answer_oracle(target: Target, *, marker: Path, index: Path, output: Path) -> None:
+def answer_oracle(target: str, *, marker: Path, index: Path, output: Path) -> None:
     """Answer every scored window of one target from the ground truth.
 
     Parameters
