@@ -7,16 +7,21 @@ reference kept at Cz: ``.bdf`` (``R5_L100_bdf``, ``R5_mini_L100_bdf``, eegdash's
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from cerebro.recordings import events
+from cerebro.recordings.bids_tables import Row, agreed, read_entries, subject_name, warn_of
 from cerebro.recordings.folders import walk_files
-from cerebro.recordings.participants import Participant, read_participants
-from cerebro.recordings.recording import Person, Recording
+from cerebro.recordings.hbn_events import interpret_events
+from cerebro.recordings.recording import Recording
 from cerebro.recordings.releases import ACCESSIONS
+
+__all__ = ["AGES", "events_path", "interpret_events", "read_events", "release_of_folder", "scan"]
 
 _FILE = re.compile(
     r"(?P<subject>sub-[A-Za-z0-9]+)(_ses-(?P<session>[A-Za-z0-9]+))?_task-(?P<task>[A-Za-z0-9]+)"
@@ -29,21 +34,27 @@ AGES = (4.0, 23.0)
 """Ages in years that are possible: HBN enrols from 5 to 21 (Alexander et al. 2017,
 https://doi.org/10.1038/sdata.2017.181), and its tables reach from 5.0 to 22.0."""
 
-_NOBODY = Participant(frozenset(), Person())
+_STATED_RELEASE = re.compile(r"(?:r(?:elease)?[ _-]?)?(\d{1,2})(?:\.0)?", flags=re.IGNORECASE)
+
+
+class _Participant(NamedTuple):
+    releases: frozenset[str] = frozenset()
+    """Releases that the table states: none, one, or several if its rows disagree."""
+    person: Mapping[str, str] = {}
 
 
 def scan(roots: Sequence[Path]) -> Iterator[Recording]:
     """Yield every HBN recording below ``roots``, headers unread."""
-    archives: dict[Path, dict[str, Participant]] = {}
+    archives: dict[Path, dict[str, _Participant]] = {}
     for path in walk_files(roots):
         match = _FILE.fullmatch(path.name)
         archive = _bids_root(path, match["subject"]) if match else None
         if match is None or archive is None:
             continue
         if archive not in archives:
-            archives[archive] = read_participants(archive / "participants.tsv", ages=AGES)
+            archives[archive] = _participants(archive / "participants.tsv")
         subject, run = match["subject"], match["run"] or ""
-        participant = archives[archive].get(subject, _NOBODY)
+        participant = archives[archive].get(subject, _Participant())
         releases = sorted(participant.releases | ({release_of_folder(archive.name)} - {""}))
         release = releases[0] if len(releases) == 1 else ""
         yield Recording(
@@ -64,6 +75,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
             release=release,
             session=match["session"] or "",
             task=match["task"],
+            acquisition=match["acq"] or "",
             run=run,
             reference="Cz",
             filtered=match["format"].lower() == "bdf" or _CHALLENGE_FOLDER.search(archive.name) is not None,
@@ -92,6 +104,36 @@ def events_path(recording: Path) -> Path:
 def read_events(recording: Path) -> pd.DataFrame:
     """Read the events beside a recording, see :func:`cerebro.recordings.events.read_events`."""
     return events.read_events(events_path(recording))
+
+
+def _participants(path: Path) -> dict[str, _Participant]:
+    """What a ``participants.tsv`` says of each subject; impossible ages are left out."""
+    counts: Counter[str] = Counter()
+    entries = read_entries(path, "participant_id", subject_name, counts)
+    found = {name: _participant(rows, counts) for name, rows in entries.items()}
+    warn_of(path, counts)
+    return found
+
+
+def _participant(rows: Sequence[Row], counts: Counter[str]) -> _Participant:
+    releases = set()
+    for stated in {row["release_number"] for row in rows if "release_number" in row}:
+        if match := _STATED_RELEASE.fullmatch(stated):
+            releases.add(f"R{int(match[1])}")
+        else:
+            counts["values of release_number unreadable"] += 1
+    person = agreed(rows, counts)
+    if not _is_possible(person.get("age", "")):
+        counts["values of age out of range"] += 1
+        del person["age"]
+    return _Participant(frozenset(releases), person)
+
+
+def _is_possible(age: str) -> bool:
+    try:
+        return AGES[0] <= float(age) <= AGES[1]
+    except ValueError:  # the label counts what is no number
+        return True
 
 
 def _doubt(releases: Sequence[str]) -> str:

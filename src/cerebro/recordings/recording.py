@@ -1,23 +1,9 @@
 """What is known of a recording before its signals are read: its identity, its subject, where it lies."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-FACTORS = ("p_factor", "attention", "internalizing", "externalizing")
-"""The four psychopathology factors of HBN, standardised scores."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Person:
-    """Age in years, sex (0 male, 1 female) and the four factors; NaN where unknown."""
-
-    age: float = math.nan
-    sex: float = math.nan
-    p_factor: float = math.nan
-    attention: float = math.nan
-    internalizing: float = math.nan
-    externalizing: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +22,20 @@ class Recording:
     """Session, empty where the archive has none."""
     task: str = ""
     """BIDS task, empty where the archive has none."""
+    acquisition: str = ""
+    """BIDS acquisition, empty where the archive has none."""
     run: str = ""
     """Run number, empty where the archive has none."""
     reference: str
     """Reference of the stored signals: `Cz`, `average`, `linked ears`."""
     filtered: bool = False
     """True when the archive has already band-passed the signals."""
-    person: Person = field(default_factory=Person)
-    """What is known of the subject."""
+    mains_hz: float = math.nan
+    """Frequency of the mains as a sidecar says, NaN where none does."""
+    person: Mapping[str, str] = field(default_factory=dict)
+    """What a table of participants says of the subject, by column and as written; what is missing is left
+    out. `age` (years) and `sex` may come from the file's header instead."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What a table of scans says of the recording, by column and as written."""
     problem: str = ""
     """Why the recording can't be used although it was found; empty if nothing is wrong."""

@@ -9,18 +9,16 @@ recording that lies in TUEG and in TUAB has one name. The montage folder tells t
 the patient's age and sex where it has them.
 """
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cerebro.recordings.folders import walk_files
-from cerebro.recordings.recording import Person, Recording
+from cerebro.recordings.recording import Recording
 
 _FILE = re.compile(r"(?P<patient>[a-z0-9]+)_(?P<session>s\d+)_(?P<token>t\d+)\.edf", flags=re.IGNORECASE)
 _MONTAGE_FOLDER = re.compile(r"0\d_tcp_(ar|le)(_a)?")
 _REFERENCES = {"ar": "average", "le": "linked ears"}
-_MAX_AGE = 120
 
 
 def scan(roots: Sequence[Path]) -> Iterator[Recording]:
@@ -42,16 +40,12 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
         )
 
 
-def read_person(patient: str) -> Person:
-    """Read age in years and sex from the patient field of a header.
+def read_person(patient: str) -> dict[str, str]:
+    """Read age (years) and sex from the patient field of a header, as text; what is not there is left out.
 
-    The field reads like ``aaaaaaaa F 01-JAN-1950 aaaaaaaa Age:65``. What is not there is NaN, and so is an
-    age above 120.
+    The field reads like ``aaaaaaaa F 01-JAN-1950 aaaaaaaa Age:65``.
     """
     age = re.search(r"\bAge:\s*(\d+(?:\.\d+)?)", patient, flags=re.IGNORECASE)
     sex = re.search(r"(?:^|\s)([MF])(?=\s|$)", patient)
-    years = float(age[1]) if age else math.nan
-    return Person(
-        age=years if years <= _MAX_AGE else math.nan,
-        sex=math.nan if sex is None else float(sex[1] == "F"),
-    )
+    found = {"age": age, "sex": sex}
+    return {column: match[1] for column, match in found.items() if match is not None}
