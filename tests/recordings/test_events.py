@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cerebro.recordings.contrast_change import contrast_change_trials, runs_within
+from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import BREAKS, complete_events, read_events
-from cerebro.recordings.movies import movie_intervals
-from cerebro.recordings.resting_state import eyes_intervals
-from cerebro.recordings.task_conditions import learning_blocks, surround_stimuli, symbol_trials
+from cerebro.recordings.hbn_movies import movie_intervals
+from cerebro.recordings.hbn_resting_state import eyes_intervals
+from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
 
 ReadSidecar = Callable[[str], pd.DataFrame]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cerebro.recordings.contrast_change import contrast_change_trials, runs_within
+from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import complete_events, read_events
 from cerebro.recordings.same_eeg import Copy, Timed, find_copies
 

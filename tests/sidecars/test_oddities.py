@@ -13,14 +13,14 @@ import pytest
 from eegdash.hbn.windows import build_trial_table
 
 from cerebro.config import Windows
-from cerebro.recordings.contrast_change import contrast_change_trials, runs_within
+from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import BREAKS, read_events
 from cerebro.recordings.hbn import AGES, scan
-from cerebro.recordings.movies import DROPPED, MOVIES, PAUSED, movie_intervals
+from cerebro.recordings.hbn_movies import DROPPED, MOVIES, PAUSED, movie_intervals
 from cerebro.recordings.participants import read_participants
-from cerebro.recordings.resting_state import eyes_intervals
+from cerebro.recordings.hbn_resting_state import eyes_intervals
 from cerebro.recordings.same_eeg import Timed, find_copies
-from cerebro.recordings.task_conditions import learning_blocks, surround_stimuli, symbol_trials
+from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
 from cerebro.shards.candidates import BROKEN, candidates, recording_events
 
 

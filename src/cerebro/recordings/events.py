@@ -1,9 +1,7 @@
-"""Read the events of a recording. What they mean is said by task, in the modules beside this one.
+"""Read the events of a recording as text. Declared labels say what they mean (:mod:`cerebro.shards.labels`).
 
-Event codes mean different things in different tasks, and files hold events of other tasks: each of those
-modules reads its own task's vocabulary and ignores the rest. All times are seconds of the stored samples: in
-HBN ``onset`` is ``sample`` divided by the sampling rate, behind a ``boundary``, where samples were dropped,
-too.
+All times are seconds of the stored samples: in HBN ``onset`` is ``sample`` divided by the sampling rate,
+behind a ``boundary``, where samples were dropped, too.
 """
 
 import re
@@ -19,8 +17,6 @@ BREAKS = ("boundary", "break cnt", "9999")
 LATEST = 1e6
 """No recording lasts eleven days: events whose time in s lies beyond are errors."""
 
-_TEXT = ("feedback", "background", "foreground_contrast", "stimulus_cond", "user_answer", "correct_answer")
-
 
 def read_events(path: Path) -> pd.DataFrame:
     """Read a BIDS ``events.tsv``, sorted by onset.
@@ -33,8 +29,8 @@ def read_events(path: Path) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the file is no such table: its first line doesn't name the columns ``onset`` and ``value``. Every
-        other fault costs a row or a field, never the table.
+        If the file is no such table: its first line doesn't name the column ``onset``. Every other fault
+        costs a row or a field, never the table.
     """
     # Not pandas' parser: it stops at a row with a field too many, and a stray quotation mark swallows the
     # rows up to the next one, while BIDS has no quoting.
@@ -60,8 +56,8 @@ def complete_events(table: pd.DataFrame, *, source: str) -> pd.DataFrame:
     Parameters
     ----------
     table
-        At least ``onset`` (s) and ``value``; numbers may be text. Where an event has a ``duration`` (s), it
-        is believed.
+        At least ``onset`` (s); numbers may be text. Where an event has a ``duration`` (s), it is believed.
+        The event's ``value`` is its ``trial_type`` in a table that has no ``value``.
     source
         Names the table in messages.
 
@@ -69,37 +65,37 @@ def complete_events(table: pd.DataFrame, *, source: str) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Sorted by onset, equal ones in the table's order: ``onset`` (float, s), ``duration`` (float, s, NaN
-        where none: a length of 0 marks a moment), ``value`` and ``code`` (str, the latter empty where none),
-        ``feedback``, ``background``, ``foreground_contrast``,
-        ``stimulus_cond``, ``user_answer``, ``correct_answer`` (str, NaN where none). Rows whose onset is no
-        time are left out and counted in a warning.
+        where none: a length of 0 marks a moment), ``value`` and ``code`` (str, ``n/a`` and empty where none),
+        then the table's further columns (str, NaN where missing). Rows whose onset is no time are left out
+        and counted in a warning.
 
     Raises
     ------
     ValueError
-        If the column ``onset`` or ``value`` is missing.
+        If the column ``onset`` is missing.
     """
-    if missing := [name for name in ("onset", "value") if name not in table]:
-        raise ValueError(f"{source} has no column {' and '.join(missing)}")
+    if "onset" not in table:
+        raise ValueError(f"{source} has no column onset")
     onset = pd.to_numeric(table["onset"], errors="coerce").astype(float)
     known = onset.abs() <= LATEST
     if not known.all():
         warnings.warn(f"{source}: {int((~known).sum())} events without a time are ignored", stacklevel=2)
-    duration = pd.to_numeric(_text(table, "duration"), errors="coerce").astype(float)
-    columns = {name: _text(table, name) for name in _TEXT}
+    duration = pd.to_numeric(text_of(table, "duration"), errors="coerce").astype(float)
+    own = {"onset", "duration", "value", "code"}
     events = pd.DataFrame(
         {
             "onset": onset,
             "duration": duration.where((duration > 0) & (duration <= LATEST)),
-            "value": _text(table, "value").fillna("n/a"),
-            "code": _text(table, "code").fillna("").str.removesuffix(".0"),
-            **columns,
+            "value": text_of(table, "value" if "value" in table else "trial_type").fillna("n/a"),
+            "code": text_of(table, "code").fillna("").str.removesuffix(".0"),
+            **{name: text_of(table, name) for name in table.columns if name not in own},
         }
     )
     return events[known].sort_values("onset", kind="stable").reset_index(drop=True)
 
 
-def _text(table: pd.DataFrame, name: str) -> pd.Series:
+def text_of(table: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column as text, NaN where a value is missing, and everywhere in a table without it."""
     if name not in table:
         return pd.Series(np.nan, index=table.index, dtype=object)
     column = table[name].astype(object)

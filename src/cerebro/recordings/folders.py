@@ -34,6 +34,14 @@ def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
                     yield folder / file
 
 
+def folder_from_root(path: Path, roots: Sequence[Path]) -> str:
+    """Return the path of a file's folder from the name of its root on, empty if it is below none."""
+    for root in roots:
+        if path.is_relative_to(root):
+            return Path(root.name, path.parent.relative_to(root)).as_posix()
+    return ""
+
+
 def subject_of_file(path: Path, reader: str) -> str:
     """Say whose file this is by its name alone; empty for files of no subject.
 

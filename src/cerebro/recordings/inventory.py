@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import sys
 import warnings
 from collections import Counter
@@ -20,10 +19,11 @@ from cerebro.files import atomic_path
 from cerebro.recordings.copies import leave_out_parts, tell_copies_apart
 from cerebro.recordings.exclusions import Exclusions, bare, read_exclusions
 from cerebro.recordings.failures import kind_of_reason, refuse_failures, refuse_unreadable
+from cerebro.recordings.folders import folder_from_root
 from cerebro.recordings.groups import group_index, group_name
 from cerebro.recordings.headers import Header, read_headers
 from cerebro.recordings.readers import load_reader, person_function
-from cerebro.recordings.recording import Person, Recording
+from cerebro.recordings.recording import Recording
 from cerebro.recordings.remarks import channels_not_understood, warn_of_contradictions
 
 SCHEMA = pa.schema(
@@ -35,8 +35,10 @@ SCHEMA = pa.schema(
         "subject": pa.string(),
         "session": pa.string(),
         "task": pa.string(),
+        "acquisition": pa.string(),
         "run": pa.string(),
         "path": pa.string(),
+        "folder": pa.string(),
         "format": pa.string(),
         "size_bytes": pa.int64(),
         "mtime_ns": pa.int64(),
@@ -47,27 +49,22 @@ SCHEMA = pa.schema(
         "left_out": pa.string(),
         "filtered": pa.bool_(),
         "reference": pa.string(),
-        "age": pa.float64(),
-        "sex": pa.float64(),
-        "p_factor": pa.float64(),
-        "attention": pa.float64(),
-        "internalizing": pa.float64(),
-        "externalizing": pa.float64(),
+        "mains_hz": pa.float64(),
+        "person": pa.string(),
+        "facts": pa.string(),
         "group": pa.string(),
         "status": pa.string(),
         "reason": pa.string(),
     }
 )
-"""Columns of the inventory: sfreq in Hz, duration in s, channels as a JSON list in the file's order, and as
-another the labels that were not understood (``left_out``).
+"""Columns of the inventory: sfreq and mains_hz (NaN unknown) in Hz, duration in s, channels as a JSON list in
+the file's order, and as another the labels that were not understood (``left_out``). ``person`` and ``facts`` are
+JSON objects of text by column, as tables of participants and of scans write it; ``folder`` is the path of the
+file's folder from its root on, the root's own name included.
 
 ``status`` is ``ok``, ``quarantined`` (broken), ``excluded`` (by the configuration, or a second copy) or
 ``missing`` (not downloaded), with its ``reason``; only what is ``ok`` goes on.
 """
-
-PERSON = tuple(vars(Person()))
-"""Columns of what is known of the subject."""
-
 
 def build_inventory(
     datasets: Mapping[str, Dataset],
@@ -102,9 +99,9 @@ def build_inventory(
         If a folder doesn't exist, the disk does not give a file, too many recordings of a dataset are broken,
         or no usable recording is found at all.
     """
+    roots = {name: _roots(name, dataset, raw) for name, dataset in datasets.items()}
     found = {
-        name: _find(name, dataset, _roots(name, dataset, raw), excluded_subjects)
-        for name, dataset in datasets.items()
+        name: _find(name, dataset, roots[name], excluded_subjects) for name, dataset in datasets.items()
     }
     wanted = [recording.path for part in found.values() for recording, reason in part if not reason]
     headers = track(
@@ -120,7 +117,13 @@ def build_inventory(
         read_person = person_function(dataset.reader)
         own = [
             inventory_row(
-                name, dataset, recording, reason, header_of.get(recording.path, Header()), read_person
+                name,
+                dataset,
+                recording,
+                reason,
+                header_of.get(recording.path, Header()),
+                read_person,
+                roots=roots[name],
             )
             for recording, reason in found[name]
         ]
@@ -203,7 +206,9 @@ def inventory_row(
     recording: Recording,
     excluded: str,
     header: Header,
-    read_person: Callable[[str], Person] | None,
+    read_person: Callable[[str], dict[str, str]] | None,
+    *,
+    roots: Sequence[Path],
 ) -> dict[str, Any]:
     """Make the row of a recording, with the columns of :data:`SCHEMA`.
 
@@ -219,11 +224,10 @@ def inventory_row(
         What its header says.
     read_person
         What reads the subject from the patient field of a header, if the archive keeps it there.
+    roots
+        The folders that were searched.
     """
-    person = dict(vars(recording.person))
-    if read_person is not None and header.patient:
-        stated = vars(read_person(header.patient))
-        person = {key: stated[key] if math.isnan(value) else value for key, value in person.items()}
+    stated = read_person(header.patient) if read_person is not None and header.patient else {}
     status, reason = header.status, header.reason
     if excluded:
         status, reason = "excluded", excluded
@@ -237,8 +241,10 @@ def inventory_row(
         "subject": recording.subject,
         "session": recording.session,
         "task": recording.task,
+        "acquisition": recording.acquisition,
         "run": recording.run,
         "path": str(recording.path),
+        "folder": folder_from_root(recording.path, roots),
         "format": recording.path.suffix.lower().lstrip("."),
         "size_bytes": header.size_bytes,
         "mtime_ns": header.mtime_ns,
@@ -249,11 +255,17 @@ def inventory_row(
         "left_out": json.dumps(header.left_out),
         "filtered": recording.filtered,
         "reference": recording.reference,
-        **person,
+        "mains_hz": recording.mains_hz,
+        "person": _as_json({**stated, **recording.person}),
+        "facts": _as_json(recording.facts),
         "group": group_name(dataset_name, group_index(recording.subject, dataset.groups)),
         "status": status,
         "reason": reason,
     }
+
+
+def _as_json(texts: Mapping[str, str]) -> str:
+    return json.dumps(dict(texts), sort_keys=True, ensure_ascii=False)
 
 
 def _list_quarantined(rows: Sequence[dict[str, Any]], output: Path) -> None:

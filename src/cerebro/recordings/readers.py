@@ -6,12 +6,16 @@ module name, so that a new archive is one file and one section of the configurat
 ``scan(roots: Sequence[Path]) -> Iterator[Recording]``
     Every recording below the folders, headers unread: the inventory opens each file itself, once.
 ``read_events(path: Path) -> pandas.DataFrame``, optional
-    Events of a recording, in the columns of :func:`cerebro.recordings.events.read_events`: at least ``onset``
-    and ``value``, and ``duration`` (s) where blocks have one. Raises
-    ``FileNotFoundError`` where there are none and ``ValueError`` where they can't be read. A reader without
-    it has no events; its recordings give windows of fixed length.
-``read_person(patient: str) -> Person``, optional
-    What the patient field of an EDF or BDF header says of the subject, where the archive keeps it there.
+    Events of a recording, in the columns of :func:`cerebro.recordings.events.read_events`: at least
+    ``onset``, ``value`` or ``trial_type``, ``duration`` (s) where blocks have one, and any column that a label
+    is declared on. Raises ``FileNotFoundError`` where there are none and ``ValueError`` where they can't be
+    read. A reader without it has no events; its recordings give windows of fixed length.
+``interpret_events(events, *, row, duration, notes) -> pandas.DataFrame``, optional
+    Turns an archive's own codes into plain events, see :mod:`cerebro.recordings.hbn_events`. Without it,
+    labels are declared on the events as they are.
+``read_person(patient: str) -> dict[str, str]``, optional
+    What the patient field of an EDF or BDF header says of the subject, where the archive keeps it there:
+    ``age`` in years and ``sex``, as text.
 """
 
 import ast
@@ -27,7 +31,7 @@ from cerebro.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cerebro.recordings.recording import Person, Recording
+    from cerebro.recordings.recording import Recording
 
 BUILT_IN = ("hbn", "tuh", "files")
 """Readers that need no module of one's own."""
@@ -126,6 +130,11 @@ def events_function(name: str) -> "Callable[[Path], pd.DataFrame] | None":
     return getattr(load_reader(name), "read_events", None)
 
 
-def person_function(name: str) -> "Callable[[str], Person] | None":
+def interpret_function(name: str) -> "Callable[..., pd.DataFrame] | None":
+    """Return the ``interpret_events`` of a reader, or None where its events are plain ones already."""
+    return getattr(load_reader(name), "interpret_events", None)
+
+
+def person_function(name: str) -> "Callable[[str], dict[str, str]] | None":
     """Return the ``read_person`` of a reader, or None where headers say nothing of the subject."""
     return getattr(load_reader(name), "read_person", None)

@@ -10,11 +10,11 @@ from typing import Any
 
 from cerebro.recordings import tuh
 from cerebro.recordings.headers import Header
-from cerebro.recordings.recording import Person, Recording
+from cerebro.recordings.recording import Recording
 
 _MOST_LABELS = 20
-_TOLERANCES = {"sex": 0.0, "age": 1.0}
-"""Differences that are none: headers hold whole years, tables the age at another visit."""
+_YEARS = 1.0
+"""Differences of age that are none: headers hold whole years, tables the age at another visit."""
 
 
 def channels_not_understood(rows: Sequence[dict[str, Any]]) -> str:
@@ -35,7 +35,7 @@ def channels_not_understood(rows: Sequence[dict[str, Any]]) -> str:
 def warn_of_contradictions(
     dataset: str,
     recordings: Iterable[tuple[Recording, Header]],
-    read_person: Callable[[str], Person] | None,
+    read_person: Callable[[str], dict[str, str]] | None,
 ) -> None:
     """Warn, once, where headers say another age or sex than the table of participants, which is used.
 
@@ -53,11 +53,13 @@ def warn_of_contradictions(
     compared: Counter[str] = Counter()
     others: dict[str, list[Path]] = {}
     for recording, header in recordings:
-        stated = read(header.patient) if header.patient else Person()
-        for name, tolerance in _TOLERANCES.items():
-            difference = abs(getattr(recording.person, name) - getattr(stated, name))
-            compared[name] += not math.isnan(difference)
-            if difference > tolerance:
+        stated = read(header.patient) if header.patient else {}
+        for name, differ in (("sex", _other_sex), ("age", _other_age)):
+            if name not in stated or name not in recording.person:
+                continue
+            other = differ(stated[name], recording.person[name])
+            compared[name] += other is not None
+            if other:
                 others.setdefault(name, []).append(recording.path)
     if others:
         counts = " and ".join(f"{name} in {len(paths)} of {compared[name]}" for name, paths in others.items())
@@ -66,3 +68,18 @@ def warn_of_contradictions(
             f"{next(iter(others.values()))[0]}); the table is used",
             stacklevel=2,
         )
+
+
+def _other_sex(one: str, other: str) -> bool | None:
+    """Whether two texts mean different sexes; None where one of them means none."""
+    letters = [text.strip().upper()[:1] for text in (one, other)]
+    return letters[0] != letters[1] if set(letters) <= {"M", "F"} else None
+
+
+def _other_age(one: str, other: str) -> bool | None:
+    """Whether two texts mean different ages; None where one of them is no number."""
+    try:
+        difference = abs(float(one) - float(other))
+    except ValueError:
+        return None
+    return None if math.isnan(difference) else difference > _YEARS

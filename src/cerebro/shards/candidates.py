@@ -1,48 +1,34 @@
-"""All candidate windows of one recording: its events read, the kinds of window that its task allows cut."""
+"""All candidate windows of one recording: the regular grid, and windows of every label of a part of it."""
 
-import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cerebro.config import Windows
+from cerebro.config import (
+    CHALLENGES,
+    CROP,
+    FIXED,
+    AnyLabel,
+    EventLabel,
+    IntervalLabel,
+    MomentLabel,
+    TimedLabel,
+    Windows,
+)
 from cerebro.errors import UserError
-from cerebro.recordings.contrast_change import contrast_change_trials, runs_within
-from cerebro.recordings.events import BREAKS, complete_events
-from cerebro.recordings.movies import MOVIES, movie_intervals
-from cerebro.recordings.readers import events_function
-from cerebro.recordings.resting_state import eyes_intervals
-from cerebro.recordings.task_conditions import learning_blocks, surround_stimuli, symbol_trials
+from cerebro.recordings.events import BREAKS, complete_events, text_of
+from cerebro.recordings.readers import events_function, interpret_function
 from cerebro.shards import kinds
-
-CONDITIONS: Mapping[str, Callable[..., pd.DataFrame]] = {
-    "surroundSupp": surround_stimuli,
-    "seqLearning6target": learning_blocks,
-    "seqLearning8target": learning_blocks,
-    "symbolSearch": symbol_trials,
-}
-"""Tasks whose windows carry a condition, and what finds its intervals."""
+from cerebro.shards.intervals import intervals, labelled
+from cerebro.shards.labels import Value, has_label, recording_values, unknown
 
 BROKEN = "break in the recording"
 """Reason of windows in which the recorder broke off or samples were dropped."""
-
-_MOVIE_TASKS = {name for name, _ in MOVIES.values()}
-_BLANK = {
-    "movie": "",
-    "movie_time": np.nan,
-    "eyes": "",
-    "trial_time": np.nan,
-    "reaction_time": np.nan,
-    "side": "",
-    "correct": np.nan,
-    "condition": "",
-    "reason": "",
-}
 
 
 def recording_events(row: Mapping[str, Any], notes: Counter[str]) -> pd.DataFrame | None:
@@ -82,6 +68,30 @@ def recording_events(row: Mapping[str, Any], notes: Counter[str]) -> pd.DataFram
     return None
 
 
+def plain_events(
+    row: Mapping[str, Any], events: pd.DataFrame | None, *, duration: float, notes: Counter[str]
+) -> pd.DataFrame | None:
+    """Return events as labels are declared on them: by the reader's interpretation, or as they are.
+
+    Parameters
+    ----------
+    row, events, duration, notes
+        As for a reader's ``interpret_events``; without events there are none.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        With the column ``unusable``: why windows of an event are not kept, empty if they are.
+    """
+    if events is None:
+        return None
+    interpret = interpret_function(row["reader"])
+    if interpret is None:
+        return events.assign(unusable="")
+    plain = interpret(events, row=row, duration=duration, notes=notes)
+    return plain.assign(unusable=text_of(plain, "reason").fillna(""))
+
+
 def candidates(
     row: Mapping[str, Any],
     events: pd.DataFrame | None,
@@ -89,6 +99,7 @@ def candidates(
     n_times: int,
     sfreq: float,
     windows: Windows,
+    labels: Mapping[str, AnyLabel],
     notes: Counter[str],
 ) -> pd.DataFrame:
     """Return all candidate windows of one recording.
@@ -103,84 +114,108 @@ def candidates(
         Its length in the shard in samples, the shard's sampling rate in Hz.
     windows
         Lengths and strides.
+    labels
+        All declared labels.
     notes
         Counts what gave no window and why; added to.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``kind``, ``start`` and ``length`` (samples), ``stream``, ``moment`` (s), ``reason``, and one column
+        for each label.
     """
-    length = round(windows.seconds * sfreq)
     size: dict[str, Any] = {"n_times": n_times, "sfreq": sfreq}
-    task, duration = row["task"], n_times / sfreq
-    parts = [kinds.fixed_windows(n_times, length=length, stride=round(windows.stride_seconds * sfreq))]
-    if events is not None and task == "RestingState":
-        intervals = eyes_intervals(events, duration=duration)
-        for note in intervals.loc[intervals["note"] != "", "note"]:
-            notes[f"eyes intervals {note}"] += 1
-        settled = intervals.assign(start=intervals["start"] + kinds.EYES_SETTLING_SECONDS)
-        notes["eyes intervals too short for a window"] += _too_short(settled, windows.seconds)
-        parts.append(kinds.eyes_windows(intervals, length=length, **size))
-    if events is not None and task in _MOVIE_TASKS:
-        movies = movie_intervals(events, duration=duration)
-        _count_movies(movies, task, notes)
-        stride = windows.movie_stride_seconds
-        parts.append(kinds.movie_windows(movies, length=length, stride_seconds=stride, **size))
-    if events is not None and task in CONDITIONS:
-        intervals = CONDITIONS[task](events, duration=duration)
-        unnamed = int((intervals["condition"] == "").sum())
-        notes[f"{task} intervals without a condition"] += unnamed
-        unanswered = 0 if task == "surroundSupp" else int(intervals["correct"].isna().sum())
-        notes[f"{task} intervals without an answer"] += unanswered
-        notes[f"{task} intervals too short for a window"] += _too_short(intervals, windows.seconds)
-        parts.append(kinds.condition_windows(intervals, length=length, **size))
-    if events is not None and task == "contrastChangeDetection":
-        parts.append(_trials(events, row, notes, **size))
-    if task == "contrastChangeDetection":
-        if math.isnan(row["externalizing"]):
-            notes["contrast change recordings without an externalizing label"] += 1
+    values = recording_values(row, labels, notes)
+    length, stride = round(windows.seconds * sfreq), round(windows.stride_seconds * sfreq)
+    parts = {FIXED: kinds.fixed_windows(n_times, length=length, stride=stride)}
+    inside: dict[str, np.ndarray] = {}
+    plain = plain_events(row, events, duration=n_times / sfreq, notes=notes)
+    for name, label in labels.items():
+        if plain is None or not isinstance(label, TimedLabel) or not has_label(row, label):
+            continue
+        if label.tasks and row["task"] not in label.tasks:
+            continue
+        parts[name], held = _windows_of(name, label, plain, windows, notes, **size)
+        if held is not None:
+            inside[name] = _values_within(parts[FIXED], held, label, **size)
+    if row["task"] in windows.crops:
+        target = CHALLENGES[2].target
+        if target in values and values[target] != values[target]:
+            notes[f"recordings without {target}, which give no window of kind {CROP}"] += 1
         else:
-            parts.append(kinds.crop_windows(n_times, sfreq=sfreq))
-    filled = [
-        part.assign(**{name: value for name, value in _BLANK.items() if name not in part}) for part in parts
-    ]
-    frame = pd.concat(filled, ignore_index=True)
-    return frame if events is None else _mark_breaks(frame, events, **size)
+            parts[CROP] = kinds.crop_windows(n_times, sfreq=sfreq)
+    frames = []
+    for kind, part in parts.items():
+        own = {name: unknown(label) for name, label in labels.items()} | values
+        frame = part.drop(columns="value", errors="ignore").assign(kind=kind, **own)
+        if "value" in part:
+            frame[kind] = part["value"]
+        if kind == FIXED:
+            frame = frame.assign(**inside)
+        frames.append(frame)
+    whole = pd.concat(frames, ignore_index=True)
+    return _mark_breaks(whole, events, **size).drop(columns=["first", "last"])
 
 
-def _too_short(intervals: pd.DataFrame, seconds: float) -> int:
-    return int((intervals["stop"] - intervals["start"] < seconds).sum())
+def _windows_of(
+    name: str,
+    label: TimedLabel,
+    plain: pd.DataFrame,
+    windows: Windows,
+    notes: Counter[str],
+    *,
+    n_times: int,
+    sfreq: float,
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The windows of a label, and the intervals where it holds for as long as they last."""
+    size: dict[str, Any] = {"n_times": n_times, "sfreq": sfreq}
+    found = labelled(plain, name, label, notes)
+    if isinstance(label, EventLabel):
+        cut = kinds.event_windows(found, label, **size)
+        notes[f"{name} windows that would lie outside their recording"] += len(found) - len(cut)
+        return cut, None
+    if not isinstance(label, IntervalLabel | MomentLabel):
+        raise TypeError(f"labels.{name}: a label of {type(label).__name__} has no windows")
+    held = intervals(found, name, label, duration=n_times / sfreq, notes=notes)
+    seconds, settle = windows.seconds, 0.0
+    if isinstance(label, IntervalLabel):
+        seconds, settle = label.seconds or seconds, label.settle_seconds
+    short = held["stop"] - held["start"] - settle < seconds
+    notes[f"{name} intervals too short for a window"] += int(short.sum())
+    length = round(seconds * sfreq)
+    if isinstance(label, IntervalLabel):
+        return kinds.interval_windows(held, label, length=length, **size), held
+    begin = pd.to_numeric(text_of(plain, label.starts or ""), errors="coerce")
+    begin = begin if label.starts else begin.fillna(0.0)
+    stretches = held.assign(begin=begin[held.index], reason=plain["unusable"][held.index])
+    known = stretches["begin"].notna()
+    notes[f"{name} intervals of unknown {label.starts}"] += int((~known).sum())
+    return kinds.moment_windows(stretches[known], label, length=length, **size), None
 
 
-def _trials(
-    events: pd.DataFrame, row: Mapping[str, Any], notes: Counter[str], *, n_times: int, sfreq: float
+def _values_within(
+    fixed: pd.DataFrame, held: pd.DataFrame, label: IntervalLabel, *, n_times: int, sfreq: float
+) -> np.ndarray:
+    """The label of each window of the regular grid: that of the interval in which it lies wholly."""
+    values: list[Value] = [unknown(label)] * len(fixed)
+    starts, stops = fixed["start"].to_numpy(), (fixed["start"] + fixed["length"]).to_numpy()
+    for start, stop, value in zip(held["start"], held["stop"], held["value"], strict=True):
+        first = kinds.sample(start + label.settle_seconds, sfreq)
+        last = min(kinds.sample(stop, sfreq), n_times)
+        for index in np.flatnonzero((starts >= first) & (stops <= last)):
+            values[index] = value
+    return np.array(values, dtype=object if label.is_class else np.float64)
+
+
+def _mark_breaks(
+    frame: pd.DataFrame, events: pd.DataFrame | None, *, n_times: int, sfreq: float
 ) -> pd.DataFrame:
-    trials = contrast_change_trials(events)
-    inside = kinds.trial_windows(trials, n_times=n_times, sfreq=sfreq)
-    targets, responded = trials["stimulus_onset"].notna(), trials["rt_from_stimulus"].notna()
-    notes["contrast change recordings without trials"] += int(trials.empty)
-    notes["contrast change recordings that hold another run's block"] += int(
-        bool(row["run"]) and any(run != str(row["run"]).lstrip("0") for run in runs_within(events))
-    )
-    notes["trials without a target"] += int((~targets).sum())
-    notes["trials with a target and no press"] += int((targets & ~responded).sum())
-    notes["trials whose window would end outside their recording"] += int(responded.sum()) - len(inside)
-    return inside
-
-
-def _count_movies(movies: pd.DataFrame, task: str, notes: Counter[str]) -> None:
-    shown = movies.drop_duplicates("movie")
-    notes["movies without a stop"] += int((~shown["has_stop"]).sum())
-    notes["movie recordings without a movie"] += int(movies.empty)
-    notes["movie recordings with two movies"] += int(len(shown) > 1)
-    notes["movie recordings that hold another movie"] += int((shown["movie"] != task).any())
-    for reason, stretches in movies[movies["reason"] != ""].groupby("reason"):
-        notes[f"movies: {reason}"] += stretches["movie"].nunique()
-
-
-def _mark_breaks(frame: pd.DataFrame, events: pd.DataFrame, *, n_times: int, sfreq: float) -> pd.DataFrame:
-    """Give a reason to windows in which the recorder left a mark; in a trial, from the target on."""
+    """Give a reason to windows in which the recorder left a mark, or between which and their event it did."""
+    if events is None:
+        return frame
     seconds = events.loc[events["value"].isin(BREAKS), "onset"].to_numpy(float)
-    marks = np.rint(np.clip(seconds * sfreq, 0, n_times)).astype(np.int64)
-    delay = np.where(frame["kind"] == "trial", int(kinds.TRIAL_DELAY_SECONDS * sfreq), 0)
-    starts = frame["start"].to_numpy()
-    before = np.searchsorted(marks, starts - delay, side="right")
-    broken = np.searchsorted(marks, starts + frame["length"].to_numpy(), side="left") > before
-    reason = frame["reason"].mask((frame["reason"] == "") & broken, BROKEN)
-    return frame.assign(reason=reason)
+    marks = np.sort(np.rint(np.clip(seconds * sfreq, 0, n_times)).astype(np.int64))
+    before = np.searchsorted(marks, frame["first"].to_numpy(), side="right")
+    broken = np.searchsorted(marks, frame["last"].to_numpy(), side="left") > before
+    return frame.assign(reason=frame["reason"].mask((frame["reason"] == "") & broken, BROKEN))

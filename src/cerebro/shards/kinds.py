@@ -1,18 +1,18 @@
-"""Candidate windows of one recording, one function per kind; nothing here reads a file.
+"""Candidate windows of one recording, one function per way to cut them; nothing here reads a file.
 
-Each returns a table with ``kind``, ``start`` (sample within the recording), ``length`` (samples) and the
-columns that the kind fills. Every window lies wholly inside the recording.
+Each returns a table with ``start`` (sample within the recording), ``length`` (samples) and what the way fills:
+``value`` (of the label), ``stream``, ``moment`` (s), ``reason``; ``first`` and ``last`` are the samples between
+which no mark of the recorder may lie. Every window lies wholly inside the recording.
 """
 
 import math
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-TRIAL_DELAY_SECONDS = 0.5
-TRIAL_SECONDS = 2.0
-"""Challenge 1 (start kit, `challenge_1.py`): windows start 0.5 s after the target and last 2 s."""
+from cerebro.config import EventLabel, IntervalLabel, MomentLabel
 
 LONG_SECONDS = 4.0
 LONG_STRIDE_SECONDS = 2.0
@@ -21,90 +21,78 @@ CROP_SEED = 42
 """Challenge 2 (start kit, `challenge_2.py`): 4 s windows every 2 s, one 2 s crop each, drawn by
 `random.Random(42)`, a new one for every recording."""
 
-EYES_SETTLING_SECONDS = 1.0
-"""Left out after an instruction: the eyes take about that long to follow it."""
-
 
 def fixed_windows(n_times: int, *, length: int, stride: int) -> pd.DataFrame:
     """Windows on a regular grid over the whole recording; the last partial one is dropped."""
-    return _table("fixed", np.arange(0, n_times - length + 1, stride), length)
+    return _table(np.arange(0, n_times - length + 1, stride), length)
 
 
-def eyes_windows(intervals: pd.DataFrame, *, n_times: int, sfreq: float, length: int) -> pd.DataFrame:
-    """Windows side by side inside intervals with eyes open or closed, their first second left out.
-
-    ``intervals`` is what :func:`cerebro.recordings.resting_state.eyes_intervals` returns.
-    """
-    starts, eyes = [], []
-    for interval in intervals.itertuples():
-        first = max(0, _sample(interval.start + EYES_SETTLING_SECONDS, sfreq))
-        stop = min(_sample(interval.stop, sfreq), n_times)
-        inside = np.arange(first, stop - length + 1, length)
-        starts.append(inside)
-        eyes.extend([interval.eyes] * len(inside))
-    return _table("eyes", _concatenate(starts), length).assign(eyes=eyes)
-
-
-def movie_windows(
-    intervals: pd.DataFrame, *, n_times: int, sfreq: float, length: int, stride_seconds: float
+def interval_windows(
+    intervals: pd.DataFrame, label: IntervalLabel, *, n_times: int, sfreq: float, length: int
 ) -> pd.DataFrame:
-    """Windows at multiples of the stride in movie time, so that subjects share their moments exactly.
+    """Windows side by side inside intervals, the first where an interval begins or has settled.
 
-    ``intervals`` is what :func:`cerebro.recordings.movies.movie_intervals` returns; windows of a movie whose
-    time is unknown carry its reason.
-    """
-    starts, times, movies, reasons = [], [], [], []
-    for interval in intervals.itertuples():
-        stop = min(_sample(interval.stop, sfreq), n_times)
-        first, last = interval.movie_time, interval.movie_time + interval.stop - interval.start
-        grid = np.arange(math.ceil(first / stride_seconds), int(last / stride_seconds) + 1) * stride_seconds
-        moments = interval.start + (grid - first)
-        inside = np.array([_sample(moment, sfreq) for moment in moments], dtype=np.int64)
-        whole = (inside >= 0) & (inside + length <= stop)
-        starts.append(inside[whole])
-        times.append(grid[whole])
-        movies.extend([interval.movie] * int(whole.sum()))
-        reasons.extend([interval.reason] * int(whole.sum()))
-    return _table("movie", _concatenate(starts), length).assign(
-        movie=movies, movie_time=_concatenate(times).astype(float), reason=reasons
-    )
-
-
-def trial_windows(trials: pd.DataFrame, *, n_times: int, sfreq: float) -> pd.DataFrame:
-    """Windows of Challenge 1: one per trial with a target and a response, where the recording holds it whole.
-
-    ``trials`` is what :func:`cerebro.recordings.contrast_change.contrast_change_trials` returns. The sample
-    is that of MNE's annotations and braindecode's windowing: the target's time rounded, then the delay added.
-    """
-    usable = trials[trials["rt_from_stimulus"].notna()]
-    target = np.array([_sample(onset, sfreq) for onset in usable["stimulus_onset"]], dtype=np.int64)
-    starts = target + int(TRIAL_DELAY_SECONDS * sfreq)
-    length = int(TRIAL_SECONDS * sfreq)
-    whole = (starts >= 0) & (starts + length <= n_times)
-    usable = usable[whole]
-    return _table("trial", starts[whole], length).assign(
-        reaction_time=usable["rt_from_stimulus"].to_numpy(float),
-        trial_time=TRIAL_DELAY_SECONDS,
-        side=usable["side"].to_numpy(object),
-        correct=usable["correct"].astype(float).to_numpy(),
-    )
-
-
-def condition_windows(intervals: pd.DataFrame, *, n_times: int, sfreq: float, length: int) -> pd.DataFrame:
-    """Windows side by side inside intervals of one condition, the first where the interval begins.
-
-    ``intervals`` is what a function of :mod:`cerebro.recordings.task_conditions` returns.
+    ``intervals`` has ``start`` and ``stop`` (s) and ``value``.
     """
     starts, times, which = [], [], []
     for index, (start, stop) in enumerate(zip(intervals["start"], intervals["stop"], strict=True)):
-        first, last = _sample(start, sfreq), min(_sample(stop, sfreq), n_times)
-        inside = np.arange(first, last - length + 1, length)
+        begin, first = sample(start, sfreq), max(0, sample(start + label.settle_seconds, sfreq))
+        inside = np.arange(first, min(sample(stop, sfreq), n_times) - length + 1, length)
         starts.append(inside)
-        times.append((inside - first) / sfreq)
+        times.append((inside - begin) / sfreq if label.timed else np.zeros(len(inside)))
         which.extend([index] * len(inside))
-    labels = intervals[["condition", "correct"]].iloc[which].reset_index(drop=True)
-    table = _table("condition", _concatenate(starts), length)
-    return pd.concat([table.assign(trial_time=_concatenate(times).astype(float)), labels], axis=1)
+    table = _table(_concatenate(starts), length, value=intervals["value"].to_numpy()[which])
+    if not label.is_class:
+        return table
+    return table.assign(stream=table["value"], moment=_concatenate(times).astype(float))
+
+
+def event_windows(events: pd.DataFrame, label: EventLabel, *, n_times: int, sfreq: float) -> pd.DataFrame:
+    """One window at each event, where the recording holds it whole.
+
+    ``events`` has ``onset`` (s), ``event`` (its name) and ``value``. The sample is that of MNE's annotations
+    and braindecode's windowing: the event's time rounded, then the offset added.
+    """
+    at = samples(events["onset"], sfreq)
+    offset, length = (round(seconds * sfreq) for seconds in (label.window[0], label.window[1] - label.window[0]))
+    starts = at + offset
+    whole = (starts >= 0) & (starts + length <= n_times)
+    events, at, starts = events[whole], at[whole], starts[whole]
+    table = _table(starts, length, value=events["value"].to_numpy())
+    return table.assign(
+        stream=events["value" if label.is_class else "event"].to_numpy(object),
+        moment=label.window[0],
+        first=np.minimum(starts, at),
+        last=np.maximum(starts + length, at),
+    )
+
+
+def moment_windows(
+    stretches: pd.DataFrame, label: MomentLabel, *, n_times: int, sfreq: float, length: int
+) -> pd.DataFrame:
+    """Windows at multiples of the grid in the stimulus' own time, so that people share their moments exactly.
+
+    ``stretches`` has ``start`` and ``stop`` (s of the recording), ``begin`` (s of the stimulus at the start),
+    ``value`` (the stimulus) and ``reason`` (why its windows are not kept, empty if they are).
+    """
+    starts, times, which = [], [], []
+    grid_seconds = label.grid_seconds
+    for index, stretch in enumerate(stretches.itertuples()):
+        stop = min(sample(stretch.stop, sfreq), n_times)
+        first, last = stretch.begin, stretch.begin + stretch.stop - stretch.start
+        grid = np.arange(math.ceil(first / grid_seconds), int(last / grid_seconds) + 1) * grid_seconds
+        inside = samples(stretch.start + (grid - first), sfreq)
+        whole = (inside >= 0) & (inside + length <= stop)
+        starts.append(inside[whole])
+        times.append(grid[whole])
+        which.extend([index] * int(whole.sum()))
+    shown = stretches.iloc[which]
+    table = _table(_concatenate(starts), length, value=shown["value"].to_numpy(object))
+    return table.assign(
+        stream=table["value"],
+        moment=_concatenate(times).astype(float),
+        reason=shown["reason"].to_numpy(object),
+    )
 
 
 def crop_windows(n_times: int, *, sfreq: float) -> pd.DataFrame:
@@ -113,15 +101,26 @@ def crop_windows(n_times: int, *, sfreq: float) -> pd.DataFrame:
     length = int(CROP_SECONDS * sfreq)
     generator = random.Random(CROP_SEED)
     starts = [start + generator.randint(0, long - length) for start in range(0, n_times - long + 1, stride)]
-    return _table("crop", np.array(starts, dtype=np.int64), length)
+    return _table(np.array(starts, dtype=np.int64), length)
 
 
-def _sample(seconds: float, sfreq: float) -> int:
-    return int(np.round(seconds * sfreq))  # half to even, as MNE's time_as_index(use_rounding=True)
+def sample(seconds: float, sfreq: float) -> int:
+    """Return the sample of a time: half to even, as MNE's ``time_as_index(use_rounding=True)``."""
+    return int(np.round(seconds * sfreq))
 
 
-def _table(kind: str, starts: np.ndarray, length: int) -> pd.DataFrame:
-    return pd.DataFrame({"kind": kind, "start": np.asarray(starts, dtype=np.int64), "length": length})
+def samples(seconds: Sequence[float] | np.ndarray | pd.Series, sfreq: float) -> np.ndarray:
+    """Return the samples of several times, see :func:`sample`."""
+    return np.round(np.asarray(seconds, dtype=float) * sfreq).astype(np.int64)
+
+
+def _table(starts: np.ndarray, length: int, value: np.ndarray | None = None) -> pd.DataFrame:
+    starts = np.asarray(starts, dtype=np.int64)
+    table = pd.DataFrame(
+        {"start": starts, "length": length, "stream": "", "moment": np.nan, "reason": ""}
+        | {"first": starts, "last": starts + length}
+    )
+    return table if value is None else table.assign(value=value)
 
 
 def _concatenate(parts: list[np.ndarray]) -> np.ndarray:

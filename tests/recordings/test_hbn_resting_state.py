@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cerebro.recordings.events import complete_events, read_events
-from cerebro.recordings.resting_state import (
+from cerebro.recordings.hbn_resting_state import (
     BEYOND,
     CUT_BY_NEXT,
     CUT_BY_RECORDING,

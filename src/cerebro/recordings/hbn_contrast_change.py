@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from cerebro.recordings.events import text_of
+
 _BLOCK = r"contrastChangeB(\d)_start"
 
 
@@ -34,7 +36,8 @@ def contrast_change_trials(events: pd.DataFrame) -> pd.DataFrame:
         stops = np.append(stops, ends[-1])
     starts = starts[: len(stops)]
     targets = events[value.isin(["left_target", "right_target"])]
-    presses = events[value.isin(["left_buttonPress", "right_buttonPress"])]
+    presses = events.assign(feedback=text_of(events, "feedback"))
+    presses = presses[value.isin(["left_buttonPress", "right_buttonPress"])]
     stimulus, shown = _first_within(targets["onset"].to_numpy(float), starts, stops)
     response, which = _first_within(
         presses["onset"].to_numpy(float), np.where(np.isnan(stimulus), starts, stimulus), stops

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cerebro.recordings.events import complete_events, read_events
-from cerebro.recordings.movies import DROPPED, MOVIES, PAUSED, STOPPED, movie_intervals
+from cerebro.recordings.hbn_movies import DROPPED, MOVIES, PAUSED, STOPPED, movie_intervals
 from cerebro.shards.kinds import movie_windows
 
 ReadSidecar = Callable[[str], pd.DataFrame]

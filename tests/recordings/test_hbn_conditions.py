@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cerebro.recordings.events import complete_events, read_events
-from cerebro.recordings.task_conditions import learning_blocks, surround_stimuli, symbol_trials
+from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
 
 ReadSidecar = Callable[[str], pd.DataFrame]
 

@@ -7,6 +7,8 @@ Each function returns intervals of a recording in which one condition holds: ``s
 import numpy as np
 import pandas as pd
 
+from cerebro.recordings.events import text_of
+
 STIMULUS_SECONDS = 2.4
 """Surround suppression: a stimulus whose row has no `duration` stays for 2.4 s, as all do in HBN."""
 
@@ -20,9 +22,10 @@ def surround_stimuli(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
     arrangement (1 opposite phase, 2 in phase, 3 orthogonal): ``bg1_fg0.3_cond2``.
     """
     onset, rows = events["onset"].to_numpy(float), []
+    shown = [text_of(events, name) for name in ("background", "foreground_contrast", "stimulus_cond")]
     for index in np.flatnonzero(events["value"] == "stim_ON"):
         event = events.iloc[index]
-        parts = [_number(event[name]) for name in ("background", "foreground_contrast", "stimulus_cond")]
+        parts = [_number(column.iloc[index]) for column in shown]
         condition = "bg{}_fg{}_cond{}".format(*parts) if all(parts) else ""
         following = onset[onset > onset[index]]
         seconds = event["duration"] if np.isfinite(event["duration"]) else STIMULUS_SECONDS
@@ -37,6 +40,7 @@ def learning_blocks(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
     The subject repeats the sequence after the dots; the answer stands in the last dot's row. ``correct`` is
     the share of positions that were repeated right.
     """
+    events = _with_answers(events)
     onset, value = events["onset"].to_numpy(float), events["value"].astype(str)
     begins = np.flatnonzero(value.str.fullmatch(r"learningBlock_\d+"))
     closes = np.flatnonzero(value == "seqLearning_stop")
@@ -60,7 +64,7 @@ def symbol_trials(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
 
     The condition says whether the symbol was there: ``present`` or ``absent``.
     """
-    own = events[events["value"].isin(["newPage", "trialResponse"])]
+    own = _with_answers(events[events["value"].isin(["newPage", "trialResponse"])])
     onset, rows = own["onset"].to_numpy(float), []
     for index in np.flatnonzero(own["value"] == "trialResponse"):
         if index == 0:  # nobody knows when its search began
@@ -71,6 +75,10 @@ def symbol_trials(events: pd.DataFrame, *, duration: float) -> pd.DataFrame:
         correct = float(truth == answer) if condition and answer else np.nan
         rows.append((onset[index - 1], onset[index], condition, correct))
     return _within(rows, duration)
+
+
+def _with_answers(events: pd.DataFrame) -> pd.DataFrame:
+    return events.assign(**{name: text_of(events, name) for name in ("user_answer", "correct_answer")})
 
 
 def _within(rows: list[tuple[float, float, str, float]], duration: float) -> pd.DataFrame:

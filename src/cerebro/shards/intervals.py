@@ -1,0 +1,112 @@
+"""Which events a label of intervals, events or moments holds for, from when to when."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from cerebro.config import EventLabel, IntervalLabel, MomentLabel, TimedLabel
+from cerebro.recordings.events import text_of
+from cerebro.shards.labels import column_values, plain, read_value
+
+_MICROSECONDS = 6
+"""Decimals of ends: a begin plus a duration, so that it is the number that a table would have written."""
+
+
+def labelled(events: pd.DataFrame, name: str, label: TimedLabel, notes: Counter[str]) -> pd.DataFrame:
+    """Return the events for which a label is known, with their ``value`` under it.
+
+    Parameters
+    ----------
+    events
+        What :func:`cerebro.recordings.events.complete_events` or a reader's ``interpret_events`` returns.
+    name, label
+        The label.
+    notes
+        Counts events whose value can't be taken; added to.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``onset``, ``duration`` (s, NaN where none), ``event`` (what the event is called) and ``value``.
+    """
+    if isinstance(label, EventLabel):
+        events = events[_is_at(events, label.at)]
+    values = column_values(text_of(events, label.column), name, label, notes)
+    found = events[["onset", "duration"]].assign(event=events["value"], value=values)
+    known = found["value"] != "" if label.is_class else found["value"].notna()
+    return found[known]
+
+
+def _is_at(events: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
+    """Events of these names, by `value` or else `trial_type`; case matters only where it tells two apart."""
+    value, kind = events["value"].astype(str), text_of(events, "trial_type").fillna("").astype(str)
+    exact = (value.isin(names) | kind.isin(names)).to_numpy(bool)
+    if exact.any():
+        return exact
+    alike = {plain(name) for name in names}
+    return (value.map(plain).isin(alike) | kind.map(plain).isin(alike)).to_numpy(bool)
+
+
+def intervals(
+    found: pd.DataFrame, name: str, label: IntervalLabel | MomentLabel, *, duration: float, notes: Counter[str]
+) -> pd.DataFrame:
+    """Give labelled events their ``start`` and ``stop`` (s), inside the recording.
+
+    An event without a duration lasts until the next one that has the label, or the end of the recording.
+    States do not overlap: one that lasts longer ends where the next begins. What was assumed or cut is
+    counted.
+
+    Parameters
+    ----------
+    found
+        What :func:`labelled` returned, sorted by onset.
+    name, label
+        The label.
+    duration
+        Length of the recording in s.
+    notes
+        Counts what was assumed and cut; added to.
+    """
+    start, lasts = found["onset"].to_numpy(float), found["duration"].to_numpy(float)
+    following = _following(start, duration)
+    endless = ~np.isfinite(lasts)
+    stop = np.round(np.where(endless, following, start + lasts), _MICROSECONDS)
+    beyond = start >= duration
+    cut = np.zeros(len(found), dtype=bool)
+    if isinstance(label, IntervalLabel):
+        cut = ~endless & ~beyond & (stop > np.round(following, _MICROSECONDS)) & (following < duration)
+        stop = np.where(cut, following, stop)
+    late = ~beyond & ~endless & (stop > duration)
+    for what, which in (
+        ("that begin behind the end of their recording", beyond),
+        ("without a duration, taken to last until the next one", endless & ~beyond),
+        ("cut by the next one", cut),
+        ("cut by the end of their recording", late),
+    ):
+        notes[f"{name} intervals {what}"] += int(which.sum())
+    return found.assign(start=start, stop=np.minimum(stop, duration))[~beyond]
+
+
+def _following(start: np.ndarray, duration: float) -> np.ndarray:
+    """When the next interval begins that begins later: two of one moment are no end of each other."""
+    after = np.searchsorted(start, start, side="right")
+    return np.append(start, duration)[after]
+
+
+def too_short(found: pd.DataFrame, seconds: float) -> int:
+    """Count intervals that are shorter than a window."""
+    return int((found["stop"] - found["start"] < seconds).sum())
+
+
+def seen_values(events: pd.DataFrame, label: TimedLabel) -> list[str]:
+    """Return the values in a label's column, the most frequent first: those that are read, then others."""
+    if isinstance(label, EventLabel):
+        at = _is_at(events, label.at)
+        if not at.any():
+            return [str(name) for name in events["value"].value_counts().index]
+        events = events[at]
+    texts = text_of(events, label.column).dropna()
+    return [str(text) for text in texts.value_counts().index if not read_value(text, label).fault] or [
+        str(text) for text in texts.value_counts().index
+    ]
