@@ -11,8 +11,25 @@ from pathlib import Path
 from types import MappingProxyType
 
 ENTITIES = frozenset(
-    "sub ses sample task tracksys acq nuc voi ce trc stain rec dir run mod echo flip inv mt part proc hemi "
-    "space split recording chunk seg res den label desc".split()
+    {
+        *(
+            "sub",
+            "ses",
+            "sample",
+            "tracksys",
+            "task",
+            "acq",
+            "nuc",
+            "voi",
+            "ce",
+            "trc",
+            "stain",
+            "rec",
+            "dir",
+        ),
+        *("run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "hemi", "space", "split", "recording"),
+        *("chunk", "seg", "res", "den", "label", "desc"),
+    }
 )
 """Keys that the specification knows."""
 

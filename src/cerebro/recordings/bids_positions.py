@@ -53,7 +53,9 @@ def sidecar_positions(recording: Path) -> dict[str, np.ndarray] | None:
     OSError
         If the disk or the network does not give a file.
     """
-    tables = {table.name.entities.get("space", ""): table for table in sidecars(recording, "electrodes", ".tsv")}
+    tables = {
+        table.name.entities.get("space", ""): table for table in sidecars(recording, "electrodes", ".tsv")
+    }
     frames = sidecars(recording, "coordsystem", ".json")
     refusal: NoElectrodes | None = None
     for space, table in sorted(tables.items()):
@@ -80,15 +82,15 @@ def _positions(table: Path, frame: Mapping[str, Any]) -> dict[str, np.ndarray]:
         raise NoElectrodes(f"{table.name} lacks a row, or one of the columns name, x, y and z")
     points = {row["name"]: _point([row.get(axis) for axis in "xyz"]) for row in rows if row.get("name")}
     to_head = _to_head(frame, unit, table)
-    return {
-        label: apply_trans(to_head, point * unit) for label, point in points.items() if point is not None
-    }
+    return {label: apply_trans(to_head, point * unit) for label, point in points.items() if point is not None}
 
 
 def _unit(frame: Mapping[str, Any], key: str, table: Path) -> float:
     stated = str(frame.get(key, "n/a"))
     if stated not in _METRES:
-        raise NoElectrodes(f"positions of {table.name} are in '{stated}' ({key}); m, cm and mm are understood")
+        raise NoElectrodes(
+            f"positions of {table.name} are in '{stated}' ({key}); m, cm and mm are understood"
+        )
     return _METRES[stated]
 
 
@@ -107,15 +109,15 @@ def _to_head(frame: Mapping[str, Any], unit: float, table: Path) -> np.ndarray:
     )
 
 
-def _landmarks(
-    frame: Mapping[str, Any], name: str, unit: float, table: Path
-) -> dict[str, np.ndarray] | None:
+def _landmarks(frame: Mapping[str, Any], name: str, unit: float, table: Path) -> dict[str, np.ndarray] | None:
     """Nasion and ears in m, in the frame of the electrodes; None where they are not given in it."""
     stated = frame.get("AnatomicalLandmarkCoordinates")
     if not isinstance(stated, Mapping) or frame.get("AnatomicalLandmarkCoordinateSystem", name) != name:
         return None
     found = {str(key).upper(): _point(value) for key, value in stated.items()}
-    points = {argument: point for key, argument in _LANDMARKS.items() if (point := found.get(key)) is not None}
+    points = {
+        argument: point for key, argument in _LANDMARKS.items() if (point := found.get(key)) is not None
+    }
     if len(points) < len(_LANDMARKS):
         return None
     if "AnatomicalLandmarkCoordinateUnits" in frame:

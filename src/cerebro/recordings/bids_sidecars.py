@@ -90,9 +90,20 @@ def merged_json(found: list[Sidecar]) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for sidecar in found:
-        stat = sidecar.path.stat()
-        merged |= _read_json(str(sidecar.path), stat.st_mtime_ns, stat.st_size)
+        merged |= read_json(sidecar.path)
     return merged
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object of JSON.
+
+    Raises
+    ------
+    FaultySidecar
+        If the file holds none.
+    """
+    stat = path.stat()
+    return _read_json(path, stat.st_mtime_ns, stat.st_size)
 
 
 def read_columns(path: Path) -> list[dict[str, str]]:
@@ -130,17 +141,17 @@ def _listing(folder: Path) -> tuple[Sidecar, ...]:
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith((".tsv", ".json")) and (name := parse_name(entry.name)) is not None:
-                if name.suffix in _SUFFIXES:
-                    found.append(Sidecar(Path(entry.path), name))
+            name = parse_name(entry.name) if entry.name.endswith((".tsv", ".json")) else None
+            if name is not None and name.suffix in _SUFFIXES:
+                found.append(Sidecar(Path(entry.path), name))
     return tuple(sorted(found, key=lambda one: (len(one.name.entities), one.path.name)))
 
 
 @lru_cache(maxsize=4096)
-def _read_json(path: str, changed: int, size: int) -> dict[str, Any]:
+def _read_json(path: Path, changed: int, size: int) -> dict[str, Any]:
     del changed, size  # they tell one content from another
     try:
-        content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        content = json.loads(path.read_bytes().decode("utf-8-sig"))
     except ValueError as error:
         raise FaultySidecar(f"{path} is no JSON ({error})") from None
     if not isinstance(content, dict):

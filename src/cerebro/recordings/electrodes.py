@@ -76,9 +76,7 @@ def listed(labels: Iterable[str]) -> str:
     return ", ".join(label for run in runs for label in (run if len(run) < 3 else [f"{run[0]} to {run[-1]}"]))
 
 
-def edf_electrodes(
-    header: EdfHeader, own: Mapping[str, str]
-) -> tuple[dict[str, str], float]:
+def edf_electrodes(header: EdfHeader, own: Mapping[str, str]) -> tuple[dict[str, str], float]:
     """Return which electrodes of an EDF or BDF file are voltages, and their sampling rate in Hz.
 
     Channels that are no electrodes may have other rates and units.

@@ -12,8 +12,8 @@ import mne
 import numpy as np
 from mne._fiff.constants import FIFF
 
-from cerebro.recordings.brainvision import brainvision_units, refuse_other_length
 from cerebro.recordings.bids_positions import sidecar_positions
+from cerebro.recordings.brainvision import brainvision_units, refuse_other_length
 from cerebro.recordings.channel_tables import ChannelTable, read_channel_table
 from cerebro.recordings.contract import VOLTS, keep_voltages, refuse_times
 from cerebro.recordings.edf import EdfHeader, read_edf_header
