@@ -53,13 +53,11 @@ def sidecar_positions(recording: Path) -> dict[str, np.ndarray] | None:
     OSError
         If the disk or the network does not give a file.
     """
-    tables = {
-        table.name.entities.get("space", ""): table for table in sidecars(recording, "electrodes", ".tsv")
-    }
+    tables = {_space(table): table for table in sidecars(recording, "electrodes", ".tsv")}
     frames = sidecars(recording, "coordsystem", ".json")
     refusal: NoElectrodes | None = None
     for space, table in sorted(tables.items()):
-        own = [frame for frame in frames if frame.name.entities.get("space", "") == space]
+        own = [frame for frame in frames if _space(frame) == space]
         try:
             return _positions(table.path, _frame(own, table))
         except (FaultySidecar, NoElectrodes) as error:
@@ -67,6 +65,10 @@ def sidecar_positions(recording: Path) -> dict[str, np.ndarray] | None:
     if refusal is not None:
         raise refusal
     return None
+
+
+def _space(sidecar: Sidecar) -> str:
+    return sidecar.name.entities.get("space", "")
 
 
 def _frame(frames: list[Sidecar], table: Sidecar) -> dict[str, Any]:
@@ -88,9 +90,7 @@ def _positions(table: Path, frame: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def _unit(frame: Mapping[str, Any], key: str, table: Path) -> float:
     stated = str(frame.get(key, "n/a"))
     if stated not in _METRES:
-        raise NoElectrodes(
-            f"positions of {table.name} are in '{stated}' ({key}); m, cm and mm are understood"
-        )
+        raise NoElectrodes(f"{table.name} gives positions in '{stated}' ({key}); m, cm and mm are understood")
     return _METRES[stated]
 
 
@@ -104,8 +104,8 @@ def _to_head(frame: Mapping[str, Any], unit: float, table: Path) -> np.ndarray:
     if _RIGHT_FRONT_UP.fullmatch(name):
         return np.eye(4)
     raise NoElectrodes(
-        f"positions of {table.name} are in the frame '{name}', whose axes are not known without the landmarks "
-        "NAS, LPA and RPA in coordsystem.json"
+        f"{table.name} gives positions in the frame '{name}', whose axes are not known without landmarks "
+        "(NAS, LPA, RPA in coordsystem.json)"
     )
 
 
@@ -115,9 +115,8 @@ def _landmarks(frame: Mapping[str, Any], name: str, unit: float, table: Path) ->
     if not isinstance(stated, Mapping) or frame.get("AnatomicalLandmarkCoordinateSystem", name) != name:
         return None
     found = {str(key).upper(): _point(value) for key, value in stated.items()}
-    points = {
-        argument: point for key, argument in _LANDMARKS.items() if (point := found.get(key)) is not None
-    }
+    known = {argument: found.get(key) for key, argument in _LANDMARKS.items()}
+    points = {argument: point for argument, point in known.items() if point is not None}
     if len(points) < len(_LANDMARKS):
         return None
     if "AnatomicalLandmarkCoordinateUnits" in frame:
