@@ -6,7 +6,7 @@ search are datasets, hold datasets somewhere below, or are a subject's own.
 
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +66,8 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
     """
     remarks = _Remarks()
     every = [one for root in roots for one in _find(root, remarks)]
-    found = list({one.path.absolute(): one for one in every}.values())  # of roots that lie in one another
+    once = {one.path.absolute(): one for one in every}  # roots may lie in one another
+    found = _first_of_split(once.values())
     datasets = sorted({one.root for one in found})
     prefixes = _told_apart(datasets)
     people = {root: read_participants(root / "participants.tsv") for root in datasets}
@@ -86,7 +87,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
         yield Recording(
             path=one.path,
             subject=subject,
-            name=(subject, *one.name.parts[1:]),
+            name=(subject, *one.name.whole[1:]),
             session=entities.get("ses", ""),
             task=entities.get("task", ""),
             acquisition=entities.get("acq", ""),
@@ -136,6 +137,14 @@ def _find(root: Path, remarks: _Remarks) -> list[_Found]:
     if not found:
         raise UserError(_nothing_found(root, seen))
     return found
+
+
+def _first_of_split(found: Iterable[_Found]) -> list[_Found]:
+    """Leave out what another file leads to: of a FIF that was split, all but the first part."""
+    kept: dict[object, _Found] = {}
+    for one in found:
+        kept.setdefault((one.path.parent, one.name.whole) if one.name.is_part else one.path, one)
+    return list(kept.values())
 
 
 def _nothing_found(root: Path, seen: Collection[Path]) -> str:

@@ -54,9 +54,16 @@ class BidsName:
         return f"sub-{self.entities['sub']}" if "sub" in self.entities else ""
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """Entities as they are written."""
-        return tuple(f"{key}-{value}" for key, value in self.entities.items())
+    def is_part(self) -> bool:
+        """Whether the file is one of several that hold a recording: MNE opens the first FIF and follows."""
+        return self.extension == ".fif" and "split" in self.entities
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """Entities as they are written that name the recording, ``sub-01`` and ``task-rest``."""
+        return tuple(
+            f"{key}-{value}" for key, value in self.entities.items() if not (self.is_part and key == "split")
+        )
 
 
 @lru_cache(maxsize=16_384)
