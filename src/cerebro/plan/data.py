@@ -11,7 +11,7 @@ from cerebro.files import digest_text
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest, step_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions
-from cerebro.recordings.folders import subject_of_file, walk_files
+from cerebro.recordings.folders import EVERYBODY, name_in_files, subject_of_file, walk_files
 from cerebro.recordings.readers import BUILT_IN, find_reader
 
 if TYPE_CHECKING:
@@ -108,14 +108,16 @@ class DataPlan(StudyPlan):
         """Digest of the recordings of a group that a finished inventory finds usable, and of their files.
 
         Labels are not part of it: they come with the window index. All files of a subject count, by their
-        names in archives with a reader that is built in; with a reader of one's own, every file of the
+        names in archives with a reader that is built in, and sidecars that hold for every subject; with a reader of one's own, every file of the
         dataset counts for each of its groups.
         """
         name = _dataset_name(group)
         known = self._inventory(inventory)
         usable = known[(known["group"] == group) & (known["status"] == "ok")]
-        by_name = self.config.datasets[name].reader in BUILT_IN
-        subjects = sorted(set(usable["subject"])) if by_name else [""]
+        reader = self.config.datasets[name].reader
+        subjects = [""]
+        if reader in BUILT_IN:
+            subjects = [EVERYBODY, *sorted({name_in_files(subject, reader) for subject in usable["subject"]})]
         files = [self._listings.get((name, subject), "") for subject in subjects]
         return digest_text(repr([_digest(usable.drop(columns=["person", "facts"])), files]))
 

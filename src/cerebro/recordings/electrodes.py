@@ -4,7 +4,7 @@ All labels of a file are held against each system that is known, and the one tha
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import mne
 import numpy as np
@@ -76,18 +76,23 @@ def listed(labels: Iterable[str]) -> str:
     return ", ".join(label for run in runs for label in (run if len(run) < 3 else [f"{run[0]} to {run[-1]}"]))
 
 
-def edf_electrodes(header: EdfHeader, kinds: Mapping[str, str]) -> tuple[dict[str, str], float]:
-    """Return the electrodes of an EDF or BDF file, as :func:`electrodes`, and their sampling rate in Hz.
+def edf_electrodes(header: EdfHeader, own: Mapping[str, str]) -> tuple[dict[str, str], float]:
+    """Return which electrodes of an EDF or BDF file are voltages, and their sampling rate in Hz.
 
-    Channels that are no electrodes may have other rates and units. ``kinds`` are those of channels that the
-    table beside the file calls something else than EEG.
+    Channels that are no electrodes may have other rates and units.
+
+    Parameters
+    ----------
+    header
+        The file's.
+    own
+        Canonical names of its electrodes by their labels.
 
     Raises
     ------
     BrokenRecording
-        As :func:`electrodes` and the contract of :mod:`~cerebro.recordings.contract`.
+        By the contract of :mod:`~cerebro.recordings.contract`.
     """
-    own = electrodes(of_scalp(header.labels, kinds))
     own = keep_voltages(own, dict(zip(header.labels, header.units, strict=True)))
     chosen = [index for index, label in enumerate(header.labels) if label in own]
     sfreq = refuse_times(
@@ -134,25 +139,77 @@ def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
     )
 
 
-def electrodes_by_position(raw: mne.io.BaseRaw, labels: Iterable[str]) -> dict[str, str]:
+def electrodes_by_position(labels: Iterable[str], places: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Name these EEG channels after the places that they lie next to, see :func:`~.montages.nearest_names`.
 
-    For files whose labels tell nothing but that carry measured or template positions.
+    For recordings whose labels tell nothing but that have measured or template positions.
+
+    Parameters
+    ----------
+    labels
+        Of the EEG channels.
+    places
+        Positions by label, shape (3,): x to the right, y to the front, z up, any unit and origin.
 
     Raises
     ------
     NoElectrodes
         If fewer than eight EEG channels have a position, or less than half of these lie near a known place.
     """
-    places = {label: raw.info["chs"][raw.ch_names.index(label)]["loc"][:3] for label in labels}
-    placed = {label: place for label, place in places.items() if np.isfinite(place).all() and place.any()}
+    placed = {label: places[label.strip()] for label in labels if label.strip() in places}
     if len(placed) < _FEWEST_POSITIONS:
-        raise NoElectrodes("it holds no positions of EEG channels")
+        raise NoElectrodes(f"only {len(placed)} of its EEG channels have a position")
     names = nearest_names(np.array(list(placed.values())))
     found = {label: name for label, name in zip(placed, names, strict=True) if name is not None}
     if len(found) < _FEWEST_NAMED * len(placed):
         raise NoElectrodes("its positions are not those of electrodes around a head")
     return found
+
+
+def positions_in_file(raw: mne.io.BaseRaw) -> dict[str, np.ndarray]:
+    """Return the positions that an opened file gives of its channels, shape (3,) by label.
+
+    Raises
+    ------
+    NoElectrodes
+        If it gives none.
+    """
+    places = {channel["ch_name"].strip(): channel["loc"][:3] for channel in raw.info["chs"]}
+    placed = {label: place for label, place in places.items() if np.isfinite(place).all() and place.any()}
+    if not placed:
+        raise NoElectrodes("it holds no positions of EEG channels")
+    return placed
+
+
+def electrodes_by_any(
+    labels: Iterable[str], sources: Iterable[Callable[[], Mapping[str, np.ndarray] | None]]
+) -> dict[str, str]:
+    """Name EEG channels by their labels, else by the first positions that name them.
+
+    Parameters
+    ----------
+    labels
+        Of the EEG channels.
+    sources
+        What finds positions, in the order in which they are asked for; None where there are none.
+
+    Raises
+    ------
+    BrokenRecording
+        With what each of them lacks, or if two channels are the same electrode.
+    """
+    labels = list(labels)
+    try:
+        return electrodes(labels)
+    except NoElectrodes as error:
+        refusals = [str(error)]
+    for find in sources:
+        try:
+            if (places := find()) is not None:
+                return electrodes_by_position(labels, places)
+        except NoElectrodes as error:
+            refusals.append(str(error))
+    raise NoElectrodes(", and ".join(refusals))
 
 
 def _refusal(best: Reading, labels: list[str]) -> str:

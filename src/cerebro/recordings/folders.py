@@ -4,6 +4,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+EVERYBODY = "*"
+"""In place of a subject: a sidecar above the subjects' folders, which may say something of each of them."""
+
+_SIDECARS = ("eeg", "channels", "electrodes", "coordsystem", "events")
 _NO_RECORDINGS = frozenset({"derivatives", "sourcedata", "code", "stimuli"})
 
 
@@ -43,18 +47,26 @@ def folder_from_root(path: Path, roots: Sequence[Path]) -> str:
 
 
 def subject_of_file(path: Path, reader: str) -> str:
-    """Say whose file this is by its name alone; empty for files of no subject.
+    """Say whose file this is by its name alone; empty for files of no subject, :data:`EVERYBODY` for sidecars
+    that BIDS's inheritance hands on to subjects.
 
     Recordings and their sidecars begin with their subject in every archive that a built-in reader knows;
     what the names in other archives mean is unknown here, so that nobody is.
     """
     first, separator, _ = path.stem.partition("_")
     match reader:
-        case "hbn":
-            return first if separator and first.startswith("sub-") else ""
+        case "bids" | "hbn":
+            if first.startswith("sub-"):
+                return first if separator else ""
+            return EVERYBODY if path.stem.rpartition("_")[2] in _SIDECARS else ""
         case "tuh":
             return first if separator else ""
         case "files":
             return first
         case _:
             return ""
+
+
+def name_in_files(subject: str, reader: str) -> str:
+    """Return how files name a subject: without the dataset that :mod:`~cerebro.recordings.bids` may add."""
+    return subject.rpartition("_")[2] if reader == "bids" else subject

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.files import atomic_path
-from cerebro.recordings.channel_tables import channel_table
+from cerebro.recordings.bids_positions import position_sidecars
+from cerebro.recordings.bids_sidecars import nearest_sidecar
 from cerebro.recordings.companions import signals_beside
 from cerebro.recordings.failures import BrokenRecording, is_of_the_disk, one_line
 from cerebro.recordings.signals import describe_edf, open_labelled, source_files
@@ -109,7 +110,7 @@ def glance(path: Path) -> Header:
 def _header(path: Path, known: dict[str, tuple[Stamp, Header]]) -> tuple[Header, Stamp | None]:
     """The header of a file, and the stamp under which to remember it (none: look again next time)."""
     stamped, stamp = _glance(path)
-    stamp = stamp + _stamp_of_table(path)
+    stamp = stamp + _stamp_of_sidecars(path)
     if stamped.status == "ok" and str(path) in known and known[str(path)][0] == stamp:
         return known[str(path)][1], stamp
     stamped = _unless_pointer(path, stamped, stamp)
@@ -142,14 +143,17 @@ def _not_there(file: Path) -> str:
     return f"not there: {file.name}" + (f", a link to {file.readlink()}" if file.is_symlink() else "")
 
 
-def _stamp_of_table(path: Path) -> Stamp:
-    """That of the table of channels beside a recording, which says which of them are EEG."""
-    table = channel_table(path)
+def _stamp_of_sidecars(path: Path) -> Stamp:
+    """That of the files that say which channels of a recording are EEG, and where they are."""
+    stamp: Stamp = []
     try:
-        stat = None if table is None else table.stat()
-    except OSError:
+        table = nearest_sidecar(path, "channels")
+        for file in ([] if table is None else [table]) + position_sidecars(path):
+            stat = file.stat()
+            stamp += [stat.st_size, stat.st_mtime_ns]
+    except OSError:  # whoever reads the file says what is wrong
         return []
-    return [] if stat is None else [stat.st_size, stat.st_mtime_ns]
+    return stamp
 
 
 def _unless_pointer(path: Path, header: Header, stamp: Stamp) -> Header:
@@ -179,13 +183,13 @@ def _parts(path: Path) -> list[Path]:
 
 def _content(path: Path) -> dict[str, Any]:
     if path.suffix.lower() in (".edf", ".bdf"):  # without the ceremony of an MNE recording
-        header, own, sfreq, unknown = describe_edf(path)
+        found = describe_edf(path)
         return {
-            "sfreq": sfreq,
-            "duration": header.records * header.record_seconds,
-            "channels": tuple(own.values()),
-            "left_out": unknown,
-            "patient": header.patient,
+            "sfreq": found.sfreq,
+            "duration": found.header.records * found.header.record_seconds,
+            "channels": tuple(found.own.values()),
+            "left_out": found.left_out,
+            "patient": found.header.patient,
         }
     raw, unknown = open_labelled(path)
     sfreq = float(raw.info["sfreq"])

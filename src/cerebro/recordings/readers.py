@@ -1,6 +1,6 @@
 """Readers of archives: what a module must offer so that its recordings enter the pipeline.
 
-A reader is a module. Three are built in (``hbn``, ``tuh``, ``files``); any other is named by its dotted
+A reader is a module. Four are built in (``bids``, ``hbn``, ``tuh``, ``files``); any other is named by its dotted
 module name, so that a new archive is one file and one section of the configuration. A reader module has
 
 ``scan(roots: Sequence[Path]) -> Iterator[Recording]``
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from cerebro.recordings.recording import Recording
 
-BUILT_IN = ("hbn", "tuh", "files")
+BUILT_IN = ("bids", "hbn", "tuh", "files")
 """Readers that need no module of one's own."""
 
 
@@ -60,6 +60,10 @@ def load_reader(name: str) -> Reader:
     """
     # Imports that stand here in full are followed by code digests; names built at run time are not.
     match name:
+        case "bids":
+            from cerebro.recordings import bids
+
+            return bids
         case "hbn":
             from cerebro.recordings import hbn
 

@@ -3,27 +3,29 @@
 Inventory and shards open files here and nowhere else, so that both come to one verdict in the same words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import mne
 import numpy as np
 from mne._fiff.constants import FIFF
 
+from cerebro.recordings.bids_positions import sidecar_positions
 from cerebro.recordings.brainvision import brainvision_units, refuse_other_length
-from cerebro.recordings.channel_tables import other_kinds
+from cerebro.recordings.channel_tables import ChannelTable, read_channel_table
 from cerebro.recordings.contract import VOLTS, keep_voltages, refuse_times
 from cerebro.recordings.edf import EdfHeader, read_edf_header
 from cerebro.recordings.edf_signals import RawEdf
 from cerebro.recordings.eeglab import RawEeglab
 from cerebro.recordings.electrodes import (
-    NoElectrodes,
     edf_electrodes,
     eeg_labels,
-    electrodes,
-    electrodes_by_position,
+    electrodes_by_any,
     left_out,
     of_scalp,
+    positions_in_file,
 )
 from cerebro.recordings.failures import BrokenRecording, opening, reading
 from cerebro.recordings.fif import refuse_truncated_fif
@@ -45,7 +47,8 @@ def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
 
     Signals are in volts, as everywhere in MNE, and not loaded where MNE can do without. Only channels with a
     known place on the scalp and a unit of voltage remain: by their labels, see
-    :func:`~cerebro.recordings.electrodes.electrodes`, or by the file's positions where labels tell nothing.
+    :func:`~cerebro.recordings.electrodes.electrodes`, or where labels tell nothing by positions, those of the
+    sidecar before the file's. ``raw.info["bads"]`` names the channels that the sidecar calls bad.
 
     Raises
     ------
@@ -64,34 +67,53 @@ def open_labelled(path: Path) -> tuple[mne.io.BaseRaw, tuple[str, ...]]:
             return _open_edf(path)
         _refuse_empty(path)
         raw = RawEeglab(path) if suffix == "set" else _open_by_mne(path)
-        kinds, labels, units = other_kinds(path), tuple(raw.ch_names), _units(path, raw)
-        own = keep_voltages(_electrodes(raw, of_scalp(eeg_labels(raw), kinds)), units)
+        table, labels, units = read_channel_table(path), tuple(raw.ch_names), _units(path, raw)
+        sources = (partial(sidecar_positions, path), partial(positions_in_file, raw))
+        own = electrodes_by_any(of_scalp(eeg_labels(raw), table.kinds), sources)
+        own = keep_voltages(own, units)
+    file_says = [own[label] for label in raw.info["bads"] if label in own]
+    bad = _bad(own, table) if table.judges else file_says
     rates = gdf_rates(raw) if suffix == "gdf" else dict.fromkeys(own, raw.info["sfreq"])
     refuse_times(n_times=raw.n_times, rates=(rates[label] for label in own))
+    raw.info["bads"] = []  # which MNE renames otherwise than it picks
     raw.pick(list(own), verbose="error")
     raw.rename_channels(own, verbose="error")
     raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"), verbose="error")
-    return raw, left_out(of_scalp(labels, kinds), own)
+    raw.info["bads"] = bad
+    return raw, left_out(of_scalp(labels, table.kinds), own)
 
 
-def describe_edf(path: Path) -> tuple[EdfHeader, dict[str, str], float, tuple[str, ...]]:
-    """Say what :func:`open_labelled` would open of an EDF or BDF file.
+@dataclass(frozen=True, kw_only=True)
+class EdfContent:
+    """What :func:`open_labelled` would open of an EDF or BDF file."""
 
-    Returns
-    -------
-    header : EdfHeader
-    own : dict of str to str
-        Canonical names of its electrodes by their labels.
-    sfreq : float
-        Hz.
-    left_out : tuple of str
-        Labels that were not understood.
-    """
+    header: EdfHeader
+    """The file's, with the sidecar's units where it states none."""
+    own: Mapping[str, str]
+    """Canonical names of its electrodes by their labels."""
+    sfreq: float
+    """Hz."""
+    left_out: tuple[str, ...]
+    """Labels that were not understood."""
+    bad: list[str]
+    """Canonical names of electrodes that the sidecar calls bad."""
+
+
+def describe_edf(path: Path) -> EdfContent:
+    """Say what :func:`open_labelled` would open of an EDF or BDF file; it raises the same."""
     with opening():
         _refuse_empty(path)
-        header, kinds = read_edf_header(path), other_kinds(path)
-    own, sfreq = edf_electrodes(header, kinds)
-    return header, own, sfreq, left_out(of_scalp(header.labels, kinds), own)
+        header, table = read_edf_header(path), read_channel_table(path)
+        units = zip(header.labels, header.units, strict=True)
+        header = replace(
+            header, units=tuple(unit or table.units.get(label.strip(), "") for label, unit in units)
+        )
+        labels = of_scalp(header.labels, table.kinds)
+        own = electrodes_by_any(labels, [partial(sidecar_positions, path)])
+    own, sfreq = edf_electrodes(header, own)
+    return EdfContent(
+        header=header, own=own, sfreq=sfreq, left_out=left_out(labels, own), bad=_bad(own, table)
+    )
 
 
 def read_signals(raw: mne.io.BaseRaw, picks: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -124,21 +146,19 @@ def _refuse_empty(path: Path) -> None:
         raise BrokenRecording("the file is empty")
 
 
-def _electrodes(raw: mne.io.BaseRaw, labels: list[str]) -> dict[str, str]:
-    try:
-        return electrodes(labels)
-    except NoElectrodes as by_label:
-        try:
-            return electrodes_by_position(raw, labels)
-        except NoElectrodes as by_position:
-            raise BrokenRecording(f"{by_label}, and {by_position}") from None
+def _bad(own: Mapping[str, str], table: ChannelTable) -> list[str]:
+    """Canonical names of the electrodes that a table calls bad."""
+    return [name for label, name in own.items() if label.strip() in table.bad]
 
 
 def _open_edf(path: Path) -> tuple[RawEdf, tuple[str, ...]]:
-    header, own, sfreq, unknown = describe_edf(path)
+    found = describe_edf(path)
+    header, own = found.header, found.own
     chosen = {index: own[label] for index, label in enumerate(header.labels) if label in own}
     volts = [VOLTS[header.units[index]] for index in chosen]
-    return RawEdf(path, header, names=chosen, volts=volts, sfreq=sfreq), unknown
+    raw = RawEdf(path, header, names=chosen, volts=volts, sfreq=found.sfreq)
+    raw.info["bads"] = found.bad
+    return raw, found.left_out
 
 
 def _open_by_mne(path: Path) -> mne.io.BaseRaw:

@@ -79,7 +79,7 @@ def build_shard(
     settings
         Band in Hz, sampling rate in Hz.
     quality
-        When a channel is bad.
+        When a channel is bad. Its mains are those of recordings of which the inventory knows none.
     inventory
         The inventory of all recordings.
     group
@@ -131,6 +131,8 @@ def _read(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     path = Path(row["path"])
     raw = open_raw(path)
+    if not math.isnan(row["mains_hz"]):
+        quality = quality.model_copy(update={"mains_hz": row["mains_hz"]})
     blocks: list[RawFacts] = []
 
     def inspect(block: mne.io.BaseRaw) -> None:
@@ -144,6 +146,7 @@ def _read(
         facts,
         names=raw.ch_names,
         reference=row["reference"],
+        marked=raw.info["bads"],
         sfreq=SFREQ,
         settings=quality,
     )

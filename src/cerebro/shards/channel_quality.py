@@ -1,4 +1,5 @@
-"""Which channels of a recording are bad, and why: flat, clipped, drop-outs, noisy, line noise.
+"""Which channels of a recording are bad, and why: flat, clipped, drop-outs, noisy, line noise, or marked as
+bad by those who recorded it.
 
 What a filter would hide (flat seconds, the amplifier's limits, hum) is measured in the file's own samples,
 the rest in the preprocessed signal. Every measure and its source: docs/quality.md. What is found describes a
@@ -15,7 +16,7 @@ from scipy.stats import binom
 from cerebro.config import Quality
 from cerebro.shards.store import LIMIT_UV
 
-REASONS = ("flat", "clipped", "dropouts", "noisy", "line_noise")
+REASONS = ("flat", "clipped", "dropouts", "noisy", "line_noise", "marked")
 """Why a channel is bad; of several reasons the first of these is kept."""
 
 DEVIATION_PER_IQR = 0.7413
@@ -85,6 +86,7 @@ def bad_channels(
     *,
     names: Sequence[str],
     reference: str,
+    marked: Sequence[str] = (),
     sfreq: float,
     settings: Quality,
 ) -> dict[str, str]:
@@ -99,6 +101,8 @@ def bad_channels(
     names, reference
         Channel names, and the one that all are referenced to (anything else where there is none): it is
         flat by nature, and no fault.
+    marked
+        Those that a sidecar or the file calls bad.
     sfreq
         Of the preprocessed signal, Hz.
     settings
@@ -110,6 +114,7 @@ def bad_channels(
         Name to reason, one of :data:`REASONS`, in the channels' order.
     """
     found = {reason: np.zeros(len(names), dtype=bool) for reason in REASONS}
+    found["marked"] = np.isin(names, list(marked))
     # A second in which most channels are flat is the amplifier's pause, and no channel's fault.
     running = np.broadcast_to(facts.flat.mean(axis=0) <= 0.5, facts.flat.shape)
     flat_share = (facts.flat & running).sum(axis=1) / np.maximum(running.sum(axis=1), 1)
