@@ -6,27 +6,55 @@ from typing import Any
 
 import lightning as L
 import pytest
+from pydantic import TypeAdapter
 
-from cerebro.config import Compute
+from cerebro.config import AnyNode, Compute
+from cerebro.data.phase_windows import phase_labels
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.run import KINDS, run_phase
 from cerebro.tracking import create_store
 
 ENCODER = {"dim": 16, "depth": 1, "heads": 2}
 SHORT = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 12, "learning_rate": 1e-3}
+AUXILIARY = {
+    "age": 1.0,
+    "sex": 0.5,
+    "p_factor": 1.0,
+    "attention": 0.5,
+    "internalizing": 0.5,
+    "externalizing": 0.5,
+}
 PHASES: dict[str, dict[str, Any]] = {
     "tokenizer": {"kind": "tokenizer", "codes": 16, "code_dim": 8, **SHORT},
     "pretrain": {
         "kind": "pretrain",
         "tokenizer": "tokenizer",
         "mix": {"hbn": 0.7, "tuh": 0.3},
+        "auxiliary": AUXILIARY,
         **SHORT,
     },
-    "contrast": {"kind": "contrast", "init": "pretrain", **SHORT},
+    "contrast": {"kind": "contrast", "init": "pretrain", "sources": {"movie": 1}, **SHORT},
     "reaction_time": {"kind": "finetune", "init": "contrast", "target": "reaction_time", **SHORT},
-    "externalizing": {"kind": "finetune", "init": "contrast", "target": "externalizing", **SHORT},
+    "externalizing": {
+        "kind": "finetune",
+        "init": "contrast",
+        "target": "externalizing",
+        "windows": "crop",
+        **SHORT,
+    },
 }
 LINEAGE = ["pretrain", "contrast"]
+
+
+@pytest.fixture(scope="session")
+def declared(labels) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Gives the labels that a phase reads, as the workflow hands them over."""
+
+    def give(phase: dict[str, Any]) -> dict[str, Any]:
+        node = TypeAdapter(AnyNode).validate_python(phase)
+        return {name: label.model_dump(mode="json") for name, label in phase_labels(node, labels).items()}
+
+    return give
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +65,7 @@ def store(study) -> Path:
 
 
 @pytest.fixture(scope="session")
-def train(study, store) -> Callable[..., Path]:
+def train(study, store, declared) -> Callable[..., Path]:
     """Train a phase into its own folder, settings changed by keywords; returns the folder."""
 
     def run(
@@ -50,7 +78,12 @@ def train(study, store) -> Callable[..., Path]:
         folder = study.root / "phases" / (output or node)
         run_phase(
             node,
-            {"phase": phase, "encoder": None if phase.get("init") else ENCODER, "lineage": [*LINEAGE, node]}
+            {
+                "phase": phase,
+                "labels": declared(phase),
+                "encoder": None if phase.get("init") else ENCODER,
+                "lineage": [*LINEAGE, node],
+            }
             | ({"precision": precision} if precision else {}),
             index=study.index,
             store=store,
@@ -71,14 +104,19 @@ def trained(train) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def job(study) -> Callable[..., PhaseJob]:
+def job(study, declared) -> Callable[..., PhaseJob]:
     """A phase's job, settings changed by keywords; its parents must be trained already."""
 
     def make(node: str, **changes: Any) -> PhaseJob:
         phase = {**PHASES[node], **changes}
         return PhaseJob.parse(
             node,
-            {"phase": phase, "encoder": None if phase.get("init") else ENCODER, "lineage": [node]},
+            {
+                "phase": phase,
+                "labels": declared(phase),
+                "encoder": None if phase.get("init") else ENCODER,
+                "lineage": [node],
+            },
             index=study.index,
             parents={
                 key: study.root / "phases" / phase[key] for key in ("init", "tokenizer") if phase.get(key)

@@ -11,8 +11,13 @@ from cerebro.models.contrastive import ContrastiveModel
 from cerebro.phases.contrast import ContrastModule, build, centred
 from cerebro.phases.job import PhaseJob
 
-ALL = {"movie": 0.5, "resting_state": 0.25, "task": 0.25}
-COURSES = {"movie": True, "resting_state": False, "task": True}
+ALL = {"movie": 0.5, "eyes": 0.25, "trial": 0.25}
+LABELS = {
+    "movie": {"of": "moment", "column": "movie", "starts": "movie_time", "classes": "all"},
+    "eyes": {"of": "interval", "column": "eyes", "classes": ["closed", "open"]},
+    "trial": {"of": "event", "at": "target", "column": "trial", "classes": "all", "window": [0.5, 2.5]},
+}
+COURSES = {"movie": True, "eyes": False, "trial": True}
 
 
 def module_and_windows(**settings) -> tuple[ContrastModule, torch.Tensor, torch.Tensor]:
@@ -20,7 +25,7 @@ def module_and_windows(**settings) -> tuple[ContrastModule, torch.Tensor, torch.
     encoder = random_encoder(EncoderSettings(dim=16, depth=1, heads=2), seed=0)
     model = ContrastiveModel(encoder, n_times=200, courses={"movie": True}, projection_dim=8)
     positions = torch.nn.functional.normalize(torch.randn(1, 30, 3), dim=-1).expand(6, -1, -1)
-    phase = ContrastPhase(kind="contrast", **settings)
+    phase = ContrastPhase(kind="contrast", sources={"movie": 1.0}, **settings)
     return ContrastModule(model, phase), 20 * torch.randn(6, 30, 200), positions
 
 
@@ -37,12 +42,12 @@ def test_a_model_that_gives_every_window_one_embedding_is_refused_with_its_sourc
 
 def test_states_collapse_before_their_mean_is_taken_away(study):
     """What is left without the mean has no length at all when all embeddings are equal."""
-    module, data = build(job(study, {"resting_state": 1}))
+    module, data = build(job(study, {"eyes": 1}))
     batch = data.train[next(iter(data.train_sampler()))]
     module.refuse({f"val/{name}": float(value) for name, value in module.evaluate(batch).items()})
     batch["signal"] = batch["signal"][:1].expand_as(batch["signal"])
     batch["positions"] = batch["positions"][:1].expand_as(batch["positions"])
-    with pytest.raises(UserError, match="source 'resting_state' collapsed"):
+    with pytest.raises(UserError, match="source 'eyes' collapsed"):
         module.refuse({f"val/{name}": float(value) for name, value in module.evaluate(batch).items()})
 
 
@@ -67,7 +72,12 @@ def job(study, sources, **settings) -> PhaseJob:
     encoder = {"dim": 16, "depth": 1, "heads": 2}
     return PhaseJob.parse(
         "contrast",
-        {"phase": phase, "encoder": encoder, "lineage": ["contrast"]},
+        {
+            "phase": phase,
+            "labels": {name: LABELS[name] for name in sources},
+            "encoder": encoder,
+            "lineage": ["contrast"],
+        },
         index=study.index,
         parents={},
         compute=Compute(accelerator="cpu", threads=1),
@@ -100,11 +110,11 @@ def test_ten_steps_lose_what_they_lost_when_this_was_written(study):
 
 
 def test_the_loss_is_the_mean_of_the_sources_by_their_weights(study):
-    module, data = build(job(study, {"movie": 3.0, "resting_state": 1.0}))
+    module, data = build(job(study, {"movie": 3.0, "eyes": 1.0}))
     values = module.evaluate(data.train[next(iter(data.train_sampler()))])
-    expected = 0.75 * values["movie/loss"] + 0.25 * values["resting_state/loss"]
+    expected = 0.75 * values["movie/loss"] + 0.25 * values["eyes/loss"]
     torch.testing.assert_close(values["loss"], expected)
-    assert not [name for name in values if name.startswith("task")]
+    assert not [name for name in values if name.startswith("trial")]
 
 
 def test_a_source_alone_loses_what_it_loses_beside_others(study):
@@ -176,7 +186,7 @@ def test_two_ranks_have_the_loss_and_the_gradients_of_one_process(study, in_two_
     values["loss"].backward()
     first = torch.arange(0, 14)
     shares = [first, torch.arange(14, len(rows))]
-    assert (batch["source"][first] != module.codes["task"]).all()
+    assert (batch["source"][first] != module.codes["trial"]).all()
     inputs, outputs = tmp_path / "inputs.pt", str(tmp_path / "rank")
     torch.save({"state": module.state_dict(), "batch": batch, "shares": shares}, inputs)
     script = TWO_RANKS.format(

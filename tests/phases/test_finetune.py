@@ -16,7 +16,8 @@ from torch import Tensor
 from cerebro.config import Compute, EncoderSettings
 from cerebro.data.card import random_encoder
 from cerebro.errors import UserError
-from cerebro.phases.finetune import FinetuneModule, build
+from cerebro.phases.regression import RegressionModule
+from cerebro.phases.supervised import build
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.shrinkage import shrinkage
 from cerebro.phases.transition import adapt_by_low_rank, layer_groups
@@ -27,10 +28,10 @@ FACTORS = ("age", "sex", "internalizing")
 
 
 @pytest.fixture
-def start(study) -> Callable[..., tuple[FinetuneModule, Any]]:
+def start(study) -> Callable[..., tuple[RegressionModule, Any]]:
     """Module and data of a phase with the given settings, from a random encoder of two blocks."""
 
-    def started(**settings: Any) -> tuple[FinetuneModule, Any]:
+    def started(**settings: Any) -> tuple[RegressionModule, Any]:
         torch.manual_seed(0)
         job = PhaseJob.parse(
             "node",
@@ -60,7 +61,7 @@ class Watcher(L.Callback):
         self.weights.append({k: v.clone() for k, v in module.model.encoder.state_dict().items()})
 
 
-def fit(module: FinetuneModule, data: Any, **options: Any) -> Watcher:
+def fit(module: RegressionModule, data: Any, **options: Any) -> Watcher:
     watcher = Watcher()
     trainer = L.Trainer(
         accelerator="cpu",

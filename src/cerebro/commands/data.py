@@ -201,7 +201,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 def _check_windows(options: argparse.Namespace) -> None:
     from cerebro.config import AnyNode
-    from cerebro.data.selection import check_windows
+    from cerebro.data.window_check import check_windows
 
     kinds: dict[str, Any] = {"phases": dict[str, AnyNode]}
     own = read_sections(options.settings, kinds)["phases"]

@@ -1,6 +1,6 @@
 """Training windows varied at random, within what the challenge's rules allow: no label is looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,7 @@ class AugmentedDataset(WindowDataset):
 
 
 class JitteredMoments(AugmentedDataset):
-    """Windows of film moments, those of one moment moved by the same random lag, and the moment with them.
+    """Windows of a stimulus, those of one moment moved by the same random lag, and the moment with them.
 
     A film has more moments than the index has windows of it: subjects who are moved together still meet.
     Windows of other sources stay where they are. Lags depend on the seed and on the rows of the moment alone,
@@ -87,7 +87,9 @@ class JitteredMoments(AugmentedDataset):
     ----------
     table, shards, labels, lag_seconds, sfreq, seed
         As in :class:`AugmentedDataset`; the table has the columns of
-        :func:`cerebro.data.moments.with_moments`.
+        :data:`cerebro.data.moments.MOMENT`.
+    stimuli : collection of str
+        Sources whose windows are moved.
     subjects : int
         Rows of a batch that follow each other and are of one moment.
     """
@@ -98,6 +100,7 @@ class JitteredMoments(AugmentedDataset):
         shards: Path,
         labels: Sequence[str],
         *,
+        stimuli: Collection[str],
         subjects: int,
         lag_seconds: float,
         sfreq: float,
@@ -107,7 +110,7 @@ class JitteredMoments(AugmentedDataset):
             table, shards, labels, moment="moment", lag_seconds=lag_seconds, sfreq=sfreq, seed=seed
         )
         self.subjects = subjects
-        self._moves = (table["source"] == "movie").to_numpy()
+        self._moves = table["source"].isin(list(stimuli)).to_numpy()
 
     def __getitem__(self, rows: Sequence[int]) -> Batch:
         """Read the windows of the given rows, each moment moved, none of its windows out of its recording."""

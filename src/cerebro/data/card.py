@@ -11,6 +11,7 @@ from cerebro.config import Architecture, BraindecodeSettings
 from cerebro.data.networks import build_network
 from cerebro.errors import UserError
 from cerebro.files import atomic_path, read_json, write_json
+from cerebro.models.classifier import Classifier, build_classifier
 from cerebro.models.contrastive import ContrastiveModel
 from cerebro.models.encoder import Encoder, build_encoder
 from cerebro.models.predictor import Predictor, build_predictor
@@ -87,6 +88,13 @@ def load_tokenizer(folder: Path) -> NeuralTokenizer:
 def load_predictor(folder: Path) -> Predictor:
     """Load the predictor of a finished finetune phase, in evaluation mode."""
     model = build_predictor(_architecture(folder, "predictor"))
+    model.load_state_dict(_full_state(folder))
+    return model.eval()
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Load the classifier of a finished finetune phase whose target has classes, in evaluation mode."""
+    model = build_classifier(_architecture(folder, "classifier"))
     model.load_state_dict(_full_state(folder))
     return model.eval()
 

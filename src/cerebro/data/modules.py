@@ -1,6 +1,6 @@
 """Lightning data modules: what each kind of phase trains on and is selected by."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class WindowDataModule(L.LightningDataModule):
     Parameters
     ----------
     train, validation : DataFrame
-        Rows of the window index, as :func:`cerebro.data.selection.phase_windows` gives them.
+        Rows of the window index, as :func:`cerebro.data.phase_windows.phase_windows` gives them.
     shards : Path
         Folder of the shards.
     labels : sequence of str
@@ -148,9 +148,20 @@ class FinetuneDataModule(WindowDataModule):
 class ContrastiveDataModule(WindowDataModule):
     """Phase 2: batches of moments met by several subjects.
 
-    The validation table holds the windows of all training releases: each of its moments pairs a held-out
+    The validation table holds the windows of all training people too: each of its moments pairs a held-out
     subject with one other, so that a study with a single held-out subject can still select.
+
+    Parameters
+    ----------
+    *tables, **rest
+        As of :class:`WindowDataModule`.
+    stimuli : collection of str
+        Sources whose training windows may be moved in time.
     """
+
+    def __init__(self, *tables: pd.DataFrame, stimuli: Collection[str], **rest: Any) -> None:
+        self.stimuli = stimuli
+        super().__init__(*tables, **rest)
 
     def training_dataset(self, train: pd.DataFrame, shards: Path, labels: Sequence[str]) -> WindowDataset:
         """Dataset of the training windows."""
@@ -161,6 +172,7 @@ class ContrastiveDataModule(WindowDataModule):
             train,
             shards,
             labels,
+            stimuli=self.stimuli,
             subjects=phase.subjects_per_moment,
             lag_seconds=phase.jitter_seconds,
             sfreq=SFREQ,

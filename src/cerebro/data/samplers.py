@@ -13,7 +13,7 @@ import pandas as pd
 import torch.distributed as dist
 from torch.utils.data import Sampler
 
-from cerebro.config import PairSource
+from cerebro.data.moments import MOMENT
 from cerebro.data.streams import numpy_stream
 from cerebro.errors import UserError
 
@@ -157,7 +157,7 @@ class MomentSampler(EpochSampler):
     Parameters
     ----------
     table : DataFrame
-        Windows with the columns of :func:`cerebro.data.moments.with_moments` and ``subject``.
+        Windows with the columns of :data:`cerebro.data.moments.MOMENT` and ``subject``.
     weights : mapping of str to float
         Share of the batch's moments that each source gets, rounded; at least two.
     batch_size : int
@@ -176,7 +176,7 @@ class MomentSampler(EpochSampler):
     def __init__(
         self,
         table: pd.DataFrame,
-        weights: Mapping[PairSource, float],
+        weights: Mapping[str, float],
         *,
         batch_size: int,
         subjects: int,
@@ -188,8 +188,8 @@ class MomentSampler(EpochSampler):
         self.subjects = subjects
         first = np.ones(len(table), bool) if held_out is None else held_out.to_numpy()
         person = pd.factorize(table["subject"], sort=True)[0]
-        groups = table.groupby(["source", "stream", "moment"]).indices
-        self.moments: dict[PairSource, list[_Moment]] = {source: [] for source in weights}
+        groups = table.groupby(list(MOMENT)).indices
+        self.moments: dict[str, list[_Moment]] = {source: [] for source in weights}
         for (source, *_), rows in groups.items():
             moment = _Moment.of(rows, person[rows], first[rows])
             if len(moment.windows) >= subjects and len(moment.first):

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from torch import Tensor
 
-from cerebro.config import AdapterComparison, Architecture, Probes, Statistics, read_architecture
+from cerebro.config import AdapterComparison, AnyLabel, Architecture, Probes, Statistics, read_architecture
 from cerebro.data.card import random_encoder
 from cerebro.data.selection import evenly_per_subject, read_index, select_windows, shards_folder
 from cerebro.data.streams import repeatable
@@ -28,7 +29,7 @@ from cerebro.evaluation.features import described, extract_features
 from cerebro.evaluation.metrics import mae
 from cerebro.evaluation.probes import answer_targets, scored
 from cerebro.evaluation.reconstruction import SCENARIOS, reconstruction_errors, train_reconstruction
-from cerebro.evaluation.targets import TARGETS, needed_sets
+from cerebro.evaluation.targets import Target, probe_targets
 from cerebro.evaluation.window_sets import probed_windows
 from cerebro.files import write_json
 from cerebro.models.channel_adapter import (
@@ -63,7 +64,7 @@ def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, outp
     Parameters
     ----------
     settings : dict
-        ``{"adapters": ..., "encoder": ..., "probes": ..., "statistics": ...}``.
+        ``{"adapters": ..., "encoder": ..., "probes": ..., "labels": ..., "statistics": ...}``.
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     output : Path
@@ -88,6 +89,8 @@ def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, outp
     comparison = AdapterComparison.model_validate(settings["adapters"])
     encoder = read_architecture(settings["encoder"])
     probes = Probes.model_validate(settings["probes"])
+    labels = TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"])
+    targets = probe_targets(probes.targets, labels)
     resamples = Statistics.model_validate(settings["statistics"]).resamples
     table, shards = read_index(index), shards_folder(index)
     front_end = FrontEnd(encoder.reference).to(_device())
@@ -107,7 +110,7 @@ def compare_adapters(settings: dict[str, Any], *, index: Path, store: Path, outp
         print(f"{dataset}: hidden channels reconstructed", flush=True)
     content = {
         "reconstruction": reconstruction,
-        "probes": _probes(table, training, encoder, probes, comparison, shards, front_end),
+        "probes": _probes(table, training, encoder, probes, targets, comparison, shards, front_end),
         "cost": _costs(validation, encoder, shards, front_end),
     }
     with start_run(store, name="adapters", kind="adapters", params=comparison.model_dump()) as run:
@@ -215,6 +218,7 @@ def _probes(
     training: pd.DataFrame,
     encoder: Architecture,
     probes: Probes,
+    targets: Mapping[str, Target],
     comparison: AdapterComparison,
     shards: Path,
     front_end: FrontEnd,
@@ -225,15 +229,21 @@ def _probes(
     """
     layout = torch.from_numpy(layout_positions(encoder.layout))
     known = _validation_as_test(table)
-    windows = probed_windows(known, needed_sets(probes.targets), at_most=probes.max_windows_per_subject)
+    windows = probed_windows(
+        known,
+        list(dict.fromkeys(target.windows for target in targets.values())),
+        stimuli=[name for name, target in targets.items() if target.form == "moment"],
+        at_most=probes.max_windows_per_subject,
+    )
     results: dict[str, dict[str, Any]] = {}
     for seed in comparison.seeds:
         for name, adapter in _trained(layout, training, shards, front_end, comparison, seed):
             model = random_encoder(encoder.model_copy(update={"adapter": "zero_pad"}), seed).eval()
             model.adapter = adapter
             features = described(windows, partial(extract_features, model, shards=shards))
-            for target, found in answer_targets(features, known, probes=probes).items():
-                result, metric = scored(found, TARGETS[target], resamples=1), TARGETS[target].metric
+            answers = answer_targets(features, known, targets, penalties=probes.penalties)
+            for target, found in answers.items():
+                result, metric = scored(found, targets[target], resamples=1), targets[target].metric
                 entry = results.setdefault(name, {}).setdefault(target, {"metric": metric, "seeds": []})
                 if "not_measurable" in result:
                     entry["not_measurable"] = result["not_measurable"]
@@ -251,7 +261,8 @@ def _validation_as_test(table: pd.DataFrame) -> pd.DataFrame:
     fitted on.
     """
     scored = table.loc[table["split"] == "test", "dataset"].unique()
-    known = table[(table["split"] != "test") & table["dataset"].isin(scored)]
+    known = table[table["split"] != "test"]
+    known = known[known["dataset"].isin(scored)] if len(scored) else known
     moved = known["split"].map({"validation": "test", "train": "validation"})
     return known.assign(split=moved).reset_index(drop=True)
 

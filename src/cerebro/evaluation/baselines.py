@@ -12,33 +12,29 @@ Barachant et al. (2013), Neurocomputing 112, 172, with ridge regression as Sabba
 222, 116893, who found it the best linear model of age from M/EEG covariance; `pyriemann` computes it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyriemann.estimation import Covariances
-from pyriemann.tangentspace import TangentSpace
 
-from cerebro.config import BaselinePhase
-from cerebro.data.selection import evenly_per_subject
+from cerebro.config import AnyLabel, BaselinePhase
 from cerebro.errors import UserError
-from cerebro.evaluation.band_power import Windows, band_power, read_ten_twenty
-from cerebro.evaluation.floors import AGE_SEX, AGE_SEX_RUN, from_columns, training_mean
+from cerebro.evaluation.band_power import band_power
+from cerebro.evaluation.covariance import tangent_vectors
+from cerebro.evaluation.floors import demographic_labels, from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects, fit_ridge
-from cerebro.recordings.montages import LAYOUTS
-
-REFERENCE_WINDOWS = 20_000
-"""Windows behind the Riemannian mean, evenly of all subjects: its iterations hold five copies of them."""
-LEAST_VARIANCE = 1e-4
-"""Added to the diagonal of covariances (µV²): far below any EEG, so that a window without a single good
-channel has finite features."""
-
-Features = NDArray[np.float64]
 
 
 def fit_baseline(
-    node: str, settings: BaselinePhase, training: pd.DataFrame, wanted: pd.DataFrame, *, shards: Path
+    node: str,
+    settings: BaselinePhase,
+    training: pd.DataFrame,
+    wanted: pd.DataFrame,
+    *,
+    labels: Mapping[str, AnyLabel],
+    shards: Path,
 ) -> NDArray[np.float64]:
     """Fit a baseline and answer windows with it.
 
@@ -48,9 +44,11 @@ def fit_baseline(
         Its name, for errors.
     settings : BaselinePhase
     training : DataFrame
-        Rows of the window index to fit on, with the target's labels.
+        Rows of the window index to fit on, with the target's labels; classes of age and sex as codes.
     wanted : DataFrame
         Rows to answer.
+    labels : mapping of str to label
+        Declarations, those of age and sex among them.
     shards : Path
         Folder of the shards.
 
@@ -61,14 +59,17 @@ def fit_baseline(
     Raises
     ------
     UserError
-        When the training subjects do not allow the fit.
+        When age and sex are asked for and not declared, or the training subjects do not allow the fit.
     """
     target, penalties = settings.target, settings.penalties
     try:
         if settings.features == "mean":
             return training_mean(training, wanted, target)
         if settings.features in ("age_sex", "age_sex_run"):
-            columns = AGE_SEX if settings.features == "age_sex" else AGE_SEX_RUN
+            columns = [name for name in demographic_labels(labels) if name != target]
+            if not columns:
+                raise UserError(f"baseline '{node}' needs labels of column age or sex; none is declared")
+            columns += ["run"] if settings.features == "age_sex_run" else []
             return from_columns(training, wanted, target, columns=columns, penalties=penalties)
         if settings.features == "spectral":
             known, asked = (band_power(rows, shards) for rows in (training, wanted))
@@ -79,47 +80,3 @@ def fit_baseline(
         raise UserError(f"baseline '{node}' cannot be fitted: {error}") from None
     print(f"{node}: {known.shape[1]} features, penalty {fit.penalty:g}", flush=True)
     return fit.predict(asked)
-
-
-def covariances(signal: Windows) -> Features:
-    """Covariance between the electrodes on the scalp, without the ears, shrunk (Chen et al. 2010, OAS).
-
-    Parameters
-    ----------
-    signal : array, shape (n, 21, n_times)
-        µV.
-
-    Returns
-    -------
-    array, shape (n, 19, 19)
-        µV². Shrinkage makes windows with few good channels positive definite as well.
-    """
-    scalp = [row for row, name in enumerate(LAYOUTS["ten_twenty"]) if name not in ("A1", "A2")]
-    centred = signal[:, scalp] - signal[:, scalp].mean(axis=-1, keepdims=True)
-    floor = LEAST_VARIANCE * np.eye(len(scalp))
-    return Covariances("oas").transform(centred.astype(np.float64)) + floor
-
-
-def tangent_vectors(training: pd.DataFrame, wanted: pd.DataFrame, shards: Path) -> tuple[Features, Features]:
-    """Covariances of windows in the tangent space at the Riemannian mean of the training windows.
-
-    Parameters
-    ----------
-    training, wanted : DataFrame, n rows each
-        Rows of the window index, numbered from 0.
-    shards : Path
-
-    Returns
-    -------
-    two arrays, shape (n, 190)
-        For 19 electrodes.
-    """
-    each = max(1, REFERENCE_WINDOWS // training["subject"].nunique())
-    reference = read_ten_twenty(evenly_per_subject(training, each), shards)
-    space = TangentSpace(metric="riemann")
-    space.fit(np.concatenate([covariances(part) for part in reference]))
-    known, asked = (
-        np.concatenate([space.transform(covariances(part)) for part in read_ten_twenty(rows, shards)])
-        for rows in (training, wanted)
-    )
-    return known, asked

@@ -15,7 +15,6 @@ from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import SubjectBootstrap
 from cerebro.evaluation.comparison import Difference, compare, holm, resample
 from cerebro.evaluation.metrics import LEADING, nrmse
-from cerebro.evaluation.targets import TARGETS
 
 COLUMNS = [
     *("target", "metric", "row", "value", "low", "high", "floor", "seeds", "sd_over_seeds", "against"),
@@ -59,18 +58,24 @@ def compare_encoders(
     """
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
-    measured = {name for frame in answers.values() for name in frame["target"].unique()}
+    measured = {name: metric for frame in answers.values() for name, metric in _metrics(frame).items()}
     parts = []
-    for target in (name for name in TARGETS if name in measured):
+    for target, metric in measured.items():
         of_target = {encoder: frame[frame["target"] == target] for encoder, frame in answers.items()}
-        parts += _compared(target, rows, references, of_target, resamples)
+        parts += _compared(target, metric, rows, references, of_target, resamples)
     table = pd.DataFrame(parts, columns=COLUMNS)
     corrected = holm({number: float(p) for number, p in table["p"].dropna().items()})
     return table.assign(p_corrected=pd.Series(corrected, index=table.index, dtype=float))
 
 
+def _metrics(frame: pd.DataFrame) -> dict[str, str]:
+    """Leading metrics of the targets that an encoder was probed for."""
+    return dict(frame[["target", "metric"]].drop_duplicates().itertuples(index=False, name=None))
+
+
 def _compared(
     target: str,
+    name: str,
     rows: Mapping[str, Sequence[str]],
     references: Mapping[str, str],
     answers: Mapping[str, pd.DataFrame],
@@ -85,7 +90,7 @@ def _compared(
                 f"probe {target}: '{encoder}' was probed on other samples; remove the files under probes/ "
                 "and run `snakemake ablations` again, with the study's --configfile"
             )
-    metric = LEADING[TARGETS[target].metric]
+    metric = LEADING[name]
     bootstrap = SubjectBootstrap(subjects, resamples=resamples)
     found = {
         row: resample(
@@ -101,7 +106,7 @@ def _compared(
     floor = float(metric(truth, first["floor"].to_numpy(float)))
     sign = -1 if metric is nrmse else 1
     return [
-        {"target": target, "metric": TARGETS[target].metric, "row": row, "floor": floor}
+        {"target": target, "metric": name, "row": row, "floor": floor}
         | {"n_subjects": score.n_subjects}
         | score.as_columns()
         | _against(references.get(row), differences.get(row), sign)

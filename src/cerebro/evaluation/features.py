@@ -8,19 +8,27 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from cerebro.config import read_architecture
+from cerebro.config import AnyLabel, MomentLabel, read_architecture
 from cerebro.data.card import load_checkpoint, load_encoder, random_encoder, read_card
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.band_power import band_power
+from cerebro.evaluation.covariance import tangent_features
 from cerebro.evaluation.feature_store import Features, write_features
 from cerebro.evaluation.window_sets import probed_windows
 from cerebro.models.token_encoder import TokenEncoder
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the features."""
+CLASSICAL: Mapping[str, Callable[[pd.DataFrame, Path], Callable[[pd.DataFrame], NDArray[np.floating]]]] = {
+    "signal": lambda index, shards: lambda rows: band_power(rows, shards),
+    "covariance": tangent_features,
+}
+"""What is measured without any encoder, by name: takes the index and the shards, and gives what describes rows
+of it."""
 
 
 def run_features(
@@ -37,12 +45,12 @@ def run_features(
     Parameters
     ----------
     node : str
-        The phase's name, ``random``, or ``signal`` for no encoder; of a checkpoint within a phase
+        The phase's name, ``random``, or a name of :data:`CLASSICAL` for no encoder; of a checkpoint within a phase
         ``<phase>@<number>``.
     settings : dict
-        ``{"sets": [...], "max_windows_per_subject": int, "encoder": ..., "seed": int}``; the last two build
-        the untrained encoder and are read only where ``encoder`` is None. Where neither names an encoder, the
-        features are log band powers (:mod:`cerebro.evaluation.band_power`).
+        ``{"sets": [...], "labels": ..., "max_windows_per_subject": int, "encoder": ..., "seed": int}``;
+        labels are those of the sets; the last two build the untrained encoder and are read only where
+        ``encoder`` is None. Where neither names an encoder, the features are those of :data:`CLASSICAL`.
     encoder : Path, optional
         The phase's folder.
     index : Path
@@ -52,11 +60,18 @@ def run_features(
     checkpoint : int, optional
         Which checkpoint within the phase; none is the phase's encoder.
     """
-    windows = probed_windows(read_index(index), settings["sets"], at_most=settings["max_windows_per_subject"])
-    shards = shards_folder(index)
+    table, shards = read_index(index), shards_folder(index)
+    labels = TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"])
+    windows = probed_windows(
+        table,
+        settings["sets"],
+        stimuli=[name for name, label in labels.items() if isinstance(label, MomentLabel)],
+        at_most=settings["max_windows_per_subject"],
+    )
     origin: dict[str, Any] = {"node": node, "lineage": []}
     if encoder is None and "encoder" not in settings:
-        write_features(output, origin, described(windows, lambda rows: band_power(rows, shards)))
+        describe = CLASSICAL[node](table, shards)
+        write_features(output, origin, described(windows, describe))
         return
     if encoder is None:
         model = random_encoder(read_architecture(settings["encoder"]), settings["seed"]).eval()

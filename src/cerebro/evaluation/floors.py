@@ -4,17 +4,25 @@ On the real held-out release (R5) age and sex reach an NRMSE of .988 on reaction
 externalizing, where the training mean scores 1.000 to 1.006; most published scores lie between the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cerebro.config import RIDGE_PENALTIES
+from cerebro.config import RIDGE_PENALTIES, AnyLabel, PersonLabel
 from cerebro.evaluation.linear import TooFewSubjects, fit_ridge
 
-AGE_SEX = ("age", "sex")
-AGE_SEX_RUN = ("age", "sex", "run")
+DEMOGRAPHICS = ("age", "sex")
+"""Columns of the table of participants whose labels are known without any EEG."""
+
+
+def demographic_labels(labels: Mapping[str, AnyLabel]) -> list[str]:
+    """The labels of age and sex, by the column that they are declared by."""
+    found = {
+        label.column: name for name, label in labels.items() if isinstance(label, PersonLabel)
+    }
+    return [found[column] for column in DEMOGRAPHICS if column in found]
 
 
 def training_mean(training: pd.DataFrame, test: pd.DataFrame, label: str) -> NDArray[np.float64]:
@@ -27,7 +35,7 @@ def from_columns(
     test: pd.DataFrame,
     label: str,
     *,
-    columns: Sequence[str] = AGE_SEX,
+    columns: Sequence[str],
     penalties: Sequence[float] = RIDGE_PENALTIES,
 ) -> NDArray[np.float64]:
     """Predict from what the index says of a window's subject and run, by ridge regression over windows.
@@ -42,7 +50,7 @@ def from_columns(
     label : str
         The column to predict.
     columns : sequence of str
-        What is predicted from: numbers, or text of numbers as in ``run``.
+        What is predicted from: numbers, codes of classes, or text of numbers as in ``run``.
     penalties : sequence of float
         Candidates, cross-validated over training subjects.
 

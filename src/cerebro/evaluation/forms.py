@@ -1,7 +1,7 @@
 """The linear forms of a probe, each scored on people or times that its fit has not seen.
 
-Regression, classification and moments are cross-fitted over subjects: the test subjects are dealt into folds,
-and a fold is predicted by a model fitted on all other held-out subjects, whose own penalty is chosen by
+Regression, classification and moments are cross-fitted over subjects: those who are scored (the test subjects,
+or where there are none those of validation) are dealt into folds, and a fold is predicted by a model fitted on all other held-out subjects, whose own penalty is chosen by
 cross-validation inside them. Subjects that a phase trained on take no part: an encoder that trained on their
 labels describes them more sharply than anyone else, and a fit or penalty that leans on this fails new people
 (docs/probes.md).
@@ -45,12 +45,18 @@ class Measure:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a form found: measures by name, whose each scored row is, and the penalties that were chosen."""
+    """What a form found: measures by name, whose each scored row is, and the penalties that were chosen.
+
+    ``rows`` says which of the samples each scored row is; ``raw`` are predictions before any decision:
+    numbers (n,) or probabilities (n, n_classes), of forms that have them.
+    """
 
     measures: Mapping[str, Measure]
     subjects: NDArray[np.str_]
     penalties: tuple[float, ...]
     n_fitted: int
+    rows: NDArray[np.int64]
+    raw: Array | None = None
 
 
 def leading_answers(answer: Answer, metric: str) -> pd.DataFrame:
@@ -97,36 +103,43 @@ def regression(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) -> A
         for name, metric in {"nrmse": nrmse, "mae": mae, "r2": r2}.items()
     }
     measures["r"] = Measure(pearson_r, kept, found.predicted - floor, np.zeros_like(floor))
-    return found.answer(measures)
+    return found.answer(measures, raw=found.predicted)
 
 
 def classification(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) -> Answer:
-    """Logistic regression of ``samples.truth`` (0, 1, ...), multinomial for more than two classes."""
+    """Logistic regression of ``samples.truth`` (0, 1, ...), multinomial for more than two classes.
+
+    ``samples.classes`` is the number of classes; each of them needs people.
+    """
     truth = samples["truth"].to_numpy(int)
-    fit = partial(fit_logistic, classes=max(2, int(truth.max(initial=0)) + 1))
+    fit = partial(fit_logistic, classes=int(samples["classes"].iloc[0]) if len(samples) else 2)
     found = _cross_fitted(fit, x, truth, samples, penalties)
-    kept, constant = truth[found.scored].astype(float), np.zeros(int(found.scored.sum()))
-    if found.predicted.shape[1] > 2:
-        decided = found.predicted.argmax(axis=1).astype(float)
-        return found.answer({"balanced_accuracy": Measure(mean_recall, kept, decided, constant)})
-    return found.answer(
-        {
-            name: Measure(metric, kept, found.predicted[:, 1], constant)
-            for name, metric in {"balanced_accuracy": balanced_accuracy, "auc": auc}.items()
-        }
-    )
+    measures = class_measures(truth[found.scored].astype(float), found.predicted)
+    return found.answer(measures, raw=found.predicted)
+
+
+def class_measures(truth: Array, probabilities: Array) -> dict[str, Measure]:
+    """Measures of probabilities (n, n_classes) of classes ``truth`` (n,): balanced accuracy, and auc of two."""
+    constant = np.zeros(len(truth))
+    if probabilities.shape[1] > 2:
+        decided = probabilities.argmax(axis=1).astype(float)
+        return {"balanced_accuracy": Measure(mean_recall, truth, decided, constant)}
+    return {
+        name: Measure(metric, truth, probabilities[:, 1], constant)
+        for name, metric in {"balanced_accuracy": balanced_accuracy, "auc": auc}.items()
+    }
 
 
 def moment(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) -> Answer:
-    """Which moment of a film a window is from: ridge regression of one indicator per moment.
+    """Which moment of a stimulus a window is from: ridge regression of one indicator per moment.
 
     Linear regression of an indicator matrix (Hastie et al. 2009, The Elements of Statistical Learning, 4.2),
-    which stays cheap where moments are many. Each feature is centred over a subject's windows of the film
-    first. The moments of the film are ranked by their predicted indicators: ``rank`` is the share of the
+    which stays cheap where moments are many. Each feature is centred over a subject's windows of the stimulus
+    first. Its moments are ranked by their predicted indicators: ``rank`` is the share of the
     other moments below the right one (0.5 by chance), ``top1`` how often it comes first.
     """
-    film = samples["movie"].to_numpy(dtype=str)
-    key = pd.MultiIndex.from_frame(samples[["movie", "movie_time"]])
+    film = samples["stream"].to_numpy(dtype=str)
+    key = pd.MultiIndex.from_frame(samples[["stream", "moment"]])
     code, moments = key.factorize(sort=True)
     film_of = np.array([name for name, _ in moments])
     frame = pd.DataFrame(x)
@@ -139,7 +152,7 @@ def moment(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) -> Answe
     level = ((found.predicted == own) & rivals).sum(axis=1) - 1
     others = rivals.sum(axis=1) - 1
     if not (others > 0).all():
-        raise TooFewSubjects("a film has a single moment")
+        raise TooFewSubjects("a stimulus has a single moment")
     rank = (below + level / 2) / others
     first = (below == others).astype(float)
     zeros = np.zeros(len(right))
@@ -157,8 +170,8 @@ FORMS: Mapping[str, Callable[[Array, pd.DataFrame, Sequence[float]], Answer]] = 
     "moment": moment,
 }
 """Forms that are cross-fitted over subjects. Each takes features (n, dim), a table of n rows with
-``subject``, ``split`` and ``truth`` (moments: ``movie`` and ``movie_time``), and penalties; too few subjects
-raise :class:`~cerebro.evaluation.linear.TooFewSubjects`."""
+``subject``, ``scored`` (bool) and ``truth`` (classes: also their number, ``classes``; moments: ``stream`` and
+``moment``), and penalties; too few subjects raise :class:`~cerebro.evaluation.linear.TooFewSubjects`."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +183,9 @@ class _CrossFitted:
     penalties: tuple[float, ...]
     n_fitted: int
 
-    def answer(self, measures: Mapping[str, Measure]) -> Answer:
-        return Answer(measures, self.subjects, self.penalties, self.n_fitted)
+    def answer(self, measures: Mapping[str, Measure], *, raw: Array | None = None) -> Answer:
+        rows = np.flatnonzero(self.scored)
+        return Answer(measures, self.subjects, self.penalties, self.n_fitted, rows, raw)
 
 
 def _cross_fitted(
@@ -181,14 +195,14 @@ def _cross_fitted(
     samples: pd.DataFrame,
     penalties: Sequence[float],
 ) -> _CrossFitted:
-    """Predict every test row by a model of all other held-out subjects."""
+    """Predict every scored row by a model of all other held-out subjects."""
     subjects = samples["subject"].to_numpy(dtype=str)
-    scored = (samples["split"] == "test").to_numpy()
+    scored = samples["scored"].to_numpy(bool)
     if not scored.any():
-        raise TooFewSubjects("the test split holds nothing")
+        raise TooFewSubjects("nobody who is scored has a known value")
     if (truth[scored] == truth[scored][0]).all():
         found = len(np.unique(subjects[scored]))
-        raise TooFewSubjects(f"the test split holds a single value in {found} subjects")
+        raise TooFewSubjects(f"those who are scored hold a single value in {found} subjects")
     predicted: Array | None = None
     means = np.full(len(truth), np.nan)
     chosen, fitted = [], []

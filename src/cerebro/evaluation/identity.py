@@ -18,22 +18,22 @@ from cerebro.evaluation.linear import TooFewSubjects, fit_classes
 from cerebro.evaluation.metrics import mean_value
 
 MAX_SUBJECTS = 20
-"""Test subjects that are told apart, evenly spread over their names: accuracy depends on their number."""
+"""Subjects that are told apart, evenly spread over their names: accuracy depends on their number."""
 
 
 def identity(x: NDArray[np.float64], samples: pd.DataFrame, penalties: Sequence[float]) -> Answer:
-    """Tell test subjects apart; parameters and errors as for the forms of :mod:`cerebro.evaluation.forms`.
+    """Tell the scored subjects apart; parameters and errors as for the forms of :mod:`cerebro.evaluation.forms`.
 
     ``samples`` has ``recording`` and ``onset`` (s) instead of a truth. The measure is the accuracy over
     windows; a guess is right once in as many windows as there are subjects.
     """
     place = _place_in_recording(samples)
-    test = (samples["split"] == "test").to_numpy()
+    test = samples["scored"].to_numpy(bool)
     subjects = samples["subject"].to_numpy(dtype=str)
     parts = [place < 1 / 6, (place >= 1 / 6) & (place < 1 / 3), place >= 2 / 3]
     known = reduce(np.intersect1d, [subjects[test & part] for part in parts])
     if len(known) < 2:
-        raise TooFewSubjects(f"{len(known)} test subjects have windows early and late in a recording")
+        raise TooFewSubjects(f"{len(known)} of those who are scored have windows early and late in a recording")
     chosen = known[spread(len(known), MAX_SUBJECTS)]
     taken = test & np.isin(subjects, chosen)
     code = np.searchsorted(chosen, subjects)
@@ -44,7 +44,7 @@ def identity(x: NDArray[np.float64], samples: pd.DataFrame, penalties: Sequence[
     hits = (fit.predict(x[late]).argmax(axis=1) == code[late]).astype(float)
     floor = np.full(len(hits), 1 / len(chosen))
     measures = {"accuracy": Measure(mean_value, np.zeros_like(hits), hits, floor)}
-    return Answer(measures, subjects[late], (fit.penalty,), len(chosen))
+    return Answer(measures, subjects[late], (fit.penalty,), len(chosen), late)
 
 
 def _place_in_recording(samples: pd.DataFrame) -> NDArray[np.float64]:

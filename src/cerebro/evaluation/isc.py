@@ -10,20 +10,22 @@ would not do: their average over channels and time has lost what a film drives. 
   the average-referenced signal on the encoder's layout, fitted on training subjects.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from cerebro.config import InterSubject, Statistics, read_architecture
+from cerebro.config import AnyLabel, InterSubject, MomentLabel, Statistics, read_architecture
 from cerebro.data.card import load_contrastive, load_encoder, random_encoder, read_card
-from cerebro.data.moments import with_moments
+from cerebro.data.moments import TIME_DECIMALS
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.spread import spread
+from cerebro.errors import UserError
 from cerebro.evaluation.corrca import correlated_components
 from cerebro.evaluation.features import extract
 from cerebro.evaluation.synchrony import synchrony, viewings
@@ -61,7 +63,7 @@ def run_isc(
     node : str
         The phase's name, ``random``, or ``signal`` for the control.
     settings : dict
-        ``{"isc": ..., "statistics": ..., "encoder": ..., "seed": int}``; the last two build the untrained
+        ``{"isc": ..., "labels": ..., "statistics": ..., "encoder": ..., "seed": int}``; the last two build the untrained
         encoder and are read only where ``encoder`` is None.
     encoder : Path, optional
         The phase's folder.
@@ -74,7 +76,8 @@ def run_isc(
     chosen = InterSubject.model_validate(settings["isc"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples
     table, shards = read_index(index), shards_folder(index)
-    windows = {split: _windows(table, split, chosen) for split in ("train", *SPLITS)}
+    stimulus = stimulus_label(chosen, TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"]))
+    windows = {split: _windows(table, stimulus, split, chosen) for split in ("train", *SPLITS)}
     lineage, tags = [], {}
     if encoder is None:
         untrained = random_encoder(read_architecture(settings["encoder"]), settings["seed"])
@@ -88,10 +91,10 @@ def run_isc(
         lineage = card["lineage"]
         tags = {"cerebro.lineage": " > ".join(lineage), "cerebro.parent.encoder": card["mlflow_run_id"]}
         embeds = {"tokens": _tokens(load_encoder(encoder), shards)}
-        if "movie" in card.get("contrastive", {}).get("courses", {}):
+        if stimulus in card.get("contrastive", {}).get("courses", {}):
             model = load_contrastive(encoder)
             embeds["projection"] = lambda rows: extract(
-                model, lambda *window: model(*window)["movie"], rows, shards=shards
+                model, lambda *window: model(*window)[stimulus], rows, shards=shards
             )
     results = {
         name: {split: _measured(embed, windows[split], chosen, resamples) for split in SPLITS}
@@ -104,6 +107,20 @@ def run_isc(
         write_json(output, {"node": node, "lineage": lineage, "embeddings": results})
         run.log_metrics(_tracked(results))
         run.log_artifact(output)
+
+
+def stimulus_label(chosen: InterSubject, labels: Mapping[str, AnyLabel]) -> str:
+    """The label of moments that says which stimulus people met: the one that is named, else the first.
+
+    Raises
+    ------
+    UserError
+        When none is declared.
+    """
+    declared = [name for name, label in labels.items() if isinstance(label, MomentLabel)]
+    if chosen.label is None and not declared:
+        raise UserError("isc: people are compared by a label of: moment, and the section labels has none")
+    return chosen.label or declared[0]
 
 
 def _tokens(encoder: TokenEncoder, shards: Path) -> Embed:
@@ -120,8 +137,7 @@ def _components(
     if (reason := _too_few(training)) is not None:
         print(f"no components: the training split holds {reason}", flush=True)
         return {}
-    moments = with_moments(training, "movie")
-    moment = moments["stream"] + " " + moments["moment"].astype(str)
+    moment = training["stream"] + " " + training["moment"].round(TIME_DECIMALS).astype(str)
     filters = correlated_components(signals(training), moment, count=chosen.components)
 
     def embed(rows: pd.DataFrame) -> NDArray[np.floating]:
@@ -131,19 +147,19 @@ def _components(
     return {"components": embed}
 
 
-def _windows(table: pd.DataFrame, split: str, chosen: InterSubject) -> pd.DataFrame:
-    """Kept movie windows of up to ``max_subjects`` subjects of a split, evenly spread over their names."""
-    found = table[(table["kind"] == "movie") & table["keep"] & (table["split"] == split)]
+def _windows(table: pd.DataFrame, stimulus: str, split: str, chosen: InterSubject) -> pd.DataFrame:
+    """Kept windows of a stimulus of up to ``max_subjects`` subjects of a split, evenly spread over their names."""
+    found = table[(table["kind"] == stimulus) & table["keep"] & (table["split"] == split)]
     names = np.sort(found["subject"].unique())
     names = names[spread(len(names), chosen.max_subjects)] if len(names) else names
     return found[found["subject"].isin(names)].reset_index(drop=True)
 
 
 def _too_few(windows: pd.DataFrame) -> str | None:
-    shared = windows.groupby(["movie", "movie_time"])["subject"].nunique() if len(windows) else pd.Series([0])
+    shared = windows.groupby(["stream", "moment"])["subject"].nunique() if len(windows) else pd.Series([0])
     if (count := int((shared > 1).sum())) > 1:
         return None
-    return f"{count} film moments that two subjects saw; 2 are needed"
+    return f"{count} moments of a stimulus that two subjects met; 2 are needed"
 
 
 def _measured(embed: Embed, windows: pd.DataFrame, chosen: InterSubject, resamples: int) -> dict[str, Any]:

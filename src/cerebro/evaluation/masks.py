@@ -15,18 +15,16 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from cerebro.config import AnyLabel
 from cerebro.data.spread import spread
 from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.linear import TooFewSubjects
 from cerebro.evaluation.probes import answer
-from cerebro.evaluation.targets import TARGETS, Target
+from cerebro.evaluation.targets import Target, probe_targets
 from cerebro.files import write_json
 from cerebro.models.front_end import FrontEnd
 from cerebro.shards.store import read_table
-
-LABELS = {name: target for name, target in TARGETS.items() if target.form in ("regression", "classification")}
-"""What is asked for: the labels that probes ask for, but for moments and people themselves."""
 
 WINDOWS = 8
 """Windows of one kind looked at in a recording, evenly spread."""
@@ -39,14 +37,17 @@ RESAMPLES = 2000
 BATCH_SIZE = 64
 
 _ROWS = 1_000_000
+Targets = Mapping[str, Target]
 _IDENTITY = ["window", "kind", "dataset", "subject", "recording", "shard", "start", "length", "split"]
 
 
-def audit_masks(*, index: Path, shards: Path, output: Path) -> None:
+def audit_masks(labels: Mapping[str, AnyLabel], *, index: Path, shards: Path, output: Path) -> None:
     """Write for each dataset and label how well it is read from the channels that take part in windows.
 
     Parameters
     ----------
+    labels
+        The declared ones; those of moments are not asked for.
     index, shards
         The window index, and the folder of the shards.
     output
@@ -56,9 +57,15 @@ def audit_masks(*, index: Path, shards: Path, output: Path) -> None:
         ``low`` to ``high``, and ``above_chance``, at a level divided by the number of labels; or
         ``not_measurable`` with the reason. ``warnings`` holds a sentence for each label above chance.
     """
-    chosen = _choose(index)
+    targets = {
+        name: target
+        for name, target in probe_targets(tuple(labels), labels).items()
+        if target.form in ("regression", "classification")
+    }
+    chosen = _choose(index, targets)
     datasets = {
-        str(name): _dataset(rows.reset_index(drop=True), shards) for name, rows in chosen.groupby("dataset")
+        str(name): _dataset(rows.reset_index(drop=True), targets, shards)
+        for name, rows in chosen.groupby("dataset")
     }
     warnings = [
         _warning(name, label, found)
@@ -79,16 +86,16 @@ def _warning(dataset: str, label: str, found: Mapping[str, Any]) -> str:
     )
 
 
-def _choose(index: Path) -> pd.DataFrame:
+def _choose(index: Path, targets: Targets) -> pd.DataFrame:
     """Some windows of each kind in each recording, of some recordings of each dataset.
 
     Whether they are kept or not: recordings that lose all their windows would hide what was masked in them.
     """
-    kinds = list(dict.fromkeys(target.windows for target in LABELS.values()))
-    columns = [*_IDENTITY, *(target.label for target in LABELS.values())]
+    kinds = list(dict.fromkeys(target.windows for target in targets.values()))
+    columns = [*_IDENTITY, *targets]
     parts = []
     with pq.ParquetFile(index) as file:  # in parts: TUH alone has some ten million windows
-        for batch in file.iter_batches(batch_size=_ROWS, columns=list(dict.fromkeys(columns))):
+        for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
             rows = batch.to_pandas()
             parts.append(_some(rows[rows["kind"].isin(kinds)]))
     rows = _some(pd.concat(parts))
@@ -103,10 +110,10 @@ def _some(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.iloc[np.sort(np.concatenate(chosen))] if chosen else rows
 
 
-def _dataset(rows: pd.DataFrame, shards: Path) -> dict[str, Any]:
+def _dataset(rows: pd.DataFrame, targets: Targets, shards: Path) -> dict[str, Any]:
     absent, recorded = _left_out(rows, shards)
     asked = {
-        name: _read(target, absent, rows) for name, target in LABELS.items() if _known(rows, target).any()
+        name: _read(target, absent, rows) for name, target in targets.items() if _known(rows, target).any()
     }
     level = 0.05 / max(1, sum(not isinstance(found, str) for found in asked.values()))
     labels = {

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cerebro.data.moments import TIME_DECIMALS
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.comparison import Gap
 
@@ -40,20 +41,20 @@ class Viewings:
 
 
 def viewings(windows: pd.DataFrame, embed: Callable[[pd.DataFrame], NDArray[np.floating]]) -> Viewings:
-    """Embed movie windows, subject by subject, and arrange them by subject and moment.
+    """Embed windows of a stimulus, subject by subject, and arrange them by subject and moment.
 
     Parameters
     ----------
     windows : DataFrame, n rows
-        Columns ``subject``, ``movie``, ``movie_time``. Of several windows of one subject and moment the
+        Columns ``subject``, ``stream``, ``moment`` (s). Of several windows of one subject and moment the
         first counts.
     embed : callable
         Takes some of these rows, numbered from 0, and returns (n, width): all windows' tokens are gigabytes,
         which are not held twice.
     """
     subjects, person = np.unique(windows["subject"].to_numpy(dtype=str), return_inverse=True)
-    code, _ = pd.factorize(windows["movie"], sort=True)
-    key = np.stack([code.astype(float), windows["movie_time"].to_numpy(float).round(3)], axis=1)
+    code, _ = pd.factorize(windows["stream"], sort=True)
+    key = np.stack([code.astype(float), windows["moment"].to_numpy(float).round(TIME_DECIMALS)], axis=1)
     moments, place = np.unique(key, axis=0, return_inverse=True)
     place = place.reshape(-1)
     movie = moments[:, 0].astype(np.int64)

@@ -1,11 +1,20 @@
-"""What is probed: which windows, which label, in what linear form, who is the unit."""
+"""What is probed: which windows, which label, in what linear form, who is the unit; all by declaration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-WindowSet = Literal["fixed", "eyes", "trial", "movie"]
-"""Kinds of windows of the index that are probed; see :mod:`cerebro.evaluation.window_sets`."""
+from cerebro.config import FIXED, IDENTITY, AnyLabel, MomentLabel, PersonLabel, kind_of_windows
+
+Form = Literal["regression", "classification", "moment", "identity"]
+
+METRICS: Mapping[Form, str] = {
+    "regression": "nrmse",
+    "classification": "balanced_accuracy",
+    "moment": "rank",
+    "identity": "accuracy",
+}
+"""The leading metric of each form."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +24,7 @@ class Target:
     Parameters
     ----------
     windows : str
-        Set of windows whose features are used.
+        Kind of windows whose features are used.
     label : str
         Column of the window index.
     form : {'regression', 'classification', 'moment', 'identity'}
@@ -26,33 +35,40 @@ class Target:
         people, not of windows, decides how much can be fitted, and the penalty is chosen at that noise
         level. For a linear model the average of its window predictions equals its prediction from average
         features, so nothing else is given up.
-    metric : str
-        The leading metric.
+    declared : label, optional
+        The declaration; the question who it is has none.
     """
 
-    windows: WindowSet
+    windows: str
     label: str
-    form: Literal["regression", "classification", "moment", "identity"]
+    form: Form
     unit: Literal["window", "subject"]
-    metric: str
+    declared: AnyLabel | None = None
+
+    @property
+    def metric(self) -> str:
+        """The leading metric."""
+        return METRICS[self.form]
+
+    @staticmethod
+    def of(name: str, label: AnyLabel) -> "Target":
+        """The probe of a declared label."""
+        form: Form = "classification" if label.is_class else "regression"
+        if isinstance(label, MomentLabel):
+            form = "moment"
+        unit: Literal["window", "subject"] = "subject" if isinstance(label, PersonLabel) else "window"
+        return Target(kind_of_windows(name, label), name, form, unit, label)
 
 
-TARGETS: Mapping[str, Target] = {
-    "reaction_time": Target("trial", "reaction_time", "regression", "window", "nrmse"),
-    "age": Target("fixed", "age", "regression", "subject", "nrmse"),
-    "sex": Target("fixed", "sex", "classification", "subject", "balanced_accuracy"),
-    "p_factor": Target("fixed", "p_factor", "regression", "subject", "nrmse"),
-    "attention": Target("fixed", "attention", "regression", "subject", "nrmse"),
-    "internalizing": Target("fixed", "internalizing", "regression", "subject", "nrmse"),
-    "externalizing": Target("fixed", "externalizing", "regression", "subject", "nrmse"),
-    "eyes": Target("eyes", "eyes", "classification", "window", "balanced_accuracy"),
-    "task": Target("fixed", "task", "classification", "window", "balanced_accuracy"),
-    "movie_moment": Target("movie", "movie_time", "moment", "window", "rank"),
-    "identity": Target("fixed", "subject", "identity", "window", "accuracy"),
-}
-"""Targets by their name in the configuration."""
+def probe_targets(names: Sequence[str], labels: Mapping[str, AnyLabel]) -> dict[str, Target]:
+    """Probes by name: those asked for, or of all labels and of who it is where none is."""
+    identity = Target(FIXED, "subject", "identity", "window")
+    return {
+        name: identity if name == IDENTITY else Target.of(name, labels[name])
+        for name in names or (*labels, IDENTITY)
+    }
 
 
-def needed_sets(targets: tuple[str, ...]) -> list[WindowSet]:
-    """The sets of windows that targets are probed on, in the order in which they are first needed."""
-    return list(dict.fromkeys(TARGETS[name].windows for name in targets))
+def needed_sets(names: Sequence[str], labels: Mapping[str, AnyLabel]) -> list[str]:
+    """Kinds of windows that probes need, in the order in which they are first needed."""
+    return list(dict.fromkeys(target.windows for target in probe_targets(names, labels).values()))

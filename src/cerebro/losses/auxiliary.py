@@ -2,16 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-Task = TypeVar("Task", bound=str)
-
-BINARY_TASKS = ("sex",)
-"""Tasks learned as a logit; all others are regressions of standardised values."""
 
 
 class AuxiliaryTaskLoss(nn.Module):
@@ -21,17 +15,23 @@ class AuxiliaryTaskLoss(nn.Module):
     ----------
     weights : mapping of str to float
         Weight of each task, positive.
+    classes : mapping of str to int
+        Number of classes of each task that has some: two are learned as one logit, more by cross entropy. All
+        other tasks are regressions of standardised values.
     learned : bool
         Whether the tasks weigh themselves: each has a learned variance that divides its loss, and pays for
         it (homoscedastic uncertainty, Kendall, Gal & Cipolla 2018, CVPR). ``weights`` are the start.
     """
 
-    def __init__(self, weights: Mapping[Task, float], *, learned: bool = False) -> None:
+    def __init__(
+        self, weights: Mapping[str, float], *, classes: Mapping[str, int] | None = None, learned: bool = False
+    ) -> None:
         super().__init__()
         self.weights: dict[str, float] = dict(weights.items())
+        self.classes: dict[str, int] = dict(classes or {})
         self.log_variance = None
         if learned:
-            start = [-math.log(weight / _precision(task)) for task, weight in self.weights.items()]
+            start = [-math.log(weight / self._precision(task)) for task, weight in self.weights.items()]
             self.log_variance = nn.Parameter(torch.tensor(start))
 
     def forward(self, predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -39,8 +39,10 @@ class AuxiliaryTaskLoss(nn.Module):
 
         Parameters
         ----------
-        predictions, labels : mapping of str to Tensor, shape (batch,)
-            Labels are standardised (regressions) or 0 and 1 (binary); NaN where missing.
+        predictions : mapping of str to Tensor, shape (batch,)
+            Of a task of more than two classes (batch, n_classes).
+        labels : mapping of str to Tensor, shape (batch,)
+            Standardised, or codes of classes; NaN where missing.
 
         Returns
         -------
@@ -53,23 +55,24 @@ class AuxiliaryTaskLoss(nn.Module):
         if self.log_variance is None:
             weights = terms.new_tensor(list(self.weights.values()))
             return {"loss": (weights * terms).sum(), **losses}
-        factors = terms.new_tensor([_precision(task) for task in self.weights])
+        factors = terms.new_tensor([self._precision(task) for task in self.weights])
         labelled = torch.stack([(~labels[task].isnan()).any() for task in self.weights])
         # A task that no window speaks for must not grow sure or unsure of itself either.
         weighed = factors * (-self.log_variance).exp() * terms + self.log_variance / 2 * labelled
         return {"loss": weighed.sum(), **losses}
 
-    @staticmethod
-    def _task_loss(task: str, prediction: Tensor, label: Tensor) -> Tensor:
+    def _task_loss(self, task: str, prediction: Tensor, label: Tensor) -> Tensor:
         known = ~label.isnan()
         label = label.nan_to_num()  # before the loss: NaN times zero is still NaN in the gradient
-        if task in BINARY_TASKS:
+        count = self.classes.get(task)
+        if count is None:
+            loss = F.mse_loss(prediction.float(), label, reduction="none")
+        elif count == 2:
             loss = F.binary_cross_entropy_with_logits(prediction.float(), label, reduction="none")
         else:
-            loss = F.mse_loss(prediction.float(), label, reduction="none")
+            loss = F.cross_entropy(prediction.float(), label.long(), reduction="none")
         return (loss * known).sum() / known.sum().clamp(min=1)
 
-
-def _precision(task: str) -> float:
-    """What a task's loss is multiplied with at variance 1: half a squared error, a whole cross-entropy."""
-    return 1.0 if task in BINARY_TASKS else 0.5
+    def _precision(self, task: str) -> float:
+        """What a task's loss is multiplied with at variance 1: half a squared error, a whole cross-entropy."""
+        return 1.0 if task in self.classes else 0.5

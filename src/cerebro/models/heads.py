@@ -1,46 +1,50 @@
 """Small networks on top of the encoder's tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class DemographicHead(nn.Module):
-    """Two-layer network from pooled features to one value: a standardised target, or a logit.
+class AuxiliaryHead(nn.Module):
+    """Two-layer network from pooled features to a standardised target, a logit, or the logits of classes.
 
     Parameters
     ----------
     dim : int
         Width of the features.
+    n_outputs : int
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, n_outputs: int = 1) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 1))
+        self.layers = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, n_outputs)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (batch, dim) to values (batch,)."""
+        """Map features (batch, dim) to values (batch,), or (batch, n_outputs) of several."""
         return self.layers(features).squeeze(-1)
 
 
 class MultiAuxiliaryHead(nn.Module):
-    """One :class:`DemographicHead` per auxiliary task, by name.
+    """One :class:`AuxiliaryHead` per auxiliary task, by name.
 
     Parameters
     ----------
     dim : int
         Width of the features.
-    tasks : sequence of str
+    outputs : mapping of str to int
+        Values that each task needs.
     """
 
-    def __init__(self, dim: int, tasks: Sequence[str]) -> None:
+    def __init__(self, dim: int, outputs: Mapping[str, int]) -> None:
         super().__init__()
-        self.heads = nn.ModuleDict({task: DemographicHead(dim) for task in tasks})
+        self.heads = nn.ModuleDict({task: AuxiliaryHead(dim, count) for task, count in outputs.items()})
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """Predict every task, each of shape (batch,), from features (batch, dim)."""
+        """Predict every task, of shape (batch,) or (batch, n_outputs), from features (batch, dim)."""
         return {task: head(features) for task, head in self.heads.items()}
 
 

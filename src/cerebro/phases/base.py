@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cerebro.config import Phase
 from cerebro.data.streams import torch_seed
+from cerebro.phases.selection import SELECTIONS, Selection
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention)
 """Layers whose weights are decayed."""
@@ -75,6 +76,11 @@ class PhaseModule(L.LightningModule):
     def callbacks(self) -> list[L.Callback]:
         """Lightning callbacks that this kind of phase needs."""
         return []
+
+    @property
+    def selection(self) -> Selection:
+        """What says which epoch is the best."""
+        return SELECTIONS[self.phase.kind]  # type: ignore[attr-defined]
 
     def refuse(self, metrics: dict[str, float]) -> None:
         """Raise ``UserError`` when the final metrics show that training failed; by default none do."""

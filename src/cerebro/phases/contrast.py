@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cerebro.config import ContrastPhase
+from cerebro.config import ContrastPhase, MomentLabel, has_course
 from cerebro.data.modules import ContrastiveDataModule
 from cerebro.errors import UserError
 from cerebro.losses.alignment import alignment, uniformity
@@ -60,7 +60,7 @@ class ContrastModule(PhaseModule):
         -------
         dict
             ``loss``, ``retrieval_top1`` and ``retrieval_chance``: means over sources by their weights. With
-            the source's name before them (``movie/...``): ``loss``; ``loss_no_knowledge``, that of windows
+            the source's name before them (``<source>/...``): ``loss``; ``loss_no_knowledge``, that of windows
             that are all alike; ``retrieval_top1``, the share of windows whose most similar other window is of
             the same moment, and ``retrieval_chance``; ``alignment`` and ``uniformity``; ``collapse``, the
             squared length of the mean embedding before states are centred: 1 when all are equal, about 0 when
@@ -141,13 +141,14 @@ def build(job: PhaseJob) -> tuple[ContrastModule, ContrastiveDataModule]:
         phase=phase,
         compute=job.compute,
         labels=["source", "stream", "moment", "subject"],
+        stimuli=[name for name in phase.sources if isinstance(job.labels[name], MomentLabel)],
     )
     encoder = job.encoder()
     model = ContrastiveModel(
         encoder,
         n_times=int(train["length"].iloc[0]),
-        # Eyes are open or closed all through a window; films and trials have a course.
-        courses={name: name != "resting_state" for name in phase.sources},
+        # A state lasts all through a window; stimuli and events have a course.
+        courses={name: has_course(job.labels[name]) for name in phase.sources},
         projection_dim=phase.projection_dim,
     )
     return ContrastModule(model, phase), data

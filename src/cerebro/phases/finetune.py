@@ -1,71 +1,32 @@
-"""Phase 3: regression of a challenge's target from the encoder's tokens."""
+"""Phase 3: prediction of one label from the encoder's tokens; what regression and classification share."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import lightning as L
-import numpy as np
-import pandas as pd
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from torch import Tensor
 
-from cerebro.config import FinetunePhase, Target
-from cerebro.data.modules import FinetuneDataModule
-from cerebro.errors import UserError
-from cerebro.models.low_rank import merge_low_rank
+from cerebro.config import FinetunePhase
+from cerebro.models.classifier import Classifier
 from cerebro.models.predictor import Predictor
-from cerebro.models.regression import FactorHead, ResponseHead
+from cerebro.models.token_encoder import TokenEncoder
 from cerebro.phases.base import ParameterGroup, PhaseModule
-from cerebro.phases.factors import Factors
-from cerebro.phases.job import PhaseJob
-from cerebro.phases.shrinkage import shrinkage
 from cerebro.phases.transition import adapt_by_low_rank, layer_groups
-from cerebro.recordings.montages import layout_positions
-from cerebro.shards.kinds import TRIAL_DELAY_SECONDS
-from cerebro.shards.store import SFREQ
-
-PLAUSIBLE: dict[Target, tuple[float, float]] = {"reaction_time": (0.0, 2.4), "externalizing": (-3.0, 5.0)}
-"""Bounds of an answer: the contrast change task accepts presses for 2.4 s after the target; the bifactor
-scores of HBN are about standard normal with a right tail."""
-BIN_SECONDS = 0.1
-"""Width of the bins of a distribution over reaction times."""
 
 
 class FinetuneModule(PhaseModule):
-    """Train a predictor; the squared error of the standardised target is what validation looks at.
+    """Train an encoder and a head for one label.
 
     Parameters
     ----------
-    model : Predictor
+    model : Predictor or Classifier
     phase : FinetunePhase
-    factors : Factors, optional
-        Labels predicted on the way, when the target is read from factors.
-    to_nominal : Tensor, shape (n_bins,), optional
-        Log probability of each bin for windows as they are scored, minus that for windows as training moves
-        them. A head trained on moved windows learns their prior; this takes it back.
     """
 
-    model: Predictor
+    model: Predictor | Classifier
     phase: FinetunePhase
-    to_nominal: Tensor | None
-
-    def __init__(
-        self,
-        model: Predictor,
-        phase: FinetunePhase,
-        factors: Factors | None = None,
-        to_nominal: Tensor | None = None,
-    ) -> None:
-        super().__init__(model, phase)
-        self.factors = factors
-        self.register_buffer("to_nominal", to_nominal, persistent=False)
-
-    def card(self) -> dict[str, Any]:
-        """The predictor's architecture, its target, and the scale of factors on the way."""
-        scales = {} if self.factors is None else {"factors": self.factors.scales}
-        return {"predictor": self.model.architecture, "target": self.phase.target, **scales}
 
     def callbacks(self) -> list[L.Callback]:
         """The moving average of the weights, if one is asked for."""
@@ -104,144 +65,29 @@ class FinetuneModule(PhaseModule):
                 parameter.grad = None
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The objective in training; mean squared error in units of the training variance otherwise."""
-        predictor, signal, positions = self.model, batch["signal"], batch["positions"]
+        """The objective in training, the mean loss that selects otherwise, as ``loss``."""
+        signal, positions = batch["signal"], batch["positions"]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            tokens, present = predictor.encoder.encode(signal, positions)
+            tokens, present = self.model.encoder.encode(signal, positions)
         inputs = (tokens, present, signal, positions)
-        if self.training:
-            # Every parameter takes part, since DDP waits for a gradient of each, frozen for now or not.
-            waiting = [parameter.sum() for parameter in predictor.encoder.parameters() if self.frozen]
-            return {"loss": self._objective(batch, inputs) + 0 * sum(waiting)}
-        predicted, truth = self._predicted(inputs).squeeze(-1).float(), self._standardised(batch)
-        error, centred = (predicted - truth).double(), truth.double()
-        self.sums += torch.stack(
-            (error.square().sum(), centred.square().sum(), centred.sum(), torch.ones_like(centred).sum())
-        )
-        return {"loss": error.square().mean().float()}
+        if not self.training:
+            return {"loss": self.judge(batch, inputs)}
+        # Every parameter takes part, since DDP waits for a gradient of each, frozen for now or not.
+        waiting = [parameter.sum() for parameter in self.model.encoder.parameters() if self.frozen]
+        return {"loss": self.objective(batch, inputs) + 0 * sum(waiting)}
 
-    def _objective(self, batch: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
-        head = self.model.head
-        if isinstance(head, ResponseHead):
-            wanted = head.soft_targets(batch[self.phase.target], self.phase.target_width_seconds)
-            return F.cross_entropy(head.logits(*inputs), wanted)
-        if self.factors is not None and isinstance(head, FactorHead):
-            return self.factors.loss(head.factors(*inputs).float(), batch)
-        predicted, truth = head(*inputs).squeeze(-1).float(), self._standardised(batch)
-        loss = F.huber_loss if self.phase.objective == "huber" else F.mse_loss
-        return loss(predicted, truth)
+    def objective(self, batch: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+        """What training minimises; ``inputs`` are tokens, which of them are present, signal and positions."""
+        raise NotImplementedError
 
-    def _predicted(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Standardised predictions (batch, 1) for windows that were not moved."""
-        head = self.model.head
-        if isinstance(head, ResponseHead) and self.to_nominal is not None:
-            return head.expectation(head.logits(*inputs) + self.to_nominal)
-        return head(*inputs)
-
-    def _standardised(self, batch: dict[str, Tensor]) -> Tensor:
-        return (batch[self.phase.target] - self.model.mean) / self.model.deviation
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget the sums of the last epoch."""
-        self.sums = torch.zeros(4, dtype=torch.float64, device=self.device)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the challenge's NRMSE over all validation windows of all devices."""
-        reduced = self.trainer.strategy.reduce(self.sums, reduce_op="sum")
-        error, square, total, count = (float(value) for value in reduced)
-        variance = square / count - (total / count) ** 2
-        if variance > 0:
-            self.log("val/nrmse", (error / count / variance) ** 0.5)
-
-    def finish(self, data: L.LightningDataModule, *, candidates: int) -> dict[str, float]:
-        """Merge low-rank updates, correct the head's prior, and shrink predictions by validation subjects.
-
-        The prior of moved windows leaves the head's bias for good (prior shift: Saerens, Latinne &
-        Decaestecker 2002, Neural Computation 14).
-
-        Every device looks at all validation windows, so that all come to the same result. What predictions
-        are shrunk towards is the mean over training and validation windows.
-        """
-        assert isinstance(data, FinetuneDataModule)
-        merge_low_rank(self.model.encoder)
-        if isinstance(self.model.head, ResponseHead) and self.to_nominal is not None:
-            with torch.no_grad():
-                self.model.head.bias.add_(self.to_nominal)
-            self.to_nominal = None
-        if not self.phase.shrink:
-            return {}
-        self.eval()
-        sampler = data.validation_sampler()
-        rows = [sampler.draw(step) for step in range(len(sampler))]
-        predicted, truth = [], []
-        for chosen in rows:
-            batch = {key: value.to(self.device) for key, value in data.validation[chosen].items()}
-            with torch.inference_mode():
-                answer = self.model.standardised(batch["signal"], batch["positions"])
-            predicted.append(answer.squeeze(-1).cpu())
-            truth.append(self._standardised(batch).cpu())
-        subjects = data.validation.table["subject"].to_numpy()[np.concatenate(rows)]
-        factor = shrinkage(torch.cat(predicted), torch.cat(truth), subjects, candidates=candidates)
-        labels = pd.concat([part.table[self.phase.target] for part in (data.train, data.validation)])
-        self.model.shrinkage, self.model.constant = factor, float(labels.mean())
-        print(f"predictions keep {factor:.2f} of their distance from the training mean", flush=True)
-        return {"shrinkage": factor}
+    def judge(self, batch: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+        """Mean loss of a validation batch; what else validation asks for is taken in."""
+        raise NotImplementedError
 
 
-def build(job: PhaseJob) -> tuple[FinetuneModule, FinetuneDataModule]:
-    """Module and data of a finetune phase."""
-    phase = job.phase
-    assert isinstance(phase, FinetunePhase)
-    train = job.windows["train"]
-    values = train[phase.target].to_numpy(np.float64)
-    if values.std() == 0:
-        raise UserError(f"phase '{job.node}': all {len(values)} training windows have one {phase.target}")
-    low, high = PLAUSIBLE[phase.target]
-    encoder = job.encoder()
-    mean, deviation = float(values.mean()), float(values.std())
-    head: dict[str, Any] = {"kind": "regression", "n_patches": None, "dropout": phase.head_dropout}
-    if phase.objective == "distribution":
-        first = low - phase.jitter_seconds
-        head = {
-            "kind": "response",
-            "dropout": phase.head_dropout,
-            "mean": mean,
-            "deviation": deviation,
-            "first": first,
-            "n_bins": round((high + phase.jitter_seconds - first) / BIN_SECONDS),
-            "window_start": TRIAL_DELAY_SECONDS,
-            "layout": layout_positions("ten_twenty").tolist(),
-            "sfreq": SFREQ,
-            "bin_seconds": BIN_SECONDS,
-        }
-    elif phase.through:
-        head = {"kind": "factors", "n_factors": len(phase.through), "dropout": phase.head_dropout}
-    elif phase.target == "reaction_time":
-        head["n_patches"] = encoder.course_patches(int(train["length"].iloc[0]))
-    predictor = Predictor(encoder, head, mean=mean, deviation=deviation, low=low, high=high)
-    factors = to_nominal = None
-    if isinstance(predictor.head, ResponseHead):
-        nominal, moved = (
-            predictor.head.log_prior(
-                torch.from_numpy(values).float(), jitter=jitter, width=phase.target_width_seconds
-            )
-            for jitter in (0.0, phase.jitter_seconds)
-        )
-        predictor.head.bias.data.copy_(moved)
-        to_nominal = nominal - moved
-    if isinstance(predictor.head, FactorHead):
-        factors = Factors(train, phase.through)
-        predictor.head.slopes.copy_(factors.slopes(train, phase.target, mean, deviation))
+def freeze(encoder: TokenEncoder, phase: FinetunePhase, *, node: str) -> None:
+    """Freeze what a phase does not train of an encoder; ``node`` is the phase's name, for errors."""
     if phase.encoder_learning_rate == 0:
-        predictor.encoder.requires_grad_(False)
+        encoder.requires_grad_(False)
     elif phase.low_rank:
-        adapt_by_low_rank(predictor.encoder, phase.low_rank, node=job.node)
-    data = FinetuneDataModule(
-        train,
-        job.windows["validation"],
-        shards=job.shards,
-        phase=phase,
-        compute=job.compute,
-        labels=[phase.target, *phase.through],
-    )
-    return FinetuneModule(predictor, phase, factors, to_nominal), data
+        adapt_by_low_rank(encoder, phase.low_rank, node=node)

@@ -1,5 +1,6 @@
 """One training as the workflow hands it over: its settings, its parents, its data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +10,18 @@ import pandas as pd
 from pydantic import TypeAdapter
 from safetensors.torch import load_file
 
-from cerebro.config import AnyPhase, Architecture, BraindecodeSettings, Devices, read_architecture
+from cerebro.config import (
+    AnyLabel,
+    AnyPhase,
+    Architecture,
+    BraindecodeSettings,
+    Devices,
+    read_architecture,
+)
 from cerebro.data.card import WEIGHTS, random_encoder, read_card
 from cerebro.data.networks import read_weights
-from cerebro.data.selection import phase_columns, phase_windows, read_index, shards_folder
+from cerebro.data.phase_windows import phase_columns, phase_windows
+from cerebro.data.selection import read_index, shards_folder
 from cerebro.errors import UserError
 from cerebro.files import digest_file, digest_text
 from cerebro.models.encoder import build_encoder
@@ -42,6 +51,8 @@ class PhaseJob:
     parents : dict of str to Path
         Output folders of earlier phases, by the key that names them (``init``, ``tokenizer``).
     compute : Devices
+    labels : mapping of str to label
+        The declarations that the phase reads.
     precision : str
         Lightning's.
     code : str
@@ -55,13 +66,14 @@ class PhaseJob:
     index: Path
     parents: dict[str, Path]
     compute: Devices
+    labels: Mapping[str, AnyLabel] = field(default_factory=dict)
     precision: str = "32-true"
     code: str = ""
     transition: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, node: str, settings: dict[str, Any], **rest: Any) -> "PhaseJob":
-        """Read the JSON settings ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``.
+        """Read the JSON settings ``{"phase": ..., "labels": ..., "encoder": ... or null, "lineage": [...]}``.
 
         ``precision`` may stand beside them.
         """
@@ -70,6 +82,7 @@ class PhaseJob:
             node=node,
             phase=TypeAdapter(AnyPhase).validate_python(settings["phase"]),
             architecture=None if encoder is None else read_architecture(encoder),
+            labels=TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"]),
             lineage=settings["lineage"],
             precision=settings.get("precision", cls.precision),
             **rest,
@@ -83,10 +96,15 @@ class PhaseJob:
     @cached_property
     def windows(self) -> dict[str, pd.DataFrame]:
         """Windows that this phase trains (``train``) and selects (``validation``) on."""
-        table = read_index(self.index, columns=phase_columns(self.phase))
         return {
-            split: phase_windows(table, self.node, self.phase, split) for split in ("train", "validation")
+            split: phase_windows(self.table, self.node, self.phase, split, self.labels)
+            for split in ("train", "validation")
         }
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The window index, as far as the phase reads it."""
+        return read_index(self.index, columns=phase_columns(self.phase, self.labels))
 
     def parent(self, key: str) -> Path:
         """Output folder of the phase that ``key`` names."""
@@ -101,10 +119,15 @@ class PhaseJob:
                 raise UserError(
                     f"phase '{self.node}' starts from random weights: its settings need an encoder"
                 )
-            return self._first_encoder(self.architecture)
-        folder = self.parent("init")
-        encoder = build_encoder(read_card(folder)["encoder"])
-        self.transition = transfer(load_file(folder / "encoder.safetensors"), encoder, source=str(folder))
+            encoder = self._first_encoder(self.architecture)
+        else:
+            folder = self.parent("init")
+            encoder = build_encoder(read_card(folder)["encoder"])
+            self.transition = transfer(load_file(folder / "encoder.safetensors"), encoder, source=str(folder))
+        try:
+            encoder.n_patches(int(self.windows["train"]["length"].iloc[0]))
+        except ValueError as error:
+            raise UserError(f"phase '{self.node}': {error}; see window_seconds") from None
         return encoder
 
     def _first_encoder(self, settings: Architecture) -> TokenEncoder:

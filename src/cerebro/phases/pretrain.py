@@ -1,7 +1,7 @@
-"""Phase 1b: masked EEG modelling on a mix of archives, with auxiliary heads for the subject's labels."""
+"""Phase 1b: masked EEG modelling on a mix of archives, with auxiliary heads for labels."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cerebro.config import PretrainPhase
 from cerebro.data.card import load_tokenizer
+from cerebro.data.classes import training_classes
 from cerebro.data.modules import MixedDataModule
 from cerebro.data.spread import spread
 from cerebro.data.streams import torch_stream
@@ -22,7 +23,7 @@ from cerebro.models.masked import MaskedDecoder
 from cerebro.models.masking import take
 from cerebro.models.measured import MeasuredPatches
 from cerebro.models.token_encoder import TokenEncoder
-from cerebro.phases.auxiliary import HeldOutSubjects, label_means, label_scales
+from cerebro.phases.auxiliary import HeldOutLabels, label_means, label_scales
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.masked_references import (
@@ -45,7 +46,6 @@ class MaskedModel(nn.Module):
         encoder: TokenEncoder,
         *,
         n_outputs: int,
-        tasks: Sequence[str],
         auxiliary_loss: AuxiliaryTaskLoss,
     ) -> None:
         super().__init__()
@@ -57,7 +57,10 @@ class MaskedModel(nn.Module):
             heads=encoder.heads,
             n_outputs=n_outputs,
         )
-        self.auxiliary = MultiAuxiliaryHead(encoder.dim, tasks)
+        counts = {task: auxiliary_loss.classes.get(task, 1) for task in auxiliary_loss.weights}
+        self.auxiliary = MultiAuxiliaryHead(
+            encoder.dim, {task: count if count > 2 else 1 for task, count in counts.items()}
+        )
         self.auxiliary_loss = auxiliary_loss
 
 
@@ -73,8 +76,8 @@ class MEMPretrainModule(PhaseModule):
     target : MaskedTarget
         What is predicted.
     phase : PretrainPhase
-    held_out : HeldOutSubjects
-        Knows the labels of validation subjects and the labels' scales.
+    held_out : HeldOutLabels
+        Knows the labels of validation people, their scales and classes.
 
     References
     ----------
@@ -86,7 +89,7 @@ class MEMPretrainModule(PhaseModule):
     phase: PretrainPhase
 
     def __init__(
-        self, model: MaskedModel, target: MaskedTarget, phase: PretrainPhase, held_out: HeldOutSubjects
+        self, model: MaskedModel, target: MaskedTarget, phase: PretrainPhase, held_out: HeldOutLabels
     ) -> None:
         super().__init__(model, phase)
         self.target = target
@@ -94,9 +97,12 @@ class MEMPretrainModule(PhaseModule):
         self.references: dict[str, float] = {}
 
     def card(self) -> dict[str, Any]:
-        """Scales of the auxiliary targets, without which the heads' outputs mean nothing."""
+        """Scales and classes of the auxiliary tasks, without which the heads' outputs mean nothing."""
         scales = {task: asdict(scale) for task, scale in self.held_out.scales.items()}
-        return {"auxiliary": {"scales": scales, "training_means": self.held_out.means}}
+        classes = {task: list(names) for task, names in self.held_out.classes.items()}
+        return {
+            "auxiliary": {"scales": scales, "training_means": self.held_out.means, "classes": classes}
+        }
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The target's metrics at hidden places, auxiliary losses, and the weighted sum of both."""
@@ -117,7 +123,7 @@ class MEMPretrainModule(PhaseModule):
         predictions = self.model.auxiliary(pooled.unflatten(0, (2, -1)).mean(dim=0))
         losses = self.model.auxiliary_loss(predictions, self._standardised(batch))
         if not self.training:
-            self.held_out.add(batch["subject"], predictions)
+            self.held_out.add(batch, predictions)
         loss = errors["loss"] + self.phase.auxiliary_weight * losses["loss"]
         return {"loss": loss, **values, **{f"aux_{name}": value for name, value in losses.items()}}
 
@@ -135,9 +141,9 @@ class MEMPretrainModule(PhaseModule):
             self.references = self._measure_references(data)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the references, the leak, and the auxiliary tasks' errors by held-out subject.
+        """Log the references, the leak, and the auxiliary tasks' errors by held-out person.
 
-        MAE and r, balanced accuracy for sex.
+        MAE and r of numbers, balanced accuracy of classes.
         """
         metrics = {f"val/{name}": value for name, value in self.held_out.metrics().items()}
         metrics |= {f"val/masked_{name}": value for name, value in self.references.items()}
@@ -199,13 +205,20 @@ def build(job: PhaseJob) -> tuple[MEMPretrainModule, MixedDataModule]:
     """Module and data of a pretrain phase."""
     phase = job.phase
     assert isinstance(phase, PretrainPhase)
-    tasks: list[str] = list(phase.auxiliary)
+    tasks = {task: job.labels[task] for task in phase.auxiliary}
+    classes = training_classes(job.table, tasks, job.labels)
     encoder = job.encoder()
     target = _target(job, phase, encoder)
-    loss = AuxiliaryTaskLoss(dict(phase.auxiliary.items()), learned=phase.auxiliary_weighting == "learned")
-    model = MaskedModel(encoder, n_outputs=target.n_outputs, tasks=tasks, auxiliary_loss=loss)
+    loss = AuxiliaryTaskLoss(
+        phase.auxiliary,
+        classes={task: len(names) for task, names in classes.items()},
+        learned=phase.auxiliary_weighting == "learned",
+    )
+    model = MaskedModel(encoder, n_outputs=target.n_outputs, auxiliary_loss=loss)
     train, validation = job.windows["train"], job.windows["validation"]
-    held_out = HeldOutSubjects(validation, tasks, label_scales(train, tasks), label_means(train, tasks))
+    held_out = HeldOutLabels(
+        validation, tasks, classes, label_scales(train, tasks), label_means(train, tasks)
+    )
     data = MixedDataModule(
         train,
         validation,

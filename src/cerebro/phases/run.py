@@ -20,7 +20,7 @@ from cerebro.data.streams import repeatable, torch_seed
 from cerebro.errors import UserError
 from cerebro.exclusive import exclusive
 from cerebro.files import atomic_path, digest_file, remove_leftovers, write_json
-from cerebro.phases import contrast, finetune, pretrain, tokenizer
+from cerebro.phases import contrast, pretrain, supervised, tokenizer
 from cerebro.phases.base import PhaseModule
 from cerebro.phases.checkpoints import (
     BEST,
@@ -36,7 +36,6 @@ from cerebro.phases.checkpoints import (
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.ranks import begin_as_first
 from cerebro.phases.recorder import Recorder
-from cerebro.phases.selection import SELECTIONS
 from cerebro.phases.snapshots import Snapshots, snapshot_epochs
 from cerebro.tracking import Run, start_run
 
@@ -44,7 +43,7 @@ KINDS: dict[str, Callable[[PhaseJob], tuple[Any, WindowDataModule]]] = {
     "tokenizer": tokenizer.build,
     "pretrain": pretrain.build,
     "contrast": contrast.build,
-    "finetune": finetune.build,
+    "finetune": supervised.build,
 }
 """How each kind of phase builds its module and its data; a new kind is one more line."""
 
@@ -68,7 +67,7 @@ def run_phase(
     node : str
         The phase's name.
     settings : dict
-        ``{"phase": ..., "encoder": ... or null, "lineage": [...]}``, and ``precision`` if it is not single.
+        ``{"phase": ..., "labels": ..., "encoder": ... or null, "lineage": [...]}``, and ``precision`` if it is not single.
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     parents : dict of str to str
@@ -143,7 +142,7 @@ def _train(
     module: PhaseModule, data: WindowDataModule, job: PhaseJob, attempt: Path, run: Run | None
 ) -> dict[str, float]:
     """Fit, go back to the weights that are kept (those before training, if best), return their metrics."""
-    recorder, selection = Recorder(attempt / HISTORY, run), SELECTIONS[job.phase.kind]
+    recorder, selection = Recorder(attempt / HISTORY, run), module.selection
     weights = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     # A loss that is not finite ends a training, whatever selects.
     patience = {("val/loss", "min"): job.phase.epochs, (selection.metric, selection.mode): job.phase.patience}

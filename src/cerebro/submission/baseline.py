@@ -1,21 +1,28 @@
-"""What a baseline answers on the windows that its challenge asks about: fitted and applied in one step."""
+"""What a baseline answers on the windows of its target: fitted and applied in one step."""
 
 from pathlib import Path
+from typing import Any
 
-from cerebro.config import BaselinePhase
-from cerebro.data.selection import phase_windows, read_index, shards_folder
+from pydantic import TypeAdapter
+
+from cerebro.config import AnyLabel, BaselinePhase
+from cerebro.data.classes import coded, training_classes
+from cerebro.data.phase_windows import phase_windows
+from cerebro.data.selection import read_index, shards_folder
 from cerebro.evaluation.baselines import fit_baseline
-from cerebro.submission.answers import AnswerSplit, challenge_rows, write_answers
+from cerebro.evaluation.floors import demographic_labels
+from cerebro.submission.answers import AnswerSplit, answered_rows, write_answers
 
 
-def answer(node: str, settings: BaselinePhase, *, split: AnswerSplit, index: Path, output: Path) -> None:
+def answer(node: str, settings: dict[str, Any], *, split: AnswerSplit, index: Path, output: Path) -> None:
     """Fit on the windows that a finetune phase of the same target would train on; answer those of one split.
 
     Parameters
     ----------
     node : str
         The baseline's name.
-    settings : BaselinePhase
+    settings : dict
+        ``{"phase": ..., "labels": ...}``; labels are the target, that of its windows, age and sex.
     split : {'validation', 'test'}
     index : Path
         The window index.
@@ -27,8 +34,11 @@ def answer(node: str, settings: BaselinePhase, *, split: AnswerSplit, index: Pat
     UserError
         When windows are missing, or the training subjects do not allow the fit.
     """
+    phase = BaselinePhase.model_validate(settings["phase"])
+    labels = TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"])
     table = read_index(index)
-    training = phase_windows(table, node, settings, "train")
-    rows = challenge_rows(table, settings.target, split, purpose=f"the answers of {node}")
-    answers = fit_baseline(node, settings, training, rows, shards=shards_folder(index))
-    write_answers(rows, settings.target, answers, output=output)
+    table = coded(table, training_classes(table, demographic_labels(labels), labels))
+    training = phase_windows(table, node, phase, "train", labels)
+    rows = answered_rows(table, phase, labels, split, purpose=f"the answers of {node}")
+    answers = fit_baseline(node, phase, training, rows, labels=labels, shards=shards_folder(index))
+    write_answers(rows, phase.target, answers, output=output)

@@ -1,47 +1,80 @@
-"""What a finished finetune phase answers on the windows that its challenge asks about, without packaging it.
+"""What a finished finetune phase answers on the windows of its target, without packaging it.
 
-The answers are those of the zip: the same predictor on the same windows, in µV instead of volts. A study
-with hundreds of lineages compares them from these files; only the submission itself is packaged.
+The answers to a challenge are those of the zip: the same predictor on the same windows, in µV instead of volts.
+A study with hundreds of lineages compares them from these files; only the submission itself is packaged.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from torch import Tensor, nn
 
-from cerebro.data.card import load_predictor, read_card
+from cerebro.config import AnyLabel, FinetunePhase
+from cerebro.data.card import load_classifier, load_predictor, read_card
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
-from cerebro.evaluation.challenge import ANSWERS
-from cerebro.submission.answers import AnswerSplit, challenge_rows, write_answers
+from cerebro.errors import UserError
+from cerebro.submission.answers import AnswerSplit, answered_rows, write_answers, write_classes
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the answers."""
 
 
 def predict(folder: Path, *, split: AnswerSplit, index: Path, output: Path) -> None:
-    """Predict every window that the challenge asks about in one split.
+    """Predict every window with the phase's target in one split.
 
     Parameters
     ----------
     folder : Path
-        A finished finetune phase.
+        A finished finetune phase; its card says of which windows and by which declarations.
     split : {'validation', 'test'}
     index : Path
         The window index.
     output : Path
-        As :func:`cerebro.submission.answers.write_answers` writes it.
+        As :func:`cerebro.submission.answers.write_answers` writes it, or for classes
+        :func:`cerebro.submission.answers.write_classes`.
+
+    Raises
+    ------
+    UserError
+        When there are no windows, or the folder holds no finetune phase.
     """
-    model, target = load_predictor(folder), read_card(folder)["target"]
-    rows = challenge_rows(read_index(index), target, split, purpose=f"the answers of {folder}")
+    card = read_card(folder)
+    if card["kind"] != "finetune":
+        raise UserError(f"{folder} holds a {card['kind']} phase, which predicts no label")
+    phase = FinetunePhase.model_validate(card["settings"]["phase"])
+    labels = TypeAdapter(dict[str, AnyLabel]).validate_python(card["settings"]["labels"])
+    table, shards = read_index(index), shards_folder(index)
+    rows = answered_rows(table, phase, labels, split, purpose=f"the answers of {folder}")
+    dataset = WindowDataset(rows, shards)
+    if "classifier" in card:
+        classifier = load_classifier(folder)
+        found = _through(classifier, dataset, lambda *window: classifier(*window).float().softmax(dim=-1))
+        write_classes(rows, phase.target, found, classes=classifier.classes, output=output)
+        return
+    model = load_predictor(folder)
+
+    def both(signal: Tensor, positions: Tensor) -> Tensor:
+        own = model.standardised(signal, positions)
+        return torch.cat([model.answer(own, factor) for factor in (model.shrinkage, 1.0)], dim=1)
+
+    found = _through(model, dataset, both)
+    write_answers(rows, phase.target, found[:, 0], unshrunk=found[:, 1], output=output)
+
+
+def _through(
+    model: nn.Module, dataset: WindowDataset, read: Callable[[Tensor, Tensor], Tensor]
+) -> NDArray[np.float64]:
+    """What ``read`` makes of all windows by means of a model, (n, width)."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model, dataset = model.to(device), WindowDataset(rows, shards_folder(index))
-    answers = {name: np.empty(len(rows)) for name in ANSWERS}
+    model.to(device)
+    parts = []
     with torch.inference_mode():
-        for first in range(0, len(rows), BATCH_SIZE):
-            numbers = range(first, min(first + BATCH_SIZE, len(rows)))
-            batch = dataset[numbers]
-            own = model.standardised(batch["signal"].to(device), batch["positions"].to(device))
-            for name, factor in (("prediction", model.shrinkage), ("unshrunk", 1.0)):
-                answers[name][numbers] = model.answer(own, factor)[:, 0].cpu()
-    write_answers(rows, target, answers["prediction"], unshrunk=answers["unshrunk"], output=output)
+        for first in range(0, len(dataset), BATCH_SIZE):
+            batch = dataset[range(first, min(first + BATCH_SIZE, len(dataset)))]
+            parts.append(read(batch["signal"].to(device), batch["positions"].to(device)).cpu().numpy())
+    return np.concatenate(parts).astype(np.float64)

@@ -6,6 +6,7 @@ deviation of the truth, over windows; the overall score is 0.3 and 0.7 of them. 
 quality.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -13,14 +14,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from cerebro.config import CHALLENGES, Statistics
+from cerebro.config import CHALLENGES, AnyLabel, Statistics
+from cerebro.data.classes import coded, training_classes
 from cerebro.data.selection import read_index, select_windows, shards_folder
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.challenge import ANSWERS, SHARES, compared, constant_answers
 from cerebro.evaluation.comparison import Gap
-from cerebro.evaluation.floors import from_columns, training_mean
+from cerebro.evaluation.floors import demographic_labels, from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects
 from cerebro.evaluation.metrics import Metric, Values, nrmse, pearson_r
 from cerebro.files import atomic_path, digest_file, write_json
@@ -36,15 +39,16 @@ SAME = 1e-5
 """Largest difference at which batches stand in for single windows: below what four digits of a score show."""
 
 
-def score(zip: Path, settings: Statistics, *, index: Path, store: Path, output: Path) -> None:
+def score(zip: Path, settings: dict[str, Any], *, index: Path, store: Path, output: Path) -> None:
     """Run the zip on all test windows and write its scores.
 
     Parameters
     ----------
     zip : Path
         The submission.
-    settings : Statistics
-        Number of resamples behind the intervals.
+    settings : dict
+        ``{"statistics": ..., "labels": ...}``: the number of resamples behind the intervals, and declarations,
+        those of age and sex among them.
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     output : Path
@@ -57,11 +61,15 @@ def score(zip: Path, settings: Statistics, *, index: Path, store: Path, output: 
     UserError
         When the index has no test windows, or the submission fails on one.
     """
+    resamples = Statistics.model_validate(settings["statistics"]).resamples
+    labels = TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"])
+    known = demographic_labels(labels)
     table = read_index(index)
+    table = coded(table, training_classes(table, known, labels))
     rows = {challenge: _rows(table, challenge, splits=["test"], what="scoring") for challenge in CHALLENGES}
     answers, batch_sizes = _answered(zip, rows, shards=shards_folder(index))
     predictions = {
-        challenge: _with_floors(table, challenge, part, answers[challenge])
+        challenge: _with_floors(table, challenge, part, answers[challenge], known)
         for challenge, part in rows.items()
     }
     with TemporaryDirectory(prefix="unshrunk-") as folder:
@@ -69,7 +77,7 @@ def score(zip: Path, settings: Statistics, *, index: Path, store: Path, output: 
         if without_shrinkage(zip, plain):
             for challenge, given in _answered(plain, rows, shards=shards_folder(index))[0].items():
                 predictions[challenge]["unshrunk"] = given.astype(float)
-    content = evaluate(predictions, resamples=settings.resamples)
+    content = evaluate(predictions, resamples=resamples)
     for challenge, size in batch_sizes.items():
         content[f"challenge_{challenge}"]["batch_size"] = size
     content["submission"] = digest_file(zip)
@@ -82,7 +90,7 @@ def score(zip: Path, settings: Statistics, *, index: Path, store: Path, output: 
         name="score",
         kind="score",
         tags={"cerebro.submission": content["submission"]},
-        params={"resamples": settings.resamples},
+        params={"resamples": resamples},
     ) as run:
         with atomic_path(output.with_name("predictions.parquet")) as temporary:
             pd.concat(predictions.values(), ignore_index=True).to_parquet(temporary, index=False)
@@ -225,9 +233,16 @@ def _batch_size(process: CleanProcess, challenge: int, windows: NDArray[np.float
 
 
 def _with_floors(
-    table: pd.DataFrame, challenge: int, rows: pd.DataFrame, answers: NDArray[np.float32]
+    table: pd.DataFrame,
+    challenge: int,
+    rows: pd.DataFrame,
+    answers: NDArray[np.float32],
+    known: Sequence[str],
 ) -> pd.DataFrame:
-    """Predictions beside the floors, which are fitted on everyone outside the test split."""
+    """Predictions beside the floors, which are fitted on everyone outside the test split.
+
+    ``known`` are the labels of age and sex.
+    """
     label = CHALLENGES[challenge].target
     training = _rows(table, challenge, splits=["train", "validation"], what="the floors of")
     columns = ["window", "subject", "task", "run", "recording", "onset"]
@@ -237,8 +252,11 @@ def _with_floors(
         prediction=answers.astype(float),
     )
     predictions["floor:training_mean"] = training_mean(training, rows, label)
+    if not known:
+        print("there is no floor of age and sex: no label of a person has such a column", flush=True)
+        return predictions
     try:
-        predictions["floor:age_sex"] = from_columns(training, rows, label)
+        predictions["floor:age_sex"] = from_columns(training, rows, label, columns=known)
     except TooFewSubjects as error:
         print(f"challenge {challenge} has no floor of age and sex: {error}", flush=True)
     return predictions

@@ -24,7 +24,7 @@ def scored_windows(rows: pd.DataFrame, *, shards: Path, chunk: int = 256) -> Ite
     Parameters
     ----------
     rows : DataFrame
-        Rows of the window index of kind ``trial`` or ``crop``.
+        Rows of the window index of a challenge's kind.
     shards : Path
         Folder of the shards.
     chunk : int
