@@ -10,6 +10,8 @@ RANDOM = "random"
 """The name under which an untrained encoder is probed; with another seed than 0 followed by that."""
 SIGNAL = "signal"
 """The name under which the signal itself is probed and compared between subjects, without any encoder."""
+COVARIANCE = "covariance"
+"""The name under which covariances of the signal are probed, in tangent space, without any encoder."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def is_untrained(encoder: str) -> bool:
 
 def is_no_phase(encoder: str) -> bool:
     """Whether a name is that of an untrained encoder, or of none."""
-    return is_untrained(encoder) or encoder == SIGNAL
+    return is_untrained(encoder) or encoder in (SIGNAL, COVARIANCE)
 
 
 def untrained_seed(encoder: str) -> int:

@@ -11,7 +11,7 @@ from cerebro.errors import UserError
 
 SOURCES = (
     "the folder of a finished phase, with @N for its checkpoint N; `random`, or `random-N` for seed N: the "
-    "untrained encoder; `signal`: none, the signal itself"
+    "untrained encoder; `signal`: none, the signal itself; `covariance`: none, its covariance"
 )
 """Help for an argument that names an encoder."""
 
@@ -48,9 +48,9 @@ class Source:
 
 def encoder(text: str) -> Source:
     """A kind of argument: an encoder."""
-    from cerebro.stages import SIGNAL, is_untrained, untrained_seed
+    from cerebro.stages import COVARIANCE, SIGNAL, is_untrained, untrained_seed
 
-    if text == SIGNAL:
+    if text in (SIGNAL, COVARIANCE):
         return Source(text)
     if is_untrained(text):
         try:

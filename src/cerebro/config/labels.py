@@ -22,7 +22,8 @@ def _named(classes: Any) -> Any:
     if not isinstance(classes, Mapping):
         return classes
     listed = {
-        str(name): values if isinstance(values, list | tuple) else [values] for name, values in classes.items()
+        str(name): values if isinstance(values, list | tuple) else [values]
+        for name, values in classes.items()
     }
     return {name: tuple(map(str, values)) for name, values in listed.items()}
 
@@ -209,7 +210,9 @@ def kind_of_windows(name: str, label: Label) -> str:
 
 def gives_pairs(label: Label) -> bool:
     """Whether windows of different people can be paired by a label: it holds for a part of a recording."""
-    return isinstance(label, EventLabel | MomentLabel) or (isinstance(label, IntervalLabel) and label.is_class)
+    return isinstance(label, EventLabel | MomentLabel) or (
+        isinstance(label, IntervalLabel) and label.is_class
+    )
 
 
 def has_course(label: Label) -> bool:

@@ -9,6 +9,7 @@ from cerebro.config.analyses import RIDGE_PENALTIES
 from cerebro.config.encoders import AnyEncoder, Architecture
 from cerebro.config.settings import Settings
 
+
 class Node(Settings):
     """What every node of the graph has: trainings and baselines."""
 
