@@ -45,7 +45,7 @@ def read_layer(path: Path) -> dict[str, Any]:
 
 
 def lists_ablations(overlays: Sequence[Path]) -> bool:
-    """Tell whether a study asks for variants itself; those that are shipped are of the study without overlays."""
+    """Tell whether a study asks for variants itself; shipped ones are of the study without overlays."""
     own = [path for path in _below(overlays) if path.parent != SHIPPED]
     return not overlays or any("ablations" in read_layer(path) for path in (*own, *overlays))
 

@@ -11,8 +11,8 @@ from cerebro.config.study import Config
 from cerebro.errors import UserError
 
 _NO_PHASES = (
-    "there is no section phases, the trainings of the study, such as {tokenizer: {kind: tokenizer}}; `extends: "
-    "challenge` takes those of the challenge, and `extends: FILE` those of a file"
+    "there is no section phases, the trainings of the study, such as {tokenizer: {kind: tokenizer}}; "
+    "`extends: challenge` takes those of the challenge, and `extends: FILE` those of a file"
 )
 
 

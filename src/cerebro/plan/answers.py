@@ -29,8 +29,8 @@ class AnswerPlan(StudyPlan):
     def _members(self) -> dict[int, tuple[str, ...]]:
         if self.submitted is None:
             raise UserError(
-                "configuration: there is no section 'submission', so nothing can be packaged; `snakemake study` "
-                "makes all that this study has"
+                "configuration: there is no section 'submission', so nothing can be packaged; `snakemake "
+                "study` makes all that this study has"
             )
         return self.submitted.members()
 
@@ -100,7 +100,7 @@ class AnswerPlan(StudyPlan):
 
     @property
     def summed_probes(self) -> list[str]:
-        """Encoders that the summary shows; beside a submission the covariance is a baseline of `ablations`."""
+        """Encoders that the summary shows; beside a submission covariance is one of `ablations`."""
         return self.probed if self.submitted is None else self.encoders
 
     def compared_answers(self) -> list[str]:

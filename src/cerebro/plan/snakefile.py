@@ -1,6 +1,4 @@
-"""Small parts of the Snakefile: layers, names as patterns, mistakes that are noticed while jobs are planned, and
-what surrounds a run.
-"""
+"""Small parts of the Snakefile: layers, names as patterns, mistakes that are noticed early, begin and end."""
 
 import os
 import re
@@ -78,8 +76,8 @@ def environment(plan: "Plan", source: str) -> dict[str, str]:
 def begin(plan: "Plan", workflow: "Workflow") -> None:
     """Write the files that steps are handed, and say what is installed otherwise than the lock file says.
 
-    Among them is which phases the run comes to, by the environment: the first check of windows looks at all of
-    these, so that no training starts when a later one has none, and at no other.
+    Among them are the phases that the run comes to: each check of windows looks at all of these, so that no
+    training starts when a later one has none, and at no other.
     """
     record_instance(Path.cwd(), plan.results)
     phases = sorted({job.wildcards.phase for job in workflow.dag.jobs if job.rule.name == "phase"})
