@@ -97,8 +97,8 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     Raises
     ------
     UserError
-        There is no submission, a variant does not give a valid graph, two phases that answer in it are one and the same, or a name is
-        taken; the sentence names the variant.
+        There is no submission, a variant does not give a valid graph, two phases that answer in it are one
+        and the same, or a name is taken; the sentence names the variant.
     """
     graph = _Graph(answering(config)[0])
     if config.ablations is None:

@@ -75,9 +75,8 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
     for target in table["target"].unique():
         part = table[table["target"] == target].set_index("row")
         cells = [_cell(part.loc[row]) for row in phases.rows]
-        rows.append(
-            [heading(target, part["metric"].iloc[0], separator=", "), f"{part['floor'].iloc[0]:.3f}", *cells]
-        )
+        title = heading(target, part["metric"].iloc[0], separator=", ")
+        rows.append([title, f"{part['floor'].iloc[0]:.3f}", *cells])
     notes = [f"{METHOD} {_seeds(phases)}", "'signal' is log band power at the 10-20 electrodes, no encoder."]
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
 
@@ -119,7 +118,7 @@ def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
 
 
 def _stimuli(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[str, Any]]) -> Table:
-    """How often a moment of a stimulus is found in another person, per row: mean, least and most over seeds."""
+    """How often a moment is found in another person, per row: mean, least and most over seeds."""
     lines = []
     chance: float | None = None
     for row, encoders in rows:

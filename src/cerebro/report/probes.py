@@ -111,8 +111,8 @@ def _warnings(contents: Sequence[Mapping[str, Any]]) -> list[str]:
     if not found:
         return []
     return [
-        "Warning: these tell people apart more than twice as well as anything that people did; what they know "
-        f"may be heads and caps (from 0 % chance to 100 % perfect): {', '.join(found)}."
+        "Warning: these tell people apart more than twice as well as anything that people did; what they "
+        f"know may be heads and caps (from 0 % chance to 100 % perfect): {', '.join(found)}."
     ]
 
 

@@ -1,4 +1,4 @@
-"""The table of scores of a study without a submission: each phase or baseline that answers, beside its floors."""
+"""The table of scores of a study without a submission: whoever answers, beside floors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,8 +33,8 @@ def phase_score_table(contents: Sequence[Mapping[str, Any]]) -> Table:
             ]
         )
     notes = [
-        f"Answers to windows of {_whose(contents)}, with 95 % intervals over subjects; NRMSE and MAE: less is "
-        "better. * better than each floor, on the same resampled subjects, p below .05 after Holm's "
+        f"Answers to windows of {_whose(contents)}, with 95 % intervals over subjects; NRMSE and MAE: less "
+        "is better. * better than each floor, on the same resampled subjects, p below .05 after Holm's "
         "correction for all differences of this table."
     ]
     if any(score["value"] is not None and score["low"] is None for _, score in scores.values()):

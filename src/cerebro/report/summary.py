@@ -8,8 +8,8 @@ from typing import Any
 from cerebro.config import CHALLENGES
 from cerebro.evaluation.comparison import significant
 from cerebro.files import atomic_path, read_json
+from cerebro.report import headings
 from cerebro.report.cells import ABSENT, CONSTANT, NO_INTERVAL, difference, interval, number
-from cerebro.report.headings import name
 from cerebro.report.probes import probe_tables
 from cerebro.report.recordings import recording_tables
 from cerebro.report.references import reference_table
@@ -18,7 +18,8 @@ from cerebro.report.tables import Table, as_markdown, print_tables
 from cerebro.stages import COVARIANCE, RANDOM, SIGNAL
 
 HEADINGS = {
-    f"challenge_{number}": f"Challenge {number}\n{name(one.target)}" for number, one in CHALLENGES.items()
+    f"challenge_{number}": f"Challenge {number}\n{headings.name(one.target)}"
+    for number, one in CHALLENGES.items()
 } | {"overall": "Overall\n0.3 and 0.7"}
 FLOORS = {"training_mean": "training mean", "age_sex": "age and sex"}
 

@@ -122,8 +122,8 @@ def _repeats(used: pd.DataFrame, places: pd.DataFrame, folder: Path) -> dict[str
     ]
     if apart:
         raise UserError(
-            f"the same signals stand under two names in two splits: {'; '.join(apart[:_EXAMPLES])}"
-            f"{f' and {len(apart) - _EXAMPLES} more' if len(apart) > _EXAMPLES else ''}; leave one of the two "
+            f"the same signals stand under two names in two splits: {'; '.join(apart[:_EXAMPLES])}{more}; "
+            "leave one of the two "
             "out by splits.excluded_subjects, or keep them together by a column of participants.tsv and "
             "splits.together"
         )

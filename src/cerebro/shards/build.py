@@ -54,8 +54,8 @@ SCHEMA = pa.schema(
 )
 """Columns of a shard's table: offset and length in samples, channels as a JSON list of those that the file
 has, quality as in :class:`cerebro.shards.quality.RecordingQuality`, bad channels as a JSON object of name and
-reason (:data:`cerebro.shards.channel_quality.REASONS`), the digest of the raw file and of a signal file beside it, and
-by which the same signals are found under another name (:mod:`cerebro.shards.repeats`)."""
+reason (:data:`cerebro.shards.channel_quality.REASONS`), the digest of the raw file and of a signal file
+beside it, and by which the same signals are found under another name (:mod:`cerebro.shards.repeats`)."""
 
 
 def build_shard(

@@ -1,8 +1,8 @@
 """The same EEG under two names: people who came twice, twins by a mistake in a table, copied files.
 
 A recording's fingerprint, written where its shard is, finds candidates among all recordings of a study; their
-stored signals decide. Neither knows channels by name or order, so that another header, file format or order of
-channels hides nothing; two recordings of one person are never taken for one.
+stored signals decide. Neither knows channels by name or order, so that another header, file format or order
+of channels hides nothing; two recordings of one person are never taken for one.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The rules of `splits`, held against a finished window index; no code is shared with what assigned the splits."""
+"""The rules of `splits`, held against a finished window index, without the code that assigned the splits."""
 
 import json
 import re
@@ -24,12 +24,14 @@ class Findings:
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, rule: str, broken: Sequence[str]) -> None:
+        """Note what breaks a rule; nothing, where nothing does."""
         if len(broken):
             self.counts[rule] = self.counts.get(rule, 0) + len(broken)
             known = self.examples[rule]
             known += [name for name in dict.fromkeys(broken) if name not in known][: _EXAMPLES - len(known)]
 
     def sentence(self) -> str:
+        """All that was found, in one sentence."""
         return "; ".join(
             f"{rule}: {count} (as {', '.join(self.examples[rule])})" for rule, count in self.counts.items()
         )
@@ -121,10 +123,9 @@ def _families(rows: pd.DataFrame, column: str | None) -> dict[str, str]:
     if column is None:
         return {}
     family: dict[str, str] = {}
+    known = rows[rows["written"].map(lambda written: column in written)]
     values = [
-        (person, written[column])
-        for person, written in zip(rows["person"], rows["written"], strict=True)
-        if column in written
+        (name, written[column]) for name, written in zip(known["person"], known["written"], strict=True)
     ]
     root = {value: value for _, value in values}
 
@@ -145,12 +146,10 @@ def _listed(entries: Sequence[str]) -> set[str]:
     """Names, and those in files of names."""
     names: list[str] = []
     for entry in entries:
-        is_file = "/" in entry or "." in entry
-        names += (
-            [line.split("#")[0] for line in Path(entry).read_text("utf-8").splitlines()]
-            if is_file
-            else [entry]
-        )
+        if "/" not in entry and "." not in entry:
+            names.append(entry)
+            continue
+        names += [line.split("#")[0] for line in Path(entry).read_text("utf-8").splitlines()]
     return {bare_name(name) for name in names if name.strip()}
 
 
