@@ -8,8 +8,8 @@ from typing import Any
 from cerebro.config import CHALLENGES
 from cerebro.evaluation.comparison import significant
 from cerebro.files import atomic_path, read_json
-from cerebro.report import headings
 from cerebro.report.cells import ABSENT, CONSTANT, NO_INTERVAL, difference, interval, number
+from cerebro.report.headings import name
 from cerebro.report.probes import probe_tables
 from cerebro.report.recordings import recording_tables
 from cerebro.report.references import reference_table
@@ -18,9 +18,9 @@ from cerebro.report.tables import Table, as_markdown, print_tables
 from cerebro.stages import COVARIANCE, RANDOM, SIGNAL
 
 HEADINGS = {
-    f"challenge_{number}": f"Challenge {number}\n{headings.name(one.target)}"
-    for number, one in CHALLENGES.items()
-} | {"overall": "Overall\n0.3 and 0.7"}
+    **{f"challenge_{one}": f"Challenge {one}\n{name(asked.target)}" for one, asked in CHALLENGES.items()},
+    "overall": "Overall\n0.3 and 0.7",
+}
 FLOORS = {"training_mean": "training mean", "age_sex": "age and sex"}
 
 
@@ -159,8 +159,8 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
     chances = dict.fromkeys(("validation", "test"), ABSENT)
     rank = ABSENT
     for content in contents:
-        for name, splits in content["embeddings"].items():
-            cells = [content["node"], name]
+        for embedding, splits in content["embeddings"].items():
+            cells = [content["node"], embedding]
             for split in chances:
                 found = splits[split]
                 if "not_measurable" in found:
@@ -169,7 +169,7 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
                     continue
                 top = found["retrieval_top1"]
                 chances[split] = number(top["chance"])
-                clear = (content["node"], name, split, "retrieval_top1") in starred
+                clear = (content["node"], embedding, split, "retrieval_top1") in starred
                 cells.append(interval(top, clear=clear))
             test = splits["test"]
             if "not_measurable" in test:
@@ -177,7 +177,7 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
                 continue
             rank = f"{test['median_rank']['chance']:.1f}"
             isc = test["isc"]
-            shown = interval(isc, clear=(content["node"], name, "test", "isc") in starred)
+            shown = interval(isc, clear=(content["node"], embedding, "test", "isc") in starred)
             rows.append([*cells, f"{test['median_rank']['value']:.1f}", shown])
     rows.append(["chance", "", *chances.values(), rank, number(0.0)])
     notes = [

@@ -115,17 +115,14 @@ def _repeats(used: pd.DataFrame, places: pd.DataFrame, folder: Path) -> dict[str
         f"({other['recording']}, {other['split']})"
         for one, other in zip(first.to_dict("records"), second.to_dict("records"), strict=True)
     ]
-    apart = [
-        sentence
-        for sentence, moved in zip(sentences, first["split"] != second["split"], strict=True)
-        if moved
-    ]
+    moved = first["split"] != second["split"]
+    apart = [sentence for sentence, differs in zip(sentences, moved, strict=True) if differs]
+    more = f" and {len(apart) - _EXAMPLES} more" if len(apart) > _EXAMPLES else ""
     if apart:
         raise UserError(
             f"the same signals stand under two names in two splits: {'; '.join(apart[:_EXAMPLES])}{more}; "
-            "leave one of the two "
-            "out by splits.excluded_subjects, or keep them together by a column of participants.tsv and "
-            "splits.together"
+            "leave one of the two out by splits.excluded_subjects, or keep them together by a column of "
+            "participants.tsv and splits.together"
         )
     people = {frozenset(pair) for pair in zip(first["person"], second["person"], strict=True)}
     if sentences:
