@@ -164,7 +164,7 @@ def _windows(options: argparse.Namespace) -> None:
     build_index(
         settings["windows"],
         settings["splits"],
-        settings["labels"],
+        labels=settings["labels"],
         inventory=options.inventory,
         shards=options.shards,
         max_failed_share=settings["max_failed_share"],
@@ -206,7 +206,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 def _check_windows(options: argparse.Namespace) -> None:
     from cerebro.config import AnyLabel, AnyNode
-    from cerebro.data.selection import check_windows
+    from cerebro.data.window_check import check_windows
 
     kinds: dict[str, Any] = {"phases": dict[str, AnyNode], "labels": dict[str, AnyLabel]}
     own = read_sections(options.settings, kinds)["phases"]

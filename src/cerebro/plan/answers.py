@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from cerebro.config import CHALLENGES, BaselinePhase, FinetunePhase
-from cerebro.data.selection import phase_labels
+from cerebro.data.phase_windows import phase_labels
 from cerebro.errors import UserError
 from cerebro.foreign_encoders import check_networks
 from cerebro.plan.study import StudyPlan, as_json

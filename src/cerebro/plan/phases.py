@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from cerebro.config import AnyPhase, BraindecodeSettings, lineage, parents
-from cerebro.data.selection import phase_labels
+from cerebro.data.phase_windows import phase_labels
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import step_digest
 
