@@ -1,38 +1,26 @@
 # From raw recordings to a scored challenge submission; the rules are in workflow/rules/, what they compute
 # in src/cerebro/. Default: the simulated demo of config/demo.yaml. Overlays: --configfile config/smoke.yaml
 
-import os
 import sys
-from pathlib import Path
 
 SOURCE = f"{workflow.basedir}/src"
 sys.path.insert(0, SOURCE)
 sys.path.append("")  # readers of one's own lie where the workflow runs, or on $PYTHONPATH
 
-from cerebro.config import load_config
-from cerebro.config.files import check_files
-from cerebro.instance import clear_stale_lock
-from cerebro.plan import Plan
-from cerebro.plan.snakefile import begin, end, environment, layers, one_of, or_stop
+from cerebro.plan.snakefile import begin, end, layers, one_of, or_stop, planned
 from cerebro.provenance import step_digest
 
 
 configfile: f"{workflow.basedir}/config/base.yaml"
 
 
-for LAYER in or_stop(lambda: layers(config, f"{workflow.basedir}/config")):
+for LAYER in layers(config, workflow):
 
     configfile: LAYER
 
 
-or_stop(lambda: check_files(workflow.configfiles))
-PLAN = or_stop(lambda: Plan(load_config(config)))
+PLAN = planned(config, workflow, SOURCE)
 R = PLAN.results
-
-if workflow.is_main_process:
-    or_stop(lambda: clear_stale_lock(Path.cwd(), R))
-
-os.environ.update(environment(PLAN, SOURCE))
 
 
 onstart:
@@ -54,17 +42,40 @@ wildcard_constraints:
     split="validation|test",
 
 
-localrules:
-    download,
-    list_compared,
-    ablations,
-    phases,
-    probes,
-    study,
-    submission,
-    track,
-    lineage,
-    summary,
+localrules: download, list_compared, ablations, phases, probes, study, submission, track, lineage, summary
+
+
+rule submission:
+    default_target: PLAN.submitted is not None
+    input:
+        lambda wildcards: or_stop(PLAN.submission),
+    message:
+        "{R} is complete"
+
+
+rule study:
+    default_target: PLAN.submitted is None
+    input:
+        PLAN.phase_cards(),
+        PLAN.all_probes(),
+        PLAN.phase_scores(),
+        f"{R}/summary.md",
+    message:
+        "{R} is complete"
+
+
+rule phases:
+    input:
+        PLAN.phase_cards(),
+    message:
+        "{R}/phases is complete"
+
+
+rule probes:
+    input:
+        PLAN.all_probes(),
+    message:
+        "{R}/probes is complete"
 
 
 # What a study lacks, such as a submission, is not planned.

@@ -61,6 +61,11 @@ class EncoderPlan(StudyPlan):
         """Scores of the probes of these encoders."""
         return [f"{self.results}/probes/{encoder}.json" for encoder in encoders]
 
+    def all_probes(self) -> list[str]:
+        """The probes of all encoders of the study, their table and their figure."""
+        about = (f"{self.results}/probes/table.md", f"{self.results}/figures/lineage.svg")
+        return [*self.probe_files(self.probed), *about]
+
     def adapter_settings(self) -> str:
         """What ``adapters`` reads."""
         settings = {key: getattr(self.config, key) for key in ("adapters", "labels", "probes", "statistics")}

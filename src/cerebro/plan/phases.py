@@ -14,6 +14,10 @@ KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in ge
 class PhasePlan(StudyPlan):
     """The nodes of the graph, one step each."""
 
+    def phase_cards(self) -> list[str]:
+        """Cards of all trainings of the study itself."""
+        return [f"{self.phase_folder(phase)}/card.json" for phase in self.phases]
+
     def phase_parents(self, phase: str) -> dict[str, str]:
         """Folders of the phases that this one needs, by the key that names them."""
         return {key: self.phase_folder(name) for key, name in parents(self.nodes[phase]).items()}

@@ -7,29 +7,22 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cerebro.config import layers_below
+from cerebro.config import layers_below, load_config
 from cerebro.config.files import check_files
 from cerebro.errors import UserError
-from cerebro.instance import record_instance
+from cerebro.instance import clear_stale_lock, record_instance
+from cerebro.plan import Plan
 from cerebro.provenance import installed_otherwise
 from cerebro.tracking import describe_unsent
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
-    from cerebro.plan import Plan
-
 Result = TypeVar("Result")
 
 
-def layers(config: Mapping[str, Any], shipped: str) -> list[Path]:
-    """Return the files between `base.yaml` and the study's own.
-
-    Raises
-    ------
-    UserError
-        If `extends` names none, or one that can't be read.
-    """
+def layers(config: Mapping[str, Any], workflow: "Workflow") -> list[Path]:
+    """The files between `base.yaml` and the study's own."""
     from snakemake.common.configfile import load_configfile
 
     def read(path: Path) -> Mapping[str, Any]:
@@ -37,7 +30,17 @@ def layers(config: Mapping[str, Any], shipped: str) -> list[Path]:
         content: Mapping[str, Any] = load_configfile(path)
         return content
 
-    return layers_below(config, Path(shipped), read)
+    return or_stop(lambda: layers_below(config, Path(workflow.basedir) / "config", read))
+
+
+def planned(config: Mapping[str, Any], workflow: "Workflow", source: str) -> Plan:
+    """The study's plan, once its files are seen to be sound; sets what every job inherits."""
+    or_stop(lambda: check_files(workflow.configfiles))
+    plan = or_stop(lambda: Plan(load_config(config)))
+    if workflow.is_main_process:
+        or_stop(lambda: clear_stale_lock(Path.cwd(), plan.results))
+    os.environ.update(_environment(plan, source))
+    return plan
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -56,7 +59,7 @@ def or_stop(step: Callable[[], Result]) -> Result:
         sys.exit(f"cerebro: {error}")
 
 
-def environment(plan: "Plan", source: str) -> dict[str, str]:
+def _environment(plan: Plan, source: str) -> dict[str, str]:
     """What every job inherits; it never re-runs a step.
 
     OpenMP's threads sleep while they wait for one another: where other jobs hold the cores, waiting in a loop
@@ -73,7 +76,7 @@ def environment(plan: "Plan", source: str) -> dict[str, str]:
     }
 
 
-def begin(plan: "Plan", workflow: "Workflow") -> None:
+def begin(plan: Plan, workflow: "Workflow") -> None:
     """Write the files that steps are handed, and say what is installed otherwise than the lock file says.
 
     Among them are the phases that the run comes to: each check of windows looks at all of these, so that no
@@ -89,7 +92,7 @@ def begin(plan: "Plan", workflow: "Workflow") -> None:
         print(f"cerebro: {differing}", file=sys.stderr)
 
 
-def end(plan: "Plan") -> None:
+def end(plan: Plan) -> None:
     """Say what did not come to the MLflow store."""
     if unsent := describe_unsent(Path(plan.results) / "tracking.json"):
         print(f"cerebro: {unsent}", file=sys.stderr)

@@ -114,7 +114,7 @@ class StudyPlan:
     def parts(self) -> list[str]:
         """The files of rules that this study has; what it lacks is not planned."""
         return [
-            *("study", "download", "data", "phases", "probes", "adapters"),
+            *("download", "data", "phases", "probes", "adapters"),
             *(["isc"] if self.stimulus else []),
             "scores",
             *(["submission"] if self.submitted else []),
