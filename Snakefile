@@ -42,7 +42,17 @@ wildcard_constraints:
     split="validation|test",
 
 
-localrules: download, list_compared, ablations, phases, probes, study, submission, track, lineage, summary
+localrules:
+    download,
+    list_compared,
+    ablations,
+    phases,
+    probes,
+    study,
+    submission,
+    track,
+    lineage,
+    summary,
 
 
 rule submission:
