@@ -36,7 +36,8 @@ def check_networks(config: Config, nodes: Mapping[str, AnyPhase]) -> None:
         if isinstance(settings, BraindecodeSettings) and settings not in seen:
             seen.append(settings)
             _build(key, settings)
-    for challenge, names in config.submission.answers().items():
+    answers = {} if config.submission is None else config.submission.answers()
+    for challenge, names in answers.items():
         for name in names:
             settings = encoder_of(nodes, name, config.encoder)
             if isinstance(settings, BraindecodeSettings) and settings.braindecode not in SCORER_NETWORKS:

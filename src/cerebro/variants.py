@@ -8,7 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cerebro.config import COMPARED, AnyNode, BaselinePhase, Config, Weights, load_config, parents
+from cerebro.config import (
+    CHALLENGES,
+    COMPARED,
+    AnyNode,
+    BaselinePhase,
+    Config,
+    Submission,
+    Weights,
+    load_config,
+    parents,
+)
 from cerebro.config.settings import hint
 from cerebro.errors import UserError
 
@@ -47,15 +57,15 @@ class Lineup:
         return [name for members in self.members().values() if len(members) > 1 for name in members]
 
 
-def answering(config: Config) -> tuple[dict[str, AnyNode], Lineup]:
-    """Nodes of the study itself, and those that answer in it.
+def answering(config: Config) -> tuple[dict[str, AnyNode], Lineup | None]:
+    """Nodes of the study itself, and those that answer in it; nobody does without a submission.
 
     Returns
     -------
     nodes : dict of str to phase
         The nodes of ``config.phases``, then those that further seeds of the submission add, named as by
         :func:`expand`.
-    lineup : Lineup
+    lineup : Lineup or None
 
     Raises
     ------
@@ -63,7 +73,7 @@ def answering(config: Config) -> tuple[dict[str, AnyNode], Lineup]:
         Two of the submission's phases are one and the same, or a name is taken.
     """
     graph = _Graph(config.phases)
-    lineup = graph.lineup(config, FULL, 0)
+    lineup = None if config.submission is None else graph.lineup(config, config.submission, FULL, 0)
     return graph.nodes, lineup
 
 
@@ -87,27 +97,40 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     Raises
     ------
     UserError
-        A variant does not give a valid graph, two phases that answer in it are one and the same, or a name is
-        taken; the sentence names the variant.
+        There is no submission, a variant does not give a valid graph, two phases that answer in it are one
+        and the same, or a name is taken; the sentence names the variant.
     """
     graph = _Graph(answering(config)[0])
     if config.ablations is None:
         return graph.nodes, []
+    if config.submission is None:
+        raise UserError(
+            "ablations compare answers to the challenges, and this study has no section submission; write "
+            "variants as further phases, which `snakemake study` scores side by side"
+        )
     lineups = []
     compared = config.ablations.compare or tuple(config.ablations.variants)
     overlays = {FULL: {}, **{name: config.ablations.variants[name] for name in compared}}
     for variant, overlay in overlays.items():
         changed = _overlaid(config, variant, overlay)
-        share = _share(changed, overlay)
+        submission = changed.submission
+        if submission is None:
+            raise UserError(f"{_section(variant)}: submission: a variant needs one; leave the key out")
+        share = _share(changed, submission, overlay)
         for seed in config.ablations.seeds:
-            lineups.append(replace(graph.lineup(changed, variant, seed), subject_share=share))
-    if all(not dataset.roots for dataset in config.datasets.values()):
-        known_to = (f"{ORACLE}-reaction_time",), (f"{ORACLE}-externalizing",)
+            lineups.append(replace(graph.lineup(changed, submission, variant, seed), subject_share=share))
+    if has_oracle(config):
+        known_to = [(f"{ORACLE}-{challenge.target}",) for challenge in CHALLENGES.values()]
         lineups += [Lineup(ORACLE, seed, *known_to) for seed in config.ablations.seeds]
     return graph.nodes, lineups
 
 
-def _share(config: Config, overlay: Mapping[str, Any]) -> float | None:
+def has_oracle(config: Config) -> bool:
+    """Whether the truth of a study's challenges is known: it is wholly simulated."""
+    return config.submission is not None and all(not part.roots for part in config.datasets.values())
+
+
+def _share(config: Config, submission: Submission, overlay: Mapping[str, Any]) -> float | None:
     """The one share of subjects that all phases behind the answers learn from, if nothing else is changed.
 
     Fewer subjects may not be enough for a contrast phase's moments, so their number may change along.
@@ -115,7 +138,7 @@ def _share(config: Config, overlay: Mapping[str, Any]) -> float | None:
     along = {"subject_share", "subjects_per_moment"}
     if any(not isinstance(part, Mapping) or not set(part) <= along for part in overlay.values()):
         return None
-    behind = {name for names in config.submission.answers().values() for name in names}
+    behind = {name for names in submission.answers().values() for name in names}
     while more := {parent for name in behind for parent in parents(config.phases[name]).values()} - behind:
         behind |= more
     shares = {config.phases[name].subject_share for name in behind}
@@ -171,18 +194,21 @@ class _Graph:
         self.nodes = dict(nodes)
         self._known = {_identity(node): name for name, node in nodes.items()}
 
-    def lineup(self, config: Config, variant: str, seed: int) -> Lineup:
+    def lineup(self, config: Config, submission: Submission, variant: str, seed: int) -> Lineup:
         """Add the lineages of all members of a submission, with its seeds on top of this one."""
-        submission = config.submission
-        members = {challenge: self._members(config, challenge, variant, seed) for challenge in (1, 2)}
+        members = {
+            challenge: self._members(config, submission, challenge, variant, seed) for challenge in CHALLENGES
+        }
         further = {key: getattr(submission, key) for key in ("weights", "smooth_windows")}
         return Lineup(variant, seed, members[1], members[2], **further)
 
-    def _members(self, config: Config, challenge: int, variant: str, seed: int) -> tuple[str, ...]:
+    def _members(
+        self, config: Config, submission: Submission, challenge: int, variant: str, seed: int
+    ) -> tuple[str, ...]:
         """Nodes that answer a challenge; a baseline that draws nothing at random is one for all seeds."""
         placed: dict[str, tuple[str, str, int]] = {}
-        for name in config.submission.answers()[challenge]:
-            for added in config.submission.seeds:
+        for name in submission.answers()[challenge]:
+            for added in submission.seeds:
                 node = self._place(config.phases, name, variant, seed + added)
                 identity = _identity(self.nodes[node])
                 _, other, others_seed = placed.setdefault(identity, (node, name, added))

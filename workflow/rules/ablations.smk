@@ -1,85 +1,32 @@
 # Variants of the graph of phases with several seeds, compared on the held-out releases.
 
 
-rule predict:
-    input:
-        encoder=lambda wildcards: PLAN.encoder_files(wildcards.phase),
-        index=rules.windows.output.index,
-        audit=rules.audit.output[0],
-        shards=expand(rules.shard.output.signals, group=PLAN.groups),
-    output:
-        f"{R}/predictions/{{split}}/{{phase}}.parquet",
-    log:
-        f"{R}/logs/predictions/{{split}}/{{phase}}.log",
-    benchmark:
-        f"{R}/benchmarks/predictions/{{split}}/{{phase}}.tsv"
-    conda:
-        "../../envs/train.yaml"
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=240,
-        gpu=PLAN.gpus,
-    params:
-        folder=lambda wildcards: PLAN.phase_folder(wildcards.phase),
-        code=lambda wildcards: PLAN.encoder_code("predict", wildcards.phase),
-    message:
-        "Answers of {wildcards.phase} on {wildcards.split} windows"
-    shell:
-        "python -m cerebro.cli predict --phase {params.folder:q} --split {wildcards.split}"
-        " --index {input.index:q} --output {output:q} &> {log:q}"
+# Of a study that is wholly simulated.
+if PLAN.oracle_targets:
 
-
-rule baseline:
-    input:
-        index=rules.windows.output.index,
-        audit=rules.audit.output[0],
-        shards=expand(rules.shard.output.signals, group=PLAN.groups),
-    output:
-        f"{R}/predictions/{{split}}/{{baseline}}.parquet",
-    log:
-        f"{R}/logs/predictions/{{split}}/{{baseline}}.log",
-    benchmark:
-        f"{R}/benchmarks/predictions/{{split}}/{{baseline}}.tsv"
-    conda:
-        "../../envs/train.yaml"
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=240,
-    params:
-        settings=lambda wildcards: PLAN.baseline_settings(wildcards.baseline),
-        code=step_digest("baseline"),
-    message:
-        "Fitting {wildcards.baseline} for {wildcards.split} windows"
-    shell:
-        "python -m cerebro.cli baseline --node {wildcards.baseline:q} --settings {params.settings:q}"
-        " --split {wildcards.split} --index {input.index:q} --output {output:q} &> {log:q}"
-
-
-rule oracle:
-    input:
-        marker=f"{R}/raw/simulation.json",
-        index=rules.windows.output.index,
-    output:
-        f"{R}/predictions/test/oracle-{{target}}.parquet",
-    log:
-        f"{R}/logs/predictions/test/oracle-{{target}}.log",
-    benchmark:
-        f"{R}/benchmarks/predictions/test/oracle-{{target}}.tsv"
-    conda:
-        "../../envs/train.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=step_digest("oracle"),
-    message:
-        "Reading {wildcards.target} from the simulation's truth"
-    shell:
-        "python -m cerebro.cli oracle --target {wildcards.target:q} --marker {input.marker:q}"
-        " --index {input.index:q} --output {output:q} &> {log:q}"
+    rule oracle:
+        input:
+            marker=f"{R}/raw/simulation.json",
+            index=rules.windows.output.index,
+        output:
+            f"{R}/predictions/test/oracle-{{target}}.parquet",
+        log:
+            f"{R}/logs/predictions/test/oracle-{{target}}.log",
+        benchmark:
+            f"{R}/benchmarks/predictions/test/oracle-{{target}}.tsv"
+        conda:
+            "../../envs/train.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=step_digest("oracle"),
+        message:
+            "Reading {wildcards.target} from the simulation's truth"
+        shell:
+            "python -m cerebro.cli oracle --target {wildcards.target:q} --marker {input.marker:q}"
+            " --index {input.index:q} --output {output:q} &> {log:q}"
 
 
 # A file, since all nodes of many seeds are longer than one argument of a command may be (128 KiB on Linux).
@@ -138,7 +85,7 @@ rule compare_encoders:
     input:
         settings=rules.list_compared.output.encoders,
         probes=lambda wildcards: expand(rules.probe.output.answers, encoder=PLAN.compared_encoders()),
-        isc=lambda wildcards: expand(rules.isc.output[0], compared=PLAN.compared_encoders()),
+        isc=lambda wildcards: PLAN.isc_files(PLAN.compared_encoders()),
     output:
         table=f"{R}/tables/encoders.csv",
         text=f"{R}/tables/encoders.md",
@@ -155,13 +102,13 @@ rule compare_encoders:
         runtime=60,
     params:
         probes=f"{R}/probes",
-        isc=f"{R}/isc",
+        isc=["--isc", f"{R}/isc"] if PLAN.stimulus else [],
         code=step_digest("encoders"),
     message:
         "Comparing the encoders"
     shell:
         "python -m cerebro.cli encoders --settings {input.settings:q} --probes {params.probes:q}"
-        " --isc {params.isc:q} --output {output.table:q} 2>&1 | tee {log:q}"
+        " {params.isc:q} --output {output.table:q} 2>&1 | tee {log:q}"
 
 
 rule ablations:

@@ -150,8 +150,9 @@ rule audit:
         " --output {output.audit:q} &> {log:q}"
 
 
-# Each phase has its own check, so that a new phase re-runs no other; but each check looks at all phases (by
-# $CEREBRO_NEEDED_WINDOWS, which triggers nothing), so that no training starts when one of them has no windows.
+# A phase checks its own windows, so that a new phase re-runs no other check. When a run begins, it names all phases
+# that it comes to ($CEREBRO_NEEDED_WINDOWS, which triggers nothing): each check looks at these first, so that no
+# training starts when a later one has no windows.
 rule check_windows:
     input:
         index=rules.windows.output.index,

@@ -61,6 +61,29 @@ rule probe:
         " --output {output.scores:q} &> {log:q}"
 
 
+rule probe_table:
+    input:
+        probes=PLAN.probe_files(PLAN.probed),
+    output:
+        f"{R}/probes/table.md",
+    log:
+        f"{R}/logs/probe_table.log",
+    benchmark:
+        f"{R}/benchmarks/probe_table.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=step_digest("probe-table"),
+    message:
+        "Probes beside their floors"
+    shell:
+        "python -m cerebro.cli probe-table --probes {input.probes:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
 rule lineage:
     input:
         probes=expand(rules.probe.output[0], encoder=[*PLAN.encoders, *PLAN.checkpoints]),

@@ -1,4 +1,4 @@
-# The challenge submission: packaged, tried as the scorer would, scored, summed up.
+# The challenge submission: packaged, tried as the scorer would, scored.
 
 
 rule package:
@@ -79,33 +79,3 @@ rule score:
     shell:
         "python -m cerebro.cli score --zip {input.zip:q} --settings {params.settings:q}"
         " --index {input.index:q} --tracking {input.tracking:q} --output {output.score:q} &> {log:q}"
-
-
-rule summary:
-    input:
-        score=rules.score.output.score,
-        probes=expand(rules.probe.output[0], encoder=PLAN.encoders),
-        isc=expand(rules.isc.output[0], compared=PLAN.encoders),
-        windows=rules.windows.output.summary,
-        metrics=expand(rules.phase.output.metrics, phase=PLAN.phases),
-    output:
-        f"{R}/summary.md",
-    log:
-        f"{R}/logs/summary.log",
-    benchmark:
-        f"{R}/benchmarks/summary.tsv"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        phases=[PLAN.phase_folder(phase) for phase in PLAN.phases],
-        code=step_digest("summary"),
-    message:
-        "Scores and probes beside their floors"
-    shell:
-        "python -m cerebro.cli summary --score {input.score:q} --probes {input.probes:q}"
-        " --isc {input.isc:q}"
-        " --phases {params.phases:q} --windows {input.windows:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cerebro.commands import inputs
 from cerebro.commands.parsing import Commands, name
-from cerebro.commands.settings import read_sections, read_settings
+from cerebro.commands.settings import read_sections
 from cerebro.commands.sources import require_different_nodes
 from cerebro.errors import UserError
 
@@ -67,7 +67,7 @@ def add_commands(command: Commands) -> None:
         output=".parquet",
         settings=False,
     )
-    oracle.add_argument("--target", choices=["reaction_time", "externalizing"], required=True)
+    oracle.add_argument("--target", type=name, required=True, help="what a challenge asks for")
     oracle.reads("--marker", inputs.MARKER, help="the simulation's simulation.json")
     oracle.reads("--index", inputs.INDEX)
 
@@ -75,11 +75,20 @@ def add_commands(command: Commands) -> None:
     ablations.reads("--predictions", inputs.folder, help="folder of the answers: <split>/<node>.parquet")
     ablations.reads("--tracking", inputs.TRACKING)
 
+    score_phase = command(
+        "score-phase", _score_phase, "score the answers of one phase or baseline", output=".json"
+    )
+    score_phase.add_argument("--node", type=name, required=True, help="the phase's name")
+    score_phase.reads("--answers", inputs.ANSWERS, help="a file of `predict` or `baseline`")
+    score_phase.reads("--index", inputs.INDEX)
+    score_phase.reads("--tracking", inputs.TRACKING)
+
     summary = command(
         "summary", _summary, "print scores and probes beside their floors", output=".md", settings=False
     )
-    summary.reads("--score", inputs.SCORE)
+    summary.reads("--score", inputs.SCORE, required=False, help="of the submission, where there is one")
     for option, kind in (
+        ("--scores", inputs.PHASE_SCORES),
         ("--probes", inputs.PROBES),
         ("--isc", inputs.ISC),
         ("--phases", inputs.phase_folder),
@@ -131,12 +140,14 @@ def _preflight(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from cerebro.config import Statistics
+    from cerebro.config import AnyLabel, Statistics
+
+    read_sections(options.settings, {"statistics": Statistics, "labels": dict[str, AnyLabel]})
     from cerebro.submission.scoring import score
 
     score(
         options.zip,
-        read_settings(options.settings, Statistics),
+        options.settings,
         index=options.index,
         store=options.tracking,
         output=options.output,
@@ -150,17 +161,35 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _baseline(options: argparse.Namespace) -> None:
-    from cerebro.config import BaselinePhase
+    from cerebro.config import AnyLabel, BaselinePhase
+
+    read_sections(options.settings, {"phase": BaselinePhase, "labels": dict[str, AnyLabel]})
     from cerebro.submission.baseline import answer
 
-    settings = read_settings(options.settings, BaselinePhase)
-    answer(options.node, settings, split=options.split, index=options.index, output=options.output)
+    answer(options.node, options.settings, split=options.split, index=options.index, output=options.output)
 
 
 def _oracle(options: argparse.Namespace) -> None:
     from cerebro.submission.oracle import answer_oracle
 
     answer_oracle(options.target, marker=options.marker, index=options.index, output=options.output)
+
+
+def _score_phase(options: argparse.Namespace) -> None:
+    from cerebro.config import AnyLabel, AnyNode, Statistics
+
+    sections = {"phase": AnyNode, "labels": dict[str, AnyLabel], "statistics": Statistics}
+    read_sections(options.settings, sections)
+    from cerebro.evaluation.phase_score import score_phase
+
+    score_phase(
+        options.node,
+        options.settings,
+        answers=options.answers,
+        index=options.index,
+        store=options.tracking,
+        output=options.output,
+    )
 
 
 def _ablations(options: argparse.Namespace) -> None:
@@ -190,10 +219,12 @@ def _ablations(options: argparse.Namespace) -> None:
 def _summary(options: argparse.Namespace) -> None:
     from cerebro.report.summary import summarise
 
+    require_different_nodes(options.scores, "--scores")
     require_different_nodes(options.probes, "--probes")
     require_different_nodes(options.isc, "--isc")
     summarise(
         score=options.score,
+        scores=options.scores,
         probes=options.probes,
         isc=options.isc,
         phases=options.phases,

@@ -71,7 +71,7 @@ def add_commands(command: Commands) -> None:
     check.add_argument(
         "--study",
         type=json_argument,
-        default=os.environ.get("CEREBRO_NEEDED_WINDOWS", '{"phases": {}}'),
+        default=os.environ.get("CEREBRO_NEEDED_WINDOWS", '{"phases": {}, "labels": {}}'),
         help="further phases to check, as --settings; default: $CEREBRO_NEEDED_WINDOWS, else none",
     )
 
@@ -155,15 +155,16 @@ def _require_group(group: str, inventory: Path, counts: dict[str, int]) -> None:
 
 
 def _windows(options: argparse.Namespace) -> None:
-    from cerebro.config import Splits, Windows
+    from cerebro.config import AnyLabel, Splits, Windows
     from cerebro.shards.windows import build_index
 
-    sections = {"windows": Windows, "splits": Splits, "max_failed_share": dict[str, float]}
-    settings = read_sections(options.settings, sections)
+    sections = {"windows": Windows, "splits": Splits, "labels": dict[str, AnyLabel]}
+    settings = read_sections(options.settings, {**sections, "max_failed_share": dict[str, float]})
     _require_beside(options.output, options.shards)
     build_index(
         settings["windows"],
         settings["splits"],
+        labels=settings["labels"],
         inventory=options.inventory,
         shards=options.shards,
         max_failed_share=settings["max_failed_share"],
@@ -184,29 +185,33 @@ def _require_beside(index: Path, tables: Sequence[Path]) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
+    from cerebro.config import AnyLabel, Splits
     from cerebro.evaluation.masks import audit_masks
     from cerebro.shards.audit import audit
 
-    settings = read_sections(options.settings, {"test_releases": list[str], "excluded_subjects": list[str]})
+    sections = {"splits": Splits, "labels": dict[str, AnyLabel], "scored": bool}
+    settings = read_sections(options.settings, sections)
     audit(
-        test_releases=settings["test_releases"],
-        excluded_subjects=settings["excluded_subjects"],
+        settings["splits"],
+        scored=settings["scored"],
         index=options.index,
         inventory=options.inventory,
         shards=options.shards,
         output=options.output,
     )
-    audit_masks(index=options.index, shards=options.shards[0].parent, output=options.masks)
+    audit_masks(
+        settings["labels"], index=options.index, shards=options.shards[0].parent, output=options.masks
+    )
 
 
 def _check_windows(options: argparse.Namespace) -> None:
-    from cerebro.config import AnyNode
+    from cerebro.config import AnyLabel, AnyNode
     from cerebro.data.window_check import check_windows
 
-    kinds: dict[str, Any] = {"phases": dict[str, AnyNode]}
+    kinds: dict[str, Any] = {"phases": dict[str, AnyNode], "labels": dict[str, AnyLabel]}
     own = read_sections(options.settings, kinds)["phases"]
     if not own:
         raise UserError("--settings: phases names none, so there is nothing to check")
     read_sections(options.study, kinds, where="--study")
-    phases = options.study["phases"] | options.settings["phases"]
-    check_windows({"phases": phases}, index=options.index, output=options.output)
+    joined = {key: options.study[key] | options.settings[key] for key in kinds}
+    check_windows(joined, index=options.index, output=options.output)

@@ -41,7 +41,7 @@ def add_commands(command: Commands) -> None:
     adapters.writes("--table", output_file(".md"), help="the comparison as Markdown")
 
     isc = command(
-        "isc", _isc, "compare subjects who watch the same film by an encoder's embeddings", output=".json"
+        "isc", _isc, "compare subjects who met the same stimulus by an encoder's embeddings", output=".json"
     )
     isc.reads("--encoder", encoder, help=SOURCES)
     isc.reads("--index", inputs.index_with_signals)
@@ -49,13 +49,21 @@ def add_commands(command: Commands) -> None:
 
     encoders = command("encoders", _encoders, "compare encoders over seeds by their probes", output=".csv")
     encoders.reads("--probes", inputs.folder, help="folder of the files of `probe`")
-    encoders.reads("--isc", inputs.folder, help="folder of the files of `isc`")
+    encoders.reads(
+        "--isc", inputs.folder, required=False, help="folder of the files of `isc`; none compares no people"
+    )
+
+    table = command(
+        "probe-table", _probe_table, "print probes beside their floors", output=".md", settings=False
+    )
+    table.reads("--probes", inputs.PROBES, nargs="+", help="files of `probe`")
 
 
 def _features(options: argparse.Namespace) -> None:
-    from cerebro.config import AnyEncoder
+    from cerebro.config import AnyEncoder, AnyLabel
 
-    source, sections = options.encoder, {"sets": list[str], "max_windows_per_subject": int}
+    source = options.encoder
+    sections = {"sets": list[str], "labels": dict[str, AnyLabel], "max_windows_per_subject": int}
     read_sections(options.settings, sections, optional={"encoder": AnyEncoder})
     from cerebro.evaluation.features import run_features
 
@@ -70,9 +78,10 @@ def _features(options: argparse.Namespace) -> None:
 
 
 def _probe(options: argparse.Namespace) -> None:
-    from cerebro.config import Probes, Statistics
+    from cerebro.config import AnyLabel, Probes, Statistics
 
-    read_sections(options.settings, {"probes": Probes, "statistics": Statistics})
+    sections = {"probes": Probes, "labels": dict[str, AnyLabel], "statistics": Statistics}
+    read_sections(options.settings, sections)
     from cerebro.evaluation.probes import run_probes
 
     run_probes(
@@ -91,11 +100,23 @@ def _lineage(options: argparse.Namespace) -> None:
     draw_lineages(options.probes, output=options.output)
 
 
-def _adapters(options: argparse.Namespace) -> None:
-    from cerebro.config import AdapterComparison, AnyEncoder, Probes, Statistics
+def _probe_table(options: argparse.Namespace) -> None:
+    from cerebro.files import atomic_path, read_json
+    from cerebro.report.probes import probe_tables
+    from cerebro.report.tables import as_markdown, print_tables
 
-    sections = {"adapters": AdapterComparison, "encoder": AnyEncoder, "probes": Probes}
-    read_sections(options.settings, {**sections, "statistics": Statistics})
+    require_different_nodes(options.probes, "--probes")
+    tables = probe_tables([read_json(path) for path in options.probes])
+    with atomic_path(options.output) as temporary:
+        temporary.write_text(as_markdown(tables))
+    print_tables(tables)
+
+
+def _adapters(options: argparse.Namespace) -> None:
+    from cerebro.config import AdapterComparison, AnyEncoder, AnyLabel, Probes, Statistics
+
+    sections = {"adapters": AdapterComparison, "encoder": AnyEncoder, "labels": dict[str, AnyLabel]}
+    read_sections(options.settings, {**sections, "probes": Probes, "statistics": Statistics})
     from cerebro.evaluation.adapters import compare_adapters
     from cerebro.report.adapters import write_adapter_tables
 
@@ -106,10 +127,14 @@ def _adapters(options: argparse.Namespace) -> None:
 
 
 def _isc(options: argparse.Namespace) -> None:
-    from cerebro.config import AnyEncoder, InterSubject, Statistics
+    from cerebro.config import AnyEncoder, AnyLabel, InterSubject, Statistics
+    from cerebro.stages import COVARIANCE
 
-    source, sections = options.encoder, {"isc": InterSubject, "statistics": Statistics}
+    source = options.encoder
+    sections = {"isc": InterSubject, "labels": dict[str, AnyLabel], "statistics": Statistics}
     read_sections(options.settings, sections, optional={"encoder": AnyEncoder})
+    if source.node == COVARIANCE:
+        raise UserError("--encoder covariance: isc compares by an encoder, or by the signal")
     if source.checkpoint is not None:
         raise UserError(f"--encoder {source.node}: isc compares by a phase's encoder, not by a checkpoint")
     from cerebro.evaluation.isc import run_isc
@@ -135,11 +160,12 @@ def _encoders(options: argparse.Namespace) -> None:
     compared = {encoder for one in comparisons for encoders in one.rows.values() for encoder in encoders}
     for one in sorted(compared):
         _require_own(options.probes / f"{one}.json", "a file of `cerebro probe`", "targets", node=one)
-        _require_own(options.isc / f"{one}.json", "a file of `cerebro isc`", "embeddings", node=one)
+        if options.isc is not None:
+            _require_own(options.isc / f"{one}.json", "a file of `cerebro isc`", "embeddings", node=one)
     tabulate_encoders(
         *comparisons,
         probes={one: inputs.PROBE_ANSWERS(str(options.probes / f"{one}.parquet")) for one in compared},
-        isc={one: options.isc / f"{one}.json" for one in compared},
+        isc={} if options.isc is None else {one: options.isc / f"{one}.json" for one in compared},
         resamples=settings["statistics"].resamples,
         output=options.output,
     )

@@ -52,9 +52,9 @@ def _track(options: argparse.Namespace) -> None:
 
 
 def _phase(options: argparse.Namespace) -> None:
-    from cerebro.config import AnyEncoder, AnyPhase, Devices, parents
+    from cerebro.config import AnyEncoder, AnyLabel, AnyPhase, Devices, parents
 
-    sections = {"phase": AnyPhase, "lineage": list[str]}
+    sections = {"phase": AnyPhase, "lineage": list[str], "labels": dict[str, AnyLabel]}
     settings = read_sections(
         options.settings, sections, optional={"encoder": AnyEncoder | None, "precision": str}
     )

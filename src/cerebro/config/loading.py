@@ -10,6 +10,11 @@ from cerebro.config.settings import hint
 from cerebro.config.study import Config
 from cerebro.errors import UserError
 
+_NO_PHASES = (
+    "there is no section phases, the trainings of the study, such as {tokenizer: {kind: tokenizer}}; "
+    "`extends: challenge` takes those of the challenge, and `extends: FILE` those of a file"
+)
+
 
 def load_config(
     content: Mapping[str, Any], *, where: str = "configuration", context: str | None = None
@@ -38,12 +43,14 @@ def load_config(
 
 def _describe(fault: Any, where: str) -> str:
     path = list(fault["loc"])
-    if path[:1] == ["phases"]:
-        del path[2:3]  # pydantic inserts the union's tag after the phase's name
+    if path[:1] in (["phases"], ["labels"]):
+        del path[2:3]  # pydantic inserts the union's tag after the name
     path = [part for part in path if part not in ("EncoderSettings", "BraindecodeSettings")]
     key = ".".join(str(part) for part in path)
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key '{key}'{hint(str(path[-1]), _known_keys(fault['loc']))}"
+    if fault["type"] == "missing" and path == ["phases"]:
+        return f"{where}: {_NO_PHASES}"
     message = fault["msg"].removeprefix("Value error, ")
     return f"{where}: {key}: {message}" if key else f"{where}: {message}"
 

@@ -152,11 +152,24 @@ class DataPlan(StudyPlan):
         """What ``windows`` reads."""
         limits = {name: part.max_failed_share for name, part in self.config.datasets.items()}
         splits = self.config.splits
-        return as_json({"windows": self.config.windows, "splits": splits, "max_failed_share": limits})
+        return as_json(
+            {
+                "windows": self.config.windows,
+                "splits": splits,
+                "labels": self.config.labels,
+                "max_failed_share": limits,
+            }
+        )
 
     def audit_settings(self) -> str:
         """What ``audit`` reads."""
-        return as_json(self.config.splits.model_dump(include={"test_releases", "excluded_subjects"}))
+        return as_json(
+            {
+                "splits": self.config.splits,
+                "labels": self.config.labels,
+                "scored": self.config.submission is not None,
+            }
+        )
 
     @cached_property
     def _listings(self) -> dict[tuple[str, str], str]:

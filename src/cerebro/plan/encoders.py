@@ -1,5 +1,6 @@
 """What encoders are worth: features, probes, comparisons of subjects, of encoders and of adapters."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -36,8 +37,10 @@ class EncoderPlan(StudyPlan):
         architecture, less any weights, goes to the untrained encoder alone.
         """
         probes = self.config.probes
+        sets = needed_sets(probes.targets, self.config.labels)
         settings: dict[str, Any] = {
-            "sets": sorted(needed_sets(probes.targets)),
+            "sets": sorted(sets),
+            "labels": self.declared(sets),
             "max_windows_per_subject": probes.max_windows_per_subject,
         }
         if is_untrained(encoder):
@@ -46,19 +49,42 @@ class EncoderPlan(StudyPlan):
 
     def probe_settings(self) -> str:
         """What ``probe`` reads."""
-        return as_json({"probes": self.config.probes, "statistics": self.config.statistics})
+        return as_json(
+            {
+                "probes": self.config.probes,
+                "labels": self.declared(self.config.probes.targets or self.config.labels),
+                "statistics": self.config.statistics,
+            }
+        )
+
+    def probe_files(self, encoders: Iterable[str]) -> list[str]:
+        """Scores of the probes of these encoders."""
+        return [f"{self.results}/probes/{encoder}.json" for encoder in encoders]
+
+    def all_probes(self) -> list[str]:
+        """The probes of all encoders of the study, their table and their figure."""
+        about = (f"{self.results}/probes/table.md", f"{self.results}/figures/lineage.svg")
+        return [*self.probe_files(self.probed), *about]
 
     def adapter_settings(self) -> str:
         """What ``adapters`` reads."""
-        settings = {key: getattr(self.config, key) for key in ("adapters", "probes", "statistics")}
+        settings = {key: getattr(self.config, key) for key in ("adapters", "labels", "probes", "statistics")}
         return as_json({"encoder": self.untrained_settings, **settings})
 
     def isc_settings(self, encoder: str) -> str:
         """What ``isc`` reads; the architecture only where no phase's encoder is measured."""
-        settings: dict[str, Any] = {"isc": self.config.isc, "statistics": self.config.statistics}
+        settings: dict[str, Any] = {
+            "isc": self.config.isc,
+            "labels": self.declared([] if self.stimulus is None else [self.stimulus]),
+            "statistics": self.config.statistics,
+        }
         if is_no_phase(encoder):
             settings["encoder"] = self.untrained_settings
         return as_json(settings)
+
+    def isc_files(self, encoders: Iterable[str]) -> list[str]:
+        """Comparisons of people by these encoders; none where people met no stimulus."""
+        return [] if self.stimulus is None else [f"{self.results}/isc/{encoder}.json" for encoder in encoders]
 
     def compared_encoders(self) -> list[str]:
         """Encoders that are compared over seeds by their probes."""

@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 from cerebro.config import AnyPhase, BraindecodeSettings, lineage, parents
+from cerebro.data.phase_windows import phase_labels
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import step_digest
 
@@ -12,6 +13,10 @@ KINDS = tuple(get_args(model.model_fields["kind"].annotation)[0] for model in ge
 
 class PhasePlan(StudyPlan):
     """The nodes of the graph, one step each."""
+
+    def phase_cards(self) -> list[str]:
+        """Cards of all trainings of the study itself."""
+        return [f"{self.phase_folder(phase)}/card.json" for phase in self.phases]
 
     def phase_parents(self, phase: str) -> dict[str, str]:
         """Folders of the phases that this one needs, by the key that names them."""
@@ -24,6 +29,7 @@ class PhasePlan(StudyPlan):
             "phase": node.model_dump(mode="json", exclude={"encoder"}),
             "lineage": lineage(self.nodes, phase),
             "precision": self.config.compute.precision,
+            "labels": phase_labels(node, self.config.labels),
         }
         if node.init is None:
             settings["encoder"] = node.encoder or self.config.encoder
@@ -44,11 +50,18 @@ class PhasePlan(StudyPlan):
 
     def baseline_settings(self, baseline: str) -> str:
         """What ``baseline`` reads."""
-        return as_json(self.baselines[baseline])
+        node = self.baselines[baseline]
+        return as_json({"phase": node, "labels": phase_labels(node, self.config.labels) | self.demographics})
 
     def needed_windows(self, *phases: str) -> str:
         """What ``check-windows`` reads: what decides which windows the phases (none: all) take."""
-        deciding = {"kind", "target", "mix", "tokenizer", "sources", "subjects_per_moment"}
-        deciding |= {"datasets", "subject_share", "subject_seed"}
+        deciding = {"kind", "target", "mix", "tokenizer", "sources", "subjects_per_moment", "windows"}
+        deciding |= {"datasets", "subject_share", "subject_seed", "window_seconds", "through"}
         chosen = {name: self.nodes[name] for name in phases or self.phases}
-        return as_json({"phases": {n: p.model_dump(include=deciding) for n, p in chosen.items()}})
+        labels = (phase_labels(node, self.config.labels) for node in chosen.values())
+        return as_json(
+            {
+                "phases": {n: p.model_dump(include=deciding) for n, p in chosen.items()},
+                "labels": self.declared(name for names in labels for name in names),
+            }
+        )

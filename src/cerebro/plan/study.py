@@ -2,24 +2,29 @@
 
 import json
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from cerebro.config import (
+    CHALLENGES,
+    AnyLabel,
     Architecture,
     BaselinePhase,
     Config,
     EncoderSettings,
+    MomentLabel,
     Phase,
     Settings,
     encoder_of,
     trainings,
 )
 from cerebro.errors import UserError
+from cerebro.evaluation.floors import demographic_labels
 from cerebro.files import atomic_path, digest_text
 from cerebro.recordings.groups import group_name
-from cerebro.stages import RANDOM, SIGNAL, is_no_phase, untrained
-from cerebro.variants import Lineup, answering, expand
+from cerebro.stages import COVARIANCE, RANDOM, SIGNAL, is_no_phase, untrained
+from cerebro.variants import Lineup, answering, expand, has_oracle
 
 
 class StudyPlan:
@@ -46,8 +51,11 @@ class StudyPlan:
         self.nodes = trainings(nodes)
         self.phases = list(trainings(config.phases))
         self.encoders = [*self.phases, SIGNAL, RANDOM]
+        self.probed = [*self.encoders, COVARIANCE]
         seeds = config.ablations.seeds if config.ablations else ()
-        self.no_phases = list(dict.fromkeys([SIGNAL, RANDOM, *map(untrained, seeds)]))
+        self.no_phases = list(dict.fromkeys([SIGNAL, RANDOM, COVARIANCE, *map(untrained, seeds)]))
+        self.oracle_targets = [one.target for one in CHALLENGES.values()] if has_oracle(config) else []
+        self.stimulus = next(_stimuli(config), None)
         self.checkpoints = [
             f"{name}@{number}"
             for name, phase in config.phases.items()
@@ -92,6 +100,28 @@ class StudyPlan:
         """Devices and workers: handed over beside the settings, since they never re-run a step."""
         return as_json(self.config.compute.model_dump(mode="json", exclude={"precision"}))
 
+    def declared(self, names: Iterable[str]) -> dict[str, AnyLabel]:
+        """The declarations of some labels, in their order in the configuration."""
+        wanted = set(names)
+        return {name: label for name, label in self.config.labels.items() if name in wanted}
+
+    @property
+    def demographics(self) -> dict[str, AnyLabel]:
+        """The declarations of age and sex, which floors without EEG take."""
+        return self.declared(demographic_labels(self.config.labels))
+
+    @property
+    def parts(self) -> list[str]:
+        """The files of rules that this study has; what it lacks is not planned."""
+        return [
+            *("download", "data", "phases", "probes", "adapters"),
+            *(["isc"] if self.stimulus else []),
+            "scores",
+            *(["submission"] if self.submitted else []),
+            "summary",
+            "ablations",
+        ]
+
     @property
     def gpus(self) -> int:
         """Accelerators that a job asks the scheduler for; ``auto`` means what this machine has."""
@@ -113,6 +143,12 @@ class StudyPlan:
         """Modules, and with them braindecode's version, that this package's own encoder never comes to."""
         own = isinstance(self.architecture(encoder), EncoderSettings)
         return ("cerebro.models.braindecode_encoder",) if own else ()
+
+
+def _stimuli(config: Config) -> Iterator[str]:
+    """The label that says which stimulus people met: the one that `isc` names, else the first."""
+    yield from [] if config.isc.label is None else [config.isc.label]
+    yield from (name for name, label in config.labels.items() if isinstance(label, MomentLabel))
 
 
 def as_json(content: Any) -> str:

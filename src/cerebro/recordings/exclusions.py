@@ -62,10 +62,10 @@ def read_exclusions(name: str, dataset: Dataset, excluded_subjects: Iterable[str
         if not root.is_dir():
             raise UserError(f"datasets.{name}.exclude_evaluation_of: there is no folder {root}")
         reasons |= dict.fromkeys(evaluation_patients(root), f"an evaluation patient of {root}")
-    listed = _names(dataset.exclude, f"datasets.{name}.exclude")
+    listed = read_names(dataset.exclude, f"datasets.{name}.exclude")
     reasons |= dict.fromkeys(listed, f"subject excluded by datasets.{name}.exclude")
     reasons |= {bare(subject): BY_CONFIGURATION for subject in excluded_subjects}
-    keep = frozenset(_names(dataset.keep, f"datasets.{name}.keep")) if dataset.keep else None
+    keep = frozenset(read_names(dataset.keep, f"datasets.{name}.keep")) if dataset.keep else None
     return Exclusions(reasons=reasons, keep=keep)
 
 
@@ -127,7 +127,14 @@ def _patient_of_header(path: Path) -> str:
     return first if _PATIENT.fullmatch(first) else ""
 
 
-def _names(entries: Sequence[str], key: str) -> set[str]:
+def read_names(entries: Sequence[str], key: str) -> set[str]:
+    """Read who is named: names, or text files with one name a line, without BIDS's ``sub-``.
+
+    Raises
+    ------
+    UserError
+        Naming the key and a file that can't be read.
+    """
     names: set[str] = set()
     for entry in entries:
         if not _is_file_name(entry):

@@ -11,15 +11,13 @@ from cerebro.evaluation.comparison import SIGNIFICANT, star_is_possible
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.files import atomic_path, read_json
 from cerebro.report.cells import ABSENT, difference, interval, number
-from cerebro.report.headings import NAMES, heading
+from cerebro.report.headings import heading, name
 from cerebro.report.lineage import draw
 from cerebro.report.tables import Table, as_markdown, print_tables
 from cerebro.stages import SIGNAL, Comparison
 
-AMONG_VARIANTS = ("age", "eyes", "task", "reaction_time", "externalizing", "movie_moment", "identity")
-"""Targets that the printed table of variants shows; the CSV has all."""
 METHOD = (
-    "Leading score of each linear probe on the held-out releases, mean over seeds, with 95 % percentile "
+    "Leading score of each linear probe on held-out subjects, mean over seeds, with 95 % percentile "
     "intervals over subjects and seeds together."
 )
 
@@ -44,7 +42,7 @@ def tabulate_encoders(
     probes : mapping of str to Path
         By encoder, the answers that :func:`cerebro.evaluation.probes.run_probes` tabulates.
     isc : mapping of str to Path
-        By encoder, files of :func:`cerebro.evaluation.isc.run_isc`.
+        By encoder, files of :func:`cerebro.evaluation.isc.run_isc`; empty where people met no stimulus.
     resamples : int
         Bootstrap resamples of subjects and seeds.
     output : Path
@@ -62,7 +60,8 @@ def tabulate_encoders(
     shown = [_scores(tables["phases"], phases), _gains(tables["phases"], phases)]
     if variants.references:
         shown.append(_variants(tables["variants"], variants))
-    shown.append(_films([*phases.rows.items(), *variants.rows.items()], content))
+    if content:
+        shown.append(_stimuli([*phases.rows.items(), *variants.rows.items()], content))
     with atomic_path(output.with_suffix(".md")) as temporary:
         temporary.write_text(as_markdown(shown))
     pairs = [(start, row) for row, start in phases.references.items()]
@@ -76,10 +75,9 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
     for target in table["target"].unique():
         part = table[table["target"] == target].set_index("row")
         cells = [_cell(part.loc[row]) for row in phases.rows]
-        rows.append([heading(target, separator=", "), f"{part['floor'].iloc[0]:.3f}", *cells])
+        title = heading(target, part["metric"].iloc[0], separator=", ")
+        rows.append([title, f"{part['floor'].iloc[0]:.3f}", *cells])
     notes = [f"{METHOD} {_seeds(phases)}", "'signal' is log band power at the 10-20 electrodes, no encoder."]
-    if absent := [target for target in NAMES if not (table["target"] == target).any()]:
-        notes.append(f"Not measurable or not asked for, see the files under probes/: {', '.join(absent)}.")
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
 
 
@@ -88,7 +86,7 @@ def _gains(table: pd.DataFrame, phases: Comparison) -> Table:
     rows = []
     for target in table["target"].unique():
         part = table[table["target"] == target].set_index("row")
-        rows.append([NAMES[target], *(_gain(part.loc[row]) for row in phases.references)])
+        rows.append([name(target), *(_gain(part.loc[row]) for row in phases.references)])
     header = ["", *(f"{row}\nafter {start}" for row, start in phases.references.items())]
     notes = [
         "The difference as a share of the starting encoder's score, positive where the phase made it better, "
@@ -101,27 +99,26 @@ def _gains(table: pd.DataFrame, phases: Comparison) -> Table:
 
 def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
     """Variants by targets: the full study's values, and what each variant gains on them."""
-    shown = [name for name in AMONG_VARIANTS if (table["target"] == name).any()]
-    parts = {name: table[table["target"] == name].set_index("row") for name in shown}
+    parts = {target: table[table["target"] == target].set_index("row") for target in table["target"].unique()}
     rows = []
     for row in variants.rows:
         compared = row in variants.references
-        cells = [_gain(parts[name].loc[row]) if compared else _cell(parts[name].loc[row]) for name in shown]
+        cells = [_gain(part.loc[row]) if compared else _cell(part.loc[row]) for part in parts.values()]
         rows.append([row, *cells])
     notes = [
         f"{METHOD} First row: scores. Below: the difference as a share of the full study's score, positive "
         "where the variant's encoder is better; * p below .05 after Holm's correction for all "
-        f"{table['p'].count()} differences, with those of targets that only the CSV shows. Variants whose "
+        f"{table['p'].count()} differences. Variants whose "
         "Phase 3 starts from the full study's encoder have no row.",
         *_without_stars(table),
     ]
-    header = ["variant", *(heading(name) for name in shown)]
+    header = ["variant", *(heading(target, part["metric"].iloc[0]) for target, part in parts.items())]
     title = "The encoder that Phase 3 starts from, by variant"
     return Table(title, header, rows, notes, separated=frozenset({0}))
 
 
-def _films(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[str, Any]]) -> Table:
-    """How often a moment of a film is found in another person, per row: mean, least and most over seeds."""
+def _stimuli(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[str, Any]]) -> Table:
+    """How often a moment is found in another person, per row: mean, least and most over seeds."""
     lines = []
     chance: float | None = None
     for row, encoders in rows:
@@ -137,13 +134,15 @@ def _films(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mapping[
         lines.append([f"{row}, no encoder" if SIGNAL in encoders else row, *cells])
     lines.append(["chance", *([ABSENT if chance is None else f"{chance:.3f}", "0.000"] * 2)])
     notes = [
-        "How often the most similar window of another person who watches the same film is of the same "
-        "moment, and the inter-subject correlation (ISC), on the held-out releases: mean over seeds, in "
+        "How often the most similar window of another person who met the same stimulus is of the same "
+        "moment, and the inter-subject correlation (ISC), on held-out subjects: mean over seeds, in "
         "brackets the least and the most. 'projection' is what a contrast phase itself compares. The "
         "signal has no tokens: in their place are its correlated components, fitted on training subjects."
     ]
     header = ["", "tokens\nmoment found", "tokens\nISC", "projection\nmoment found", "projection\nISC"]
-    return Table("Same film, different people", header, lines, notes, separated=frozenset({len(lines) - 2}))
+    return Table(
+        "Same stimulus, different people", header, lines, notes, separated=frozenset({len(lines) - 2})
+    )
 
 
 def _spread(values: Sequence[float]) -> str:

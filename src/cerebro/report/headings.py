@@ -1,31 +1,19 @@
-"""How targets of probes and their metrics are called in tables and figures."""
-
-from cerebro.evaluation.targets import TARGETS
+"""How labels and their metrics are called in tables and figures."""
 
 METRICS = {
     "nrmse": "NRMSE",
-    "mae": "MAE, years",
-    "r": "r",
+    "mae": "MAE",
+    "auc": "AUC",
     "balanced_accuracy": "bal. acc.",
-    "rank": "rank",
-    "accuracy": "accuracy",
 }
-NAMES = {
-    "age": "age",
-    "sex": "sex",
-    "p_factor": "p factor",
-    "attention": "attention",
-    "internalizing": "internalizing",
-    "externalizing": "externalizing",
-    "reaction_time": "reaction time",
-    "eyes": "eyes",
-    "task": "task",
-    "movie_moment": "film moment",
-    "identity": "identity",
-}
-"""Targets in the order in which tables and figures show them: the person first, then the moment."""
+"""Metrics that are called otherwise than they are named."""
 
 
-def heading(target: str, metric: str | None = None, *, separator: str = "\n") -> str:
-    """A target and the metric that is shown, its leading one if none is given."""
-    return f"{NAMES[target]}{separator}{METRICS[metric or TARGETS[target].metric]}"
+def name(label: str) -> str:
+    """A declared label, or identity, as readers see it."""
+    return label.replace("_", " ")
+
+
+def heading(label: str, metric: str, *, separator: str = "\n") -> str:
+    """A label and the metric that is shown."""
+    return f"{name(label)}{separator}{METRICS.get(metric, name(metric))}"

@@ -6,9 +6,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from cerebro.evaluation.targets import TARGETS
 from cerebro.files import atomic_path, read_json
-from cerebro.report.headings import NAMES, heading
+from cerebro.report.headings import heading, name
 
 COLUMNS = 3
 
@@ -44,8 +43,13 @@ def draw(
         The image; its suffix decides the format.
     """
     nodes = list(contents)
-    asked = {target for content in contents.values() for target in content["targets"]}
-    panels = [target for target in NAMES if target in asked]
+    metrics = {
+        target: next(iter(result["metrics"]))
+        for content in contents.values()
+        for target, result in content["targets"].items()
+        if "metrics" in result
+    }
+    panels = list(dict.fromkeys(target for content in contents.values() for target in content["targets"]))
     rows = max(1, -(-len(panels) // COLUMNS))
     figure, axes = plt.subplots(
         rows,
@@ -58,8 +62,9 @@ def draw(
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis, target in zip(axes.flat, panels, strict=False):
-        _panel(axis, contents, pairs, target, TARGETS[target].metric)
-        axis.set_title(heading(target, separator=", "), fontsize=10)
+        metric = metrics.get(target, "")
+        _panel(axis, contents, pairs, target, metric)
+        axis.set_title(heading(target, metric, separator=", ") if metric else name(target), fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_xticks(range(len(nodes)), nodes, rotation=40, ha="right", fontsize=8)
         axis.tick_params(labelbottom=True)

@@ -5,30 +5,17 @@ from typing import Any
 
 from cerebro.evaluation.comparison import significant, star_is_possible
 from cerebro.report.cells import NO_INTERVAL, interval, number
-from cerebro.report.headings import heading
+from cerebro.report.headings import heading, name
 from cerebro.report.tables import Table
 
-PERSON = (
-    ("age", "mae"),
-    ("age", "r"),
-    ("sex", "balanced_accuracy"),
-    ("p_factor", "nrmse"),
-    ("externalizing", "nrmse"),
-)
-MOMENT = (
-    ("reaction_time", "nrmse"),
-    ("eyes", "balanced_accuracy"),
-    ("task", "balanced_accuracy"),
-    ("movie_moment", "rank"),
-    ("identity", "accuracy"),
-)
-"""Target and metric of each column of the two tables."""
+Column = tuple[str, str]
+"""A target and its leading metric."""
 LESS_IS_BETTER = ("mae", "nrmse")
 METHOD = (
-    "Ridge or logistic regression on frozen features, cross-fitted over subjects of the held-out releases, "
+    "Ridge or logistic regression on frozen features, cross-fitted over held-out subjects, "
     "with 95 % intervals over subjects; * better than no EEG (training mean or chance), p below .05 after "
     "Holm's correction for all scores of person and moment together. 'signal' is log band power at the "
-    "10-20 electrodes in place of an encoder."
+    "10-20 electrodes in place of an encoder, 'covariance' that of channels in tangent space."
 )
 KNOWS_PEOPLE = 0.5
 """Share of the way from chance to perfect from which on people count as well told apart."""
@@ -36,21 +23,42 @@ KNOWS_PEOPLE = 0.5
 
 def probe_tables(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
     """What encoders know of the person, and of the moment, from the contents of the probes' files."""
-    starred, count = _starred(contents)
-    notes = [METHOD, *_without_stars(contents, count)]
+    units = _units(contents)
+    person = [column for column, unit in units.items() if unit == "subject"]
+    moment = [column for column, unit in units.items() if unit != "subject"]
+    starred, count = _starred(contents, list(units))
+    notes = [METHOD, *_without_stars(contents, count), *_unmeasured(contents)]
     tables = [
-        _table("Linear probes: the person", contents, PERSON, starred, notes),
-        _table("Linear probes: the moment", contents, MOMENT, starred, _warnings(contents)),
+        _table("Linear probes: the person", contents, person, starred, notes),
+        _table(
+            "Linear probes: the moment",
+            contents,
+            moment,
+            starred,
+            [*([] if person else notes), *_warnings(contents)],
+        ),
     ]
     return [table for table in tables if len(table.header) > 1]
 
 
-def _starred(contents: Sequence[Mapping[str, Any]]) -> tuple[set[tuple[str, str, str]], int]:
+def _units(contents: Sequence[Mapping[str, Any]]) -> dict[Column, str]:
+    """What one sample of each probe is, a subject or a window, in the order in which they are declared."""
+    found: dict[Column, str] = {}
+    for content in contents:
+        for target, result in content["targets"].items():
+            if "metrics" in result:
+                found[target, next(iter(result["metrics"]))] = result["unit"]
+    return found
+
+
+def _starred(
+    contents: Sequence[Mapping[str, Any]], columns: Sequence[Column]
+) -> tuple[set[tuple[str, str, str]], int]:
     """Scores by node, target and metric that are better than no EEG, and how many were looked at."""
     scores = {
         (content["node"], *column): score
         for content in contents
-        for column in (*PERSON, *MOMENT)
+        for column in columns
         if (score := _score(content["targets"], *column)) and score["p"] is not None
     }
 
@@ -60,6 +68,16 @@ def _starred(contents: Sequence[Mapping[str, Any]]) -> tuple[set[tuple[str, str,
 
     cells = significant({cell: score["p"] for cell, score in scores.items()})
     return {cell for cell in cells if better(cell)}, len(scores)
+
+
+def _unmeasured(contents: Sequence[Mapping[str, Any]]) -> list[str]:
+    reasons = [
+        f"{name(target)} is not measurable: {result['not_measurable']}."
+        for content in contents
+        for target, result in content["targets"].items()
+        if "not_measurable" in result
+    ]
+    return list(dict.fromkeys(reasons))
 
 
 def _without_stars(contents: Sequence[Mapping[str, Any]], count: int) -> list[str]:
@@ -79,14 +97,22 @@ def _warnings(contents: Sequence[Mapping[str, Any]]) -> list[str]:
     found = []
     for content in contents:
         people = _above_chance(content["targets"], "identity", "accuracy")
-        tasks = _above_chance(content["targets"], "task", "balanced_accuracy")
-        if people is not None and tasks is not None and people > max(KNOWS_PEOPLE, 2 * tasks):
-            found.append(f"{content['node']} ({people:.0%} and {tasks:.0%})")
+        done = {
+            target: share
+            for target, result in content["targets"].items()
+            if result.get("unit") == "window"
+            and (share := _above_chance(content["targets"], target, "balanced_accuracy")) is not None
+        }
+        if people is None or not done:
+            continue
+        best = max(done, key=lambda target: done[target])
+        if people > max(KNOWS_PEOPLE, 2 * done[best]):
+            found.append(f"{content['node']} ({people:.0%}, and {name(best)} {done[best]:.0%})")
     if not found:
         return []
     return [
-        "Warning: these tell people apart more than twice as well as tasks; what they know may be "
-        f"heads and caps (identity and task, from 0 % chance to 100 % perfect): {', '.join(found)}."
+        "Warning: these tell people apart more than twice as well as anything that people did; what they "
+        f"know may be heads and caps (from 0 % chance to 100 % perfect): {', '.join(found)}."
     ]
 
 
@@ -100,12 +126,10 @@ def _above_chance(targets: Mapping[str, Any], target: str, metric: str) -> float
 def _table(
     title: str,
     contents: Sequence[Mapping[str, Any]],
-    chosen: Sequence[tuple[str, str]],
+    columns: Sequence[Column],
     starred: Container[tuple[str, str, str]],
     notes: Sequence[str],
 ) -> Table:
-    asked = {target for content in contents for target in content["targets"]}
-    columns = [column for column in chosen if column[0] in asked]
     rows = [
         [
             content["node"],
@@ -129,13 +153,6 @@ def _table(
     scores = [_score(content["targets"], *column) for content in contents for column in columns]
     if any(score and score["value"] is not None and score["low"] is None for score in scores):
         notes.append(NO_INTERVAL)
-    for target in dict.fromkeys(column[0] for column in columns):
-        reasons = {
-            content["targets"][target]["not_measurable"]: content["node"]
-            for content in contents
-            if "not_measurable" in content["targets"].get(target, {})
-        }
-        notes += [f"{target} is not measurable: {reason}." for reason in reasons]
     header = ["encoder", *(heading(target, metric) for target, metric in columns)]
     return Table(title, header, rows, notes, separated=frozenset({len(contents) - 1}))
 

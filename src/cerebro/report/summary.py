@@ -5,17 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cerebro.config import CHALLENGES
 from cerebro.evaluation.comparison import significant
 from cerebro.files import atomic_path, read_json
 from cerebro.report.cells import ABSENT, CONSTANT, NO_INTERVAL, difference, interval, number
+from cerebro.report.headings import name
 from cerebro.report.probes import probe_tables
 from cerebro.report.recordings import recording_tables
 from cerebro.report.references import reference_table
+from cerebro.report.scores import phase_score_table
 from cerebro.report.tables import Table, as_markdown, print_tables
+from cerebro.stages import COVARIANCE, RANDOM, SIGNAL
 
 HEADINGS = {
-    "challenge_1": "Challenge 1\nreaction time",
-    "challenge_2": "Challenge 2\nexternalizing",
+    **{f"challenge_{one}": f"Challenge {one}\n{name(asked.target)}" for one, asked in CHALLENGES.items()},
     "overall": "Overall\n0.3 and 0.7",
 }
 FLOORS = {"training_mean": "training mean", "age_sex": "age and sex"}
@@ -23,7 +26,8 @@ FLOORS = {"training_mean": "training mean", "age_sex": "age and sex"}
 
 def summarise(
     *,
-    score: Path,
+    score: Path | None,
+    scores: Sequence[Path],
     probes: Sequence[Path],
     isc: Sequence[Path],
     phases: Sequence[Path],
@@ -34,12 +38,14 @@ def summarise(
 
     Parameters
     ----------
-    score : Path
-        ``score.json``.
+    score : Path or None
+        ``score.json`` of a study with a submission.
+    scores : sequence of Path
+        Of a study without one, a JSON file per phase or baseline that answers.
     probes : sequence of Path
         A JSON file per encoder.
     isc : sequence of Path
-        A JSON file per encoder, and that of the control.
+        A JSON file per encoder, and that of the control; none where people met no stimulus.
     phases : sequence of Path
         Folders of the phases, in the order in which they are shown.
     windows : Path or None
@@ -47,8 +53,10 @@ def summarise(
     output : Path
         The Markdown file.
     """
-    tables = [score_table(read_json(score))]
-    order = ["signal", "random", *(folder.name for folder in map(Path, phases))]
+    tables = [score_table(read_json(score))] if score else []
+    if scores:
+        tables.append(phase_score_table([read_json(path) for path in scores]))
+    order = [SIGNAL, COVARIANCE, RANDOM, *(folder.name for folder in map(Path, phases))]
     if probes:
         tables += probe_tables(_ordered(probes, order))
     if isc:
@@ -151,8 +159,8 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
     chances = dict.fromkeys(("validation", "test"), ABSENT)
     rank = ABSENT
     for content in contents:
-        for name, splits in content["embeddings"].items():
-            cells = [content["node"], name]
+        for embedding, splits in content["embeddings"].items():
+            cells = [content["node"], embedding]
             for split in chances:
                 found = splits[split]
                 if "not_measurable" in found:
@@ -161,7 +169,7 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
                     continue
                 top = found["retrieval_top1"]
                 chances[split] = number(top["chance"])
-                clear = (content["node"], name, split, "retrieval_top1") in starred
+                clear = (content["node"], embedding, split, "retrieval_top1") in starred
                 cells.append(interval(top, clear=clear))
             test = splits["test"]
             if "not_measurable" in test:
@@ -169,12 +177,12 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
                 continue
             rank = f"{test['median_rank']['chance']:.1f}"
             isc = test["isc"]
-            shown = interval(isc, clear=(content["node"], name, "test", "isc") in starred)
+            shown = interval(isc, clear=(content["node"], embedding, "test", "isc") in starred)
             rows.append([*cells, f"{test['median_rank']['value']:.1f}", shown])
     rows.append(["chance", "", *chances.values(), rank, number(0.0)])
     notes = [
-        "Subjects who watch the same film, compared two by two: how often the most similar window of the "
-        "other one is of the same moment, the median rank of that window on the test releases, and the "
+        "Subjects who met the same stimulus, compared two by two: how often the most similar window of the "
+        "other one is of the same moment, the median rank of that window on the test people, and the "
         "inter-subject correlation (ISC) there, with 95 % intervals over subjects; * above chance (for ISC "
         "among circular shifts), p below .05 after Holm's correction for all scores of this table. 'signal' "
         "is the control: correlated components.",
@@ -182,7 +190,12 @@ def isc_table(contents: Sequence[Mapping[str, Any]]) -> Table:
     ]
     header = ["encoder", "embedding", "moment found\nvalidation", "moment found\ntest", "median rank", "ISC"]
     return Table(
-        "Same film, different people", header, rows, notes, n_names=2, separated=frozenset({len(rows) - 2})
+        "Same stimulus, different people",
+        header,
+        rows,
+        notes,
+        n_names=2,
+        separated=frozenset({len(rows) - 2}),
     )
 
 
@@ -224,7 +237,7 @@ def phase_table(folders: Sequence[Path]) -> Table:
             ]
         )
     notes = [
-        "Losses are those of subjects held out of the training releases. The epoch kept is the best by what "
+        "Losses are those of validation subjects. The epoch kept is the best by what "
         "its phase is for, unless the phase keeps its last."
     ]
     if never:

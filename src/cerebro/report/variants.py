@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cerebro.config import CHALLENGES
 from cerebro.evaluation.comparison import SIGNIFICANT, Difference, Resampled, star_is_possible
 from cerebro.report.cells import ABSENT, CONSTANT, difference, interval
+from cerebro.report.headings import name
 from cerebro.report.tables import Table
 from cerebro.variants import FULL
 
 MEAN = "mean"
 """The baseline that answers the training mean; every variant is compared with it as well, if it is there."""
-CHALLENGES = {"c1": "Challenge 1, reaction time", "c2": "Challenge 2, externalizing"}
+TITLES = {f"c{number}": f"Challenge {number}, {name(one.target)}" for number, one in CHALLENGES.items()}
 CORRELATIONS = {"unshrunk_r": "unshrunk\nr", "unshrunk_r_within": "unshrunk r\nwithin subject"}
 
 METHOD = (
@@ -55,7 +57,7 @@ class Compared:
 
 def ablation_tables(compared: Compared) -> list[Table]:
     """A table per challenge, one of the overall score, one of differences to the training mean."""
-    (first, title), (second, other) = CHALLENGES.items()
+    (first, title), (second, other) = TITLES.items()
     tables = [
         _challenge(compared, first, title, [METHOD, *_on_choices(compared)]),
         _challenge(compared, second, other, ["As above."]),

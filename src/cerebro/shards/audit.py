@@ -6,55 +6,32 @@ No phase reads an index that did not pass.
 """
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from cerebro.config import CHALLENGES
+from cerebro.config import CHALLENGES, Splits
 from cerebro.errors import UserError
 from cerebro.files import write_json
-from cerebro.recordings.hbn import release_of_folder
-
-SPLITS = ("train", "validation", "test")
+from cerebro.shards.repeats import repeated
+from cerebro.shards.rules import SPLITS, Findings, bare_name, check_rules
 
 _IDENTITY = ["dataset", "release", "subject", "recording", "shard", "split"]
 _PLACE = ["recording", "shard", "start", "length", "onset"]
-_SCORED = ["kind", "keep", *(label for _, label in CHALLENGES.values())]
 _BATCH = 1_000_000
 _EXAMPLES = 3
 
 
-@dataclass
-class _Findings:
-    """What must hold and doesn't, with a few examples of each."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, rule: str, broken: Sequence[str]) -> None:
-        if len(broken):
-            self.counts[rule] = self.counts.get(rule, 0) + len(broken)
-            known = self.examples[rule]
-            known += [name for name in dict.fromkeys(broken) if name not in known][: _EXAMPLES - len(known)]
-
-    def sentence(self) -> str:
-        return "; ".join(
-            f"{rule}: {count} (as {', '.join(self.examples[rule])})" for rule, count in self.counts.items()
-        )
-
-
 def audit(
+    splits: Splits,
     *,
-    test_releases: Sequence[str],
-    excluded_subjects: Sequence[str],
+    scored: bool,
     index: Path,
     inventory: Path,
     shards: Sequence[Path],
@@ -64,33 +41,37 @@ def audit(
 
     Parameters
     ----------
-    test_releases
-        Releases that may only be scored; without any, nothing needs to be there to score.
-    excluded_subjects
-        Subjects of whom there must be no window, with or without ``sub-``.
+    splits
+        The section ``splits``, every rule of which must hold.
+    scored
+        Whether the study answers the challenges, whose windows must then be there to score.
     index, inventory
         The window index and the inventory of all recordings.
     shards
         Tables of the shards; the signals lie beside them under the same name.
     output
         The JSON to write: numbers and digests of the subjects of each split, subjects that stand in several
-        datasets.
+        datasets, people who have the same signals.
 
     Raises
     ------
     UserError
-        If a subject of a test release has a window of another split, stands in two splits or is excluded; if
-        a window's recording is not a usable one of the inventory; if a window lies outside its recording; or
-        if a challenge has windows, and none to score.
+        If a person whom ``test`` selects has a window of another split, or one whom ``validation`` selects
+        one of training; if a person or people who belong together stand in two splits, or the same signals
+        do under two names; if somebody excluded has a window; if a window's recording is not a usable one of
+        the inventory, or a window lies outside its recording; or if a challenge has windows, and none to
+        score.
     """
-    findings = _Findings()
+    findings = Findings()
     rows = pd.read_parquet(inventory)
     places = _places(shards, findings)
     identities, windows = [], 0
     labelled: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for batch in _batches(index, sorted({*_IDENTITY, *_PLACE, *_SCORED})):
+    challenges = list(CHALLENGES.values()) if scored else []
+    columns = {*_IDENTITY, *_PLACE, "kind", "keep", *(label for _, label in challenges)}
+    for batch in _batches(index, sorted(columns)):
         windows += len(batch)
-        for kind, label in CHALLENGES.values():
+        for kind, label in challenges:
             given = batch[(batch["kind"] == kind) & batch[label].notna() & batch["keep"]]
             labelled[label].update(zip(given["split"], given["release"], strict=True))
         identities.append(batch[_IDENTITY].drop_duplicates())
@@ -98,36 +79,66 @@ def audit(
     if not windows:
         raise UserError(f"{index} holds no window; build it again")
     used = pd.concat(identities, ignore_index=True).drop_duplicates()
-    used["person"] = used["subject"].map(_person)
-    _check_splits(used, rows, test_releases, findings)
-    _check_recordings(used, rows, {_person(name) for name in excluded_subjects}, findings)
+    used["person"] = used["subject"].map(bare_name)
+    check_rules(used, rows, splits, findings)
+    _check_recordings(used, rows, {bare_name(name) for name in splits.excluded_subjects}, findings)
     if findings.counts:
         raise UserError(
             f"the window index {index} is not fit for training: {findings.sentence()}; delete it and the "
             f"inventory {inventory} and build both again; should they come out the same, report it as a bug"
         )
-    if test_releases:
-        _require_scored(labelled, test_releases)
-    write_json(output, _report(used, windows, test_releases))
+    if scored and splits.test is not None:
+        _require_scored(labelled)
+    repeats = _repeats(used, places, shards[0].parent)
+    write_json(output, _report(used, windows, splits) | {"repeated_signals": repeats})
 
 
-def _require_scored(labelled: Mapping[str, set[tuple[str, str]]], test_releases: Sequence[str]) -> None:
+def _require_scored(labelled: Mapping[str, set[tuple[str, str]]]) -> None:
     """Refuse an index with labels, by split and release, of which none is to be scored."""
     for challenge, (kind, label) in CHALLENGES.items():
         if labelled[label] and "test" not in {split for split, _ in labelled[label]}:
             releases = sorted({release or "no release" for _, release in labelled[label]})
             raise UserError(
-                f"nothing is there to score challenge {challenge} on: splits.test_releases names "
-                f"{', '.join(test_releases)}, and windows of kind {kind} with a label are of "
-                f"{', '.join(releases)}; correct the list, or say [] to train without a score"
+                f"nothing is there to score challenge {challenge} on: nobody whom splits.test selects has a "
+                f"label, and windows of kind {kind} with one are of {', '.join(releases)}; correct "
+                "splits.test, or say test: null to train without a score"
             )
 
 
-def _places(shards: Sequence[Path], findings: _Findings) -> pd.DataFrame:
+def _repeats(used: pd.DataFrame, places: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Refuse the same signals under two names in two splits; count and name those in one split."""
+    recordings = used.merge(places, on=["recording", "shard"], validate="one_to_one")
+    pairs = repeated(recordings, folder)
+    first, second = (recordings.iloc[pairs[end]].reset_index(drop=True) for end in ("first", "second"))
+    sentences = [
+        f"{one['subject']} ({one['recording']}, {one['split']}) and {other['subject']} "
+        f"({other['recording']}, {other['split']})"
+        for one, other in zip(first.to_dict("records"), second.to_dict("records"), strict=True)
+    ]
+    moved = first["split"] != second["split"]
+    apart = [sentence for sentence, differs in zip(sentences, moved, strict=True) if differs]
+    more = f" and {len(apart) - _EXAMPLES} more" if len(apart) > _EXAMPLES else ""
+    if apart:
+        raise UserError(
+            f"the same signals stand under two names in two splits: {'; '.join(apart[:_EXAMPLES])}{more}; "
+            "leave one of the two out by splits.excluded_subjects, or keep them together by a column of "
+            "participants.tsv and splits.together"
+        )
+    people = {frozenset(pair) for pair in zip(first["person"], second["person"], strict=True)}
+    if sentences:
+        print(
+            f"warning: {len(people)} pairs of people have the same signals, within one split: "
+            f"{'; '.join(sentences[:_EXAMPLES])}",
+            flush=True,
+        )
+    return {"pairs_of_people": len(people), "recordings": sentences}
+
+
+def _places(shards: Sequence[Path], findings: Findings) -> pd.DataFrame:
     """Where recordings lie: shard, first row and the row behind the last, sampling rate in Hz."""
     parts = []
     for path in shards:
-        table = pq.read_table(path, columns=["recording", "offset", "length"])
+        table = pq.read_table(path, columns=["recording", "offset", "length", "fingerprint"])
         place = table.to_pandas().assign(
             shard=path.stem, sfreq=float((table.schema.metadata or {}).get(b"sfreq", b"nan"))
         )
@@ -137,7 +148,7 @@ def _places(shards: Sequence[Path], findings: _Findings) -> pd.DataFrame:
             "recordings beyond their shard's end", place.loc[place["end"] > held, "recording"].tolist()
         )
         parts.append(place[place["length"] > 0])
-    return pd.concat(parts, ignore_index=True).drop(columns="length")
+    return pd.concat(parts, ignore_index=True)
 
 
 def _batches(index: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
@@ -147,8 +158,9 @@ def _batches(index: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def _check_places(batch: pd.DataFrame, places: pd.DataFrame, findings: _Findings) -> None:
-    placed = batch.merge(places, on=["recording", "shard"], how="left", validate="many_to_one")
+def _check_places(batch: pd.DataFrame, places: pd.DataFrame, findings: Findings) -> None:
+    ends = places[["recording", "shard", "offset", "sfreq", "end"]]
+    placed = batch.merge(ends, on=["recording", "shard"], how="left", validate="many_to_one")
     unknown = placed["offset"].isna()
     findings.add(
         "windows of recordings that their shard doesn't hold", placed.loc[unknown, "recording"].tolist()
@@ -167,29 +179,7 @@ def _check_places(batch: pd.DataFrame, places: pd.DataFrame, findings: _Findings
     )
 
 
-def _check_splits(
-    used: pd.DataFrame, rows: pd.DataFrame, test_releases: Sequence[str], findings: _Findings
-) -> None:
-    findings.add("windows of an unknown split", used.loc[~used["split"].isin(SPLITS), "recording"].tolist())
-    in_table = rows["release"].isin(test_releases)
-    in_folder = [
-        reader == "hbn" and _release_of_path(path, subject) in test_releases
-        for reader, path, subject in zip(rows["reader"], rows["path"], rows["subject"], strict=True)
-    ]
-    # Both: should a table give a test release another name, the folder still says what it is.
-    tested = set(rows.loc[in_table | np.array(in_folder, dtype=bool), "subject"].map(_person))
-    other = used["split"] != "test"
-    leaked = used[other & (used["person"].isin(tested) | used["release"].isin(test_releases))]
-    findings.add("subjects of a test release in training or validation", leaked["subject"].tolist())
-    stray = used[~other & ~used["person"].isin(tested)]
-    findings.add("test subjects without a recording in a test release", stray["subject"].tolist())
-    splits = used.groupby("person")["split"].nunique()
-    findings.add("subjects in two splits", splits[splits > 1].index.tolist())
-
-
-def _check_recordings(
-    used: pd.DataFrame, rows: pd.DataFrame, excluded: set[str], findings: _Findings
-) -> None:
+def _check_recordings(used: pd.DataFrame, rows: pd.DataFrame, excluded: set[str], findings: Findings) -> None:
     findings.add("excluded subjects", used.loc[used["person"].isin(excluded), "subject"].tolist())
     known = rows.drop_duplicates("recording").set_index("recording")
     findings.add(
@@ -208,17 +198,7 @@ def _check_recordings(
         )
 
 
-def _release_of_path(path: str, subject: str) -> str:
-    """The release that an HBN recording's folder tells: the one that holds the subject's folder."""
-    folders = PurePath(path).parent.parts
-    return release_of_folder(folders[folders.index(subject) - 1]) if subject in folders else ""
-
-
-def _person(subject: str) -> str:
-    return re.sub(r"^sub-", "", subject.strip())
-
-
-def _report(used: pd.DataFrame, windows: int, test_releases: Sequence[str]) -> Mapping[str, Any]:
+def _report(used: pd.DataFrame, windows: int, splits: Splits) -> Mapping[str, Any]:
     people = {split: sorted(set(used.loc[used["split"] == split, "person"])) for split in SPLITS}
     of_dataset = {str(name): set(part["person"]) for name, part in used.groupby("dataset")}
     shared = {
@@ -228,7 +208,7 @@ def _report(used: pd.DataFrame, windows: int, test_releases: Sequence[str]) -> M
     return {
         "windows": windows,
         "recordings": int(used["recording"].nunique()),
-        "test_releases": list(test_releases),
+        "splits": splits.model_dump(mode="json", exclude_defaults=True),
         "subjects": {split: len(names) for split, names in people.items()},
         "subjects_digest": {
             split: hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -25,6 +25,7 @@ from cerebro.recordings.signals import open_raw, source_files
 from cerebro.shards.channel_quality import REASONS, RawFacts, bad_channels, join_facts, raw_facts
 from cerebro.shards.preprocess import UV_PER_VOLT, preprocess
 from cerebro.shards.quality import recording_quality
+from cerebro.shards.repeats import fingerprint
 from cerebro.shards.store import SFREQ, ShardWriter, quantise, write_table
 
 SCHEMA = pa.schema(
@@ -48,12 +49,13 @@ SCHEMA = pa.schema(
         "clipped": pa.int64(),
         "bad_channels": pa.string(),
         "source_digest": pa.string(),
+        "fingerprint": pa.list_(pa.float32()),
     }
 )
 """Columns of a shard's table: offset and length in samples, channels as a JSON list of those that the file
 has, quality as in :class:`cerebro.shards.quality.RecordingQuality`, bad channels as a JSON object of name and
-reason (:data:`cerebro.shards.channel_quality.REASONS`), and the digest of the raw file and of a signal file
-beside it."""
+reason (:data:`cerebro.shards.channel_quality.REASONS`), the digest of the raw file and of a signal file
+beside it, and by which the same signals are found under another name (:mod:`cerebro.shards.repeats`)."""
 
 
 def build_shard(
@@ -160,6 +162,7 @@ def _read(
         "channels": json.dumps(raw.ch_names),
         "bad_channels": json.dumps(bad),
         "source_digest": _digest(source_files(path, raw)),
+        "fingerprint": fingerprint(samples),
     }
     return samples, entry
 
@@ -177,6 +180,7 @@ def _nothing() -> dict[str, Any]:
         "clipped": 0,
         "bad_channels": "{}",
         "source_digest": "",
+        "fingerprint": [],
     }
 
 

@@ -1,0 +1,32 @@
+# The last step of a study: scores, probes and the course of each phase.
+
+
+rule summary:
+    input:
+        score=PLAN.summed_scores(),
+        probes=PLAN.probe_files(PLAN.summed_probes),
+        isc=PLAN.isc_files(PLAN.encoders),
+        windows=rules.windows.output.summary,
+        metrics=expand(rules.phase.output.metrics, phase=PLAN.phases),
+    output:
+        f"{R}/summary.md",
+    log:
+        f"{R}/logs/summary.log",
+    benchmark:
+        f"{R}/benchmarks/summary.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        scores=PLAN.score_option(),
+        phases=[PLAN.phase_folder(phase) for phase in PLAN.phases],
+        code=step_digest("summary"),
+    message:
+        "Scores and probes beside their floors"
+    shell:
+        "python -m cerebro.cli summary {params.scores} {input.score:q} --probes {input.probes:q}"
+        " --isc {input.isc:q}"
+        " --phases {params.phases:q} --windows {input.windows:q} --output {output:q} 2>&1 | tee {log:q}"
