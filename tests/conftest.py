@@ -141,6 +141,12 @@ def _rows(dataset: str, subject: int, split: str, start: int, random: np.random.
 
 
 @pytest.fixture(scope="session")
+def labels() -> dict[str, AnyLabel]:
+    """The labels of HBN and TUH, as the layer `challenge` declares them."""
+    return LABELS
+
+
+@pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Two archives of noise with an alpha rhythm: eight HBN subjects, three TUH patients."""
     root = tmp_path_factory.mktemp("study")

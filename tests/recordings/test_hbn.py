@@ -113,7 +113,7 @@ def test_what_a_folder_and_its_table_say_must_agree(tmp_path: Path) -> None:
     assert {one.release for one in scan(moved)} == {"R5"}
 
 
-def test_a_subject_that_the_table_does_not_list_has_its_folders_toldand_no_label(tmp_path: Path) -> None:
+def test_a_subject_that_the_table_does_not_list_has_its_folders_release_and_no_label(tmp_path: Path) -> None:
     root = release(tmp_path / "R3_L100_bdf")
     (root / "participants.tsv").write_text(HEADER)
     one = scan(root)[0]
@@ -163,14 +163,14 @@ def test_every_real_sidecar_belongs_to_a_recording_that_would_be_found(
         ("n/a", ""),
     ],
 )
-def test_a_toldis_known_however_the_table_spells_it(tmp_path: Path, stated: str, told: str) -> None:
+def test_a_release_is_known_however_the_table_spells_it(tmp_path: Path, stated: str, told: str) -> None:
     root = release(tmp_path / "copy")
     table = root / "participants.tsv"
     table.write_text(HEADER + f"sub-NDARAA111AAA\t{stated}\tF\t9.5\t0.1\t0.2\t0.3\t0.4\n")
     assert {one.release for one in scan(root)} == {told}
 
 
-def test_a_toldthat_nobody_can_read_is_counted(tmp_path: Path) -> None:
+def test_a_release_that_nobody_can_read_is_counted(tmp_path: Path) -> None:
     root = release(tmp_path / "copy")
     table = root / "participants.tsv"
     table.write_text(HEADER + "sub-NDARAA111AAA\tfifth\tF\t9.5\t0.1\t0.2\t0.3\t0.4\n")

@@ -69,7 +69,8 @@ def build(folder: Path, signal: np.ndarray, release: str) -> Path:
     )
     build_index(
         Windows(max_bad_channels=1, max_peak_to_peak=1e6),
-        Splits(),
+        Splits(test=None),
+        {},
         inventory=folder / "inventory.parquet",
         shards=[folder / "hbn-0.parquet"],
         max_failed_share={"hbn": 0},
