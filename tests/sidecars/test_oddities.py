@@ -234,5 +234,4 @@ def test_windows_lie_inside_and_what_gives_none_is_counted(
         "seqLearning8target intervals without an answer": 5,
         "symbolSearch intervals without a condition": 1,
         "symbolSearch intervals without an answer": 1,
-        "condition intervals too short for a window": 1,
     }
