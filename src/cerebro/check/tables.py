@@ -102,7 +102,8 @@ def _told(known: pd.Series, label: AnyLabel) -> str:
         return ""
     if not label.is_class:
         return f"{known.min():g} to {known.max():g}"
-    counted = [f"{value} {size:,}" for value, size in known.value_counts().items()]
+    sizes = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    counted = [f"{value} {size:,}" for value, size in sizes.items()]
     more = f", {len(counted) - _MOST_CLASSES} more" if len(counted) > _MOST_CLASSES else ""
     return ", ".join(counted[:_MOST_CLASSES]) + more
 
