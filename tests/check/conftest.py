@@ -91,13 +91,13 @@ def archive(
 
 
 OVERLAY: dict[str, Any] = {
+    "extends": "challenge",
     "name": "mine",
-    "simulation": None,
     "datasets": {
         "hbn": {"roots": ["data/hbn"], "groups": 1},
         "tuh": {"roots": ["data/tuh"], "groups": 1},
     },
-    "phases": {"contrast": {"sources": {"movie": 1, "resting_state": None}}},  # these archives have no rest
+    "phases": {"contrast": {"sources": {"movie": 1}}},
 }
 
 

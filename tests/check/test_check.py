@@ -51,8 +51,13 @@ def test_a_sound_archive_is_described_and_nothing_stands_in_the_way(archive: Pat
     assert cells(said, "hbn data/hbn")[4] == f"{(8 * 42) / 3600:.2f}"  # 30 s and 12 s of 8 subjects
     assert cells(said, "tuh data/tuh")[:4] == ["tuh", "data/tuh", "3", "3"]
     assert cells(said, "contrastChangeDetection")[1:3] == ["8", "8"]
-    assert cells(said, "hbn (8)")[1:] == ["0", "0", "0", "0", "0", "2"]
-    assert cells(said, "tuh (3)")[1:] == ["0", "0", "3", "3", "3", "3"]
+    assert cells(said, "hbn age") == ["hbn", "age", "people", "8", "0", "9.5 to 9.5"]
+    assert cells(said, "sex people 8") == ["sex", "people", "8", "0", "female 8"]
+    assert cells(said, "externalizing people") == ["externalizing", "people", "6", "2", "0.1 to 0.4"]
+    tasks = ["16", "0", "contrastChangeDetection 8, DespicableMe 8"]
+    assert cells(said, "task recordings") == ["task", "recordings", *tasks]
+    assert cells(said, "tuh age") == ["tuh", "age", "people", "3", "0", "65 to 65"]
+    assert "note: labels.sex.classes: nobody is male: column sex holds 'F'" in said
     assert cells(said, "reaction_time") == ["reaction_time", "finetune", "yes", "5", "1", "2"]
     assert cells(said, "externalizing finetune")[3:] in (["4", "1", "1"], ["5", "", "1"])
 
@@ -85,7 +90,7 @@ def test_what_it_finds_is_what_the_inventory_finds(archive: Path) -> None:
         "missing": 2,
         "excluded": 2,
     }
-    columns = ["status", "reason", "release", "subject", "task", "age", "externalizing"]
+    columns = ["status", "reason", "release", "subject", "task", "person", "facts", "folder"]
     pd.testing.assert_frame_equal(found[columns], inventory[columns])
     usable = inventory["status"] == "ok"
     pd.testing.assert_series_equal(found.loc[usable, "duration"], inventory.loc[usable, "duration"])
@@ -180,12 +185,12 @@ def _pairs(count: int) -> list[tuple[str, str]]:
             "datasets.tuh.exclude_evaluation_of: there is no folder data/tuab",
         ),
         (
-            {"datasets": {"hbn": {"releases": ["R1"]}}},
-            "splits.test_releases: nothing of R5 to score challenge 1 on: it needs contrast change",
+            {"datasets": {"hbn": {"tasks": ["DespicableMe"]}}},
+            "splits.test: nothing to score challenge 1 on: it needs labels.reaction_time: events target with a",
         ),
         (
             {"datasets": {"hbn": {"tasks": ["contrastChangeDetection"]}}},
-            "phases.contrast: no train windows: they need movie recordings with events",
+            "phases.contrast: no train windows: they need labels.movie: events with a movie; 5 recordings",
         ),
         (
             {"phases": {"contrast": {"subjects_per_moment": 6}}},
@@ -240,7 +245,8 @@ def test_labels_that_a_table_does_not_have_are_noted(archive: Path, check: Check
         "participant_id\trelease_number\tage\n" + "".join(f"sub-A{n}\tR1\t{99}\n" for n in range(6))
     )
     _, said = check()
-    assert cells(said, "hbn (8)")[1:] == ["6", "6", "6", "6", "6", "7"]
+    assert cells(said, "hbn age")[3:5] == ["2", "6"]
+    assert cells(said, "externalizing people")[2:4] == ["1", "7"]
     assert (
         "note: data/hbn/R1_L100_bdf/participants.tsv: taken as missing: values of age out of range 6" in said
     )
@@ -250,7 +256,8 @@ def test_a_study_that_is_not_simulated_yet_says_so(
     tmp_path: Path, check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, said = check({"simulation": {}, "datasets": {"hbn": {"roots": []}, "tuh": {"roots": []}}})
+    simulation = {"releases": {"R1": {"subjects": 2}}, "movies": ["ThePresent"]}
+    code, said = check({"simulation": simulation, "datasets": {"hbn": {"roots": []}, "tuh": {"roots": []}}})
     assert code == 0
     assert "note: datasets.hbn: simulated, and not yet written" in said
 
@@ -281,10 +288,10 @@ def test_a_configuration_that_is_none_is_one_sentence(
 
 
 def test_variants_of_the_base_are_not_a_studys_own(archive: Path, check: Check) -> None:
-    """One of the base's pretrains on the dataset `hbn`, which this study calls by another name."""
+    """One of the challenge's leaves out the dataset `tuh`, which this study calls by another name."""
     renamed = {
-        "datasets": {"hbn": None, "tuh": None, "mine": {"reader": "hbn", "roots": ["data/hbn"]}},
-        "phases": {"pretrain": {"mix": {"hbn": None, "tuh": None, "mine": 1.0}}},
+        "datasets": {"tuh": None, "clinic": {"reader": "tuh", "roots": ["data/tuh"]}},
+        "phases": {"pretrain": {"mix": {"tuh": None, "clinic": 0.3}}},
     }
     _, said = check(renamed)
     assert "ablations" not in said

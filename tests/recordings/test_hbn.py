@@ -1,6 +1,7 @@
 """HBN as it lies on disks: layouts, subsets, links, several roots. No header is read: files may be empty."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_all_ten_tasks_are_found_in_every_layout(tmp_path: Path, folder: str, su
     assert {one.release for one in found} == {"R5"}
     assert {one.filtered for one in found} == {folder != "ds005509"}
     assert {one.reference for one in found} == {"Cz"}
-    assert {one.person.externalizing for one in found} == {0.4}
+    assert {one.person["externalizing"] for one in found} == {"0.4"}
     assert len({one.name for one in found}) == 13
 
 
@@ -117,7 +118,7 @@ def test_a_subject_that_the_table_does_not_list_has_its_folders_release_and_no_l
     (root / "participants.tsv").write_text(HEADER)
     one = scan(root)[0]
     assert one.release == "R3"
-    assert one.person.age != one.person.age  # NaN
+    assert one.person == {}
 
 
 def test_sessions_and_acquisitions_become_part_of_the_name(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_sessions_and_acquisitions_become_part_of_the_name(tmp_path: Path) -> No
     with pytest.warns(UserWarning, match="it is not there"):
         (one,) = scan(tmp_path)
     assert one.name == ("R1", "sub-A", "2", "RestingState", "x", "run-01")
-    assert (one.session, one.run) == ("2", "01")
+    assert (one.session, one.acquisition, one.run) == ("2", "x", "01")
 
 
 def test_every_real_sidecar_belongs_to_a_recording_that_would_be_found(
@@ -148,3 +149,56 @@ def test_every_real_sidecar_belongs_to_a_recording_that_would_be_found(
     assert len(found) == 393
     assert all(not one.problem and one.release == "R1" for one in found)
     assert all(hbn.events_path(one.path).name.endswith("_events.tsv") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ("R5", "R5"),
+        ("5", "R5"),
+        ("r05", "R5"),
+        ("Release 5", "R5"),
+        ("5.0", "R5"),
+        ("R11", "R11"),
+        ("n/a", ""),
+    ],
+)
+def test_a_release_is_known_however_the_table_spells_it(tmp_path: Path, stated: str, told: str) -> None:
+    root = release(tmp_path / "copy")
+    table = root / "participants.tsv"
+    table.write_text(HEADER + f"sub-NDARAA111AAA\t{stated}\tF\t9.5\t0.1\t0.2\t0.3\t0.4\n")
+    assert {one.release for one in scan(root)} == {told}
+
+
+def test_a_release_that_nobody_can_read_is_counted(tmp_path: Path) -> None:
+    root = release(tmp_path / "copy")
+    table = root / "participants.tsv"
+    table.write_text(HEADER + "sub-NDARAA111AAA\tfifth\tF\t9.5\t0.1\t0.2\t0.3\t0.4\n")
+    with pytest.warns(UserWarning, match="values of release_number unreadable 1"):
+        assert {one.problem for one in scan(root)} == {
+            "release unknown: neither participants.tsv nor the folder's name says"
+        }
+
+
+def test_rows_of_one_subject_that_name_two_releases_leave_it_in_doubt(tmp_path: Path) -> None:
+    root = release(tmp_path / "copy")
+    rows = "".join(f"sub-NDARAA111AAA\t{name}\tM\t9\t0\t0\t0\t0\n" for name in ("R1", "R5"))
+    (root / "participants.tsv").write_text(HEADER + rows)
+    with pytest.warns(UserWarning, match="release_number on which rows of one entry disagree 1"):
+        assert {one.problem for one in scan(root)} == {
+            "release unclear: participants.tsv and the folder's name say R1 and R5"
+        }
+
+
+@pytest.mark.parametrize(("age", "kept"), [("9.5", True), ("22.0", True), ("99", False), ("-3", False)])
+def test_an_age_that_hbn_cannot_have_is_left_out_and_counted(tmp_path: Path, age: str, kept: bool) -> None:
+    root = release(tmp_path / "R1_L100_bdf")
+    (root / "participants.tsv").write_text(HEADER + f"sub-NDARAA111AAA\tR1\tF\t{age}\t0\t0\t0\tn/a\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        one = scan(root)[0]
+    assert one.person.get("age") == (age if kept else None)
+    assert "externalizing" not in one.person
+    counted = [str(warning.message) for warning in caught]
+    assert len(counted) == (not kept)
+    assert all("values of age out of range 1" in said for said in counted)

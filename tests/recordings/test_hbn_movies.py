@@ -10,7 +10,8 @@ import pytest
 
 from cerebro.recordings.events import complete_events, read_events
 from cerebro.recordings.hbn_movies import DROPPED, MOVIES, PAUSED, STOPPED, movie_intervals
-from cerebro.shards.kinds import movie_windows
+from cerebro.config import MomentLabel
+from cerebro.shards.kinds import moment_windows
 
 ReadSidecar = Callable[[str], pd.DataFrame]
 
@@ -147,14 +148,21 @@ def test_movie_time_stays_right_where_samples_were_dropped(
     signal = mne.io.read_raw_eeglab(tmp_path / "movie_eeg.set", verbose="error").get_data()[0] * 1e6
     assert len(signal) == kept.sum()
     movie = movie_intervals(read_events(tmp_path / "movie_events.tsv"), duration=len(signal) / sfreq)
-    windows = movie_windows(movie, n_times=len(signal), sfreq=sfreq, length=1000, stride_seconds=1.0)
+    label = MomentLabel(of="moment", column="movie", starts="movie_time", classes="all")
+    windows = moment_windows(
+        movie.assign(begin=movie["movie_time"], value=movie["movie"]),
+        label,
+        n_times=len(signal),
+        sfreq=sfreq,
+        length=1000,
+    )
     usable = windows[windows["reason"] == ""]
     first, last = (signal[usable["start"] + offset] for offset in (0, 999))
-    np.testing.assert_allclose(first, usable["movie_time"], atol=2.5 / sfreq)
+    np.testing.assert_allclose(first, usable["moment"], atol=2.5 / sfreq)
     np.testing.assert_allclose(last - first, 999 / sfreq, atol=1e-3)  # no gap inside
     # All of the movie's grid up to the first gap and behind the last; between two gaps nobody knows.
     begin, end = gaps[0][0], sum(gaps[-1])
-    assert set(usable["movie_time"]) == {time for time in range(116) if time + 2 <= begin or time >= end}
+    assert set(usable["moment"]) == {time for time in range(116) if time + 2 <= begin or time >= end}
     longest = max((later[0] - sum(earlier) for earlier, later in pairwise(gaps)), default=0.0)
     assert set(windows.loc[windows["reason"] != "", "reason"]) == ({DROPPED} if longest > 3 else set())
 

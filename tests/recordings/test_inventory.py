@@ -61,8 +61,15 @@ def test_both_archives_become_rows_that_say_who_what_and_where(
         True,
     ]
     assert json.loads(hbn["channels"]) == NET
-    assert hbn[["age", "sex", "externalizing", "group", "status"]].to_list() == [8.25, 0, -0.5, "hbn-0", "ok"]
-    assert pd.isna(hbn["p_factor"])
+    assert json.loads(hbn["person"]) == {
+        "release_number": "R2",
+        "sex": "M",
+        "age": "8.25",
+        "externalizing": "-0.5",
+    }
+    assert hbn[["group", "status", "facts"]].to_list() == ["hbn-0", "ok", "{}"]
+    assert hbn["folder"] == "hbn/R2_L100_bdf/sub-A/eeg"
+    assert pd.isna(hbn["mains_hz"])
     assert hbn["size_bytes"] == path.stat().st_size
     tuh = rows.loc["tuh/aaaaaaaa/s001/t000"]
     assert json.loads(tuh["channels"]) == ["Fp1", "T7"]
@@ -72,7 +79,8 @@ def test_both_archives_become_rows_that_say_who_what_and_where(
         "s001_2015_12_30",
         "linked ears",
     ]
-    assert tuh[["age", "sex", "sfreq", "filtered"]].to_list() == [65, 1, 256, False]
+    assert json.loads(tuh["person"]) == {"age": "65", "sex": "F"}
+    assert tuh[["sfreq", "filtered"]].to_list() == [256, False]
     assert list(pd.read_parquet(tmp_path / "inventory.parquet").columns) == SCHEMA.names
 
 

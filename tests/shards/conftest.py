@@ -1,7 +1,8 @@
 """A raw archive of a few seconds each, as the real ones lie on disk: HBN in both formats, TUH."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import edfio
@@ -9,7 +10,7 @@ import mne
 import numpy as np
 import pytest
 
-from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
+from cerebro.config import AnyLabel, Dataset, People, Preprocessing, Quality, Splits, Windows
 from cerebro.recordings.inventory import build_inventory
 from cerebro.shards.build import build_shard
 from cerebro.shards.windows import build_index
@@ -129,10 +130,14 @@ def raw_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 DATASETS = {"hbn": Dataset(reader="hbn", groups=2), "tuh": Dataset(reader="tuh", groups=2)}
 GROUPS = ("hbn-0", "hbn-1", "tuh-0", "tuh-1")
+TESTED = Splits(test=People(releases=("R5",)))
+CROPPED = Windows(crops=("contrastChangeDetection",))
 
 
 @pytest.fixture(scope="session")
-def study(raw_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(
+    raw_archive: Path, labels: Mapping[str, AnyLabel], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Return a folder with inventory.parquet, shards/, index.parquet and index.json."""
     folder = tmp_path_factory.mktemp("study")
     build_inventory(DATASETS, raw=raw_archive, excluded_subjects=(), output=folder / "inventory.parquet")
@@ -145,20 +150,27 @@ def study(raw_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             output=folder / f"shards/{group}.npy",
             table=folder / f"shards/{group}.parquet",
         )
-    _index_study(folder, Windows(), Splits())
+    _index_study(labels, folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def index_study() -> Callable[..., None]:
+def index_study(labels: Mapping[str, AnyLabel]) -> Callable[..., None]:
     """Index a study folder again with other settings."""
-    return _index_study
+    return partial(_index_study, labels)
 
 
-def _index_study(folder: Path, windows: Windows, splits: Splits, name: str = "index") -> None:
+def _index_study(
+    labels: Mapping[str, AnyLabel],
+    folder: Path,
+    windows: Windows = CROPPED,
+    splits: Splits = TESTED,
+    name: str = "index",
+) -> None:
     build_index(
         windows,
         splits,
+        labels,
         inventory=folder / "inventory.parquet",
         shards=[folder / f"shards/{group}.parquet" for group in GROUPS],
         max_failed_share={name: dataset.max_failed_share for name, dataset in DATASETS.items()},

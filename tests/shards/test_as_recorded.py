@@ -1,6 +1,7 @@
 """Bad channels are named and stored as recorded, the same for fit and score: models decide by the window."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import edfio
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cerebro.config import Dataset, Preprocessing, Quality, Splits, Windows
+from cerebro.config import AnyLabel, Dataset, Preprocessing, Quality, Splits, Windows
 from cerebro.data.windows import WindowDataset
 from cerebro.models.front_end import FrontEnd
 from cerebro.recordings.inventory import build_inventory
@@ -53,7 +54,7 @@ def write_release(root: Path, signal: np.ndarray) -> None:
     (root / "participants.tsv").write_text(f"participant_id\trelease_number\texternalizing\n{row}")
 
 
-def build(folder: Path, signal: np.ndarray, release: str) -> Path:
+def build(folder: Path, signal: np.ndarray, release: str, labels: Mapping[str, AnyLabel]) -> Path:
     """Shard and index of the recording as one of a release; returns the folder."""
     root = folder / f"{release}_L100_bdf"
     write_release(root, signal)
@@ -68,8 +69,9 @@ def build(folder: Path, signal: np.ndarray, release: str) -> Path:
         table=folder / "hbn-0.parquet",
     )
     build_index(
-        Windows(max_bad_channels=1, max_peak_to_peak=1e6),
-        Splits(),
+        Windows(max_bad_channels=1, max_peak_to_peak=1e6, crops=("contrastChangeDetection",)),
+        Splits(test=None),
+        labels,
         inventory=folder / "inventory.parquet",
         shards=[folder / "hbn-0.parquet"],
         max_failed_share={"hbn": 0},
@@ -80,12 +82,12 @@ def build(folder: Path, signal: np.ndarray, release: str) -> Path:
 
 
 def test_a_release_to_train_on_and_one_to_score_on_store_the_same_of_the_same_recording(
-    recording: np.ndarray, tmp_path: Path
+    recording: np.ndarray, tmp_path: Path, labels: Mapping[str, AnyLabel]
 ) -> None:
     folders = {release: tmp_path / release for release in ("R1", "R5")}
     stored = {}
     for release, folder in folders.items():
-        build(folder, recording, release)
+        build(folder, recording, release, labels)
         (row,) = read_table(folder / "hbn-0.parquet").recordings.to_dict(orient="records")
         assert json.loads(row["bad_channels"]) == {"E10": "flat", "E50": "noisy", "E71": "dropouts"}
         assert (row["flat_channels"], row["noisy_channels"]) == (
@@ -100,12 +102,12 @@ def test_a_release_to_train_on_and_one_to_score_on_store_the_same_of_the_same_re
 
 @pytest.mark.parametrize("release", ["R1", "R5"])
 def test_a_model_leaves_out_the_same_channels_of_a_window_in_training_and_when_it_is_scored(
-    recording: np.ndarray, tmp_path: Path, release: str
+    recording: np.ndarray, tmp_path: Path, labels: Mapping[str, AnyLabel], release: str
 ) -> None:
     """Training reads shards; the scorer hands over volts of bare windows, and knows no bad channels."""
-    folder = build(tmp_path, recording, release)
+    folder = build(tmp_path, recording, release, labels)
     index = pd.read_parquet(folder / "index.parquet")
-    rows = index[index["kind"].isin(["trial", "crop"])].reset_index(drop=True)
+    rows = index[index["kind"].isin(["reaction_time", "crop"])].reset_index(drop=True)
     assert len(rows) > 10
     assert rows["keep"].all()
     batch = WindowDataset(rows, folder)[range(len(rows))]

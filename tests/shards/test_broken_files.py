@@ -116,7 +116,8 @@ def test_every_fault_is_quarantined_by_its_reason_and_the_rest_becomes_windows(
     )
     build_index(
         Windows(),
-        Splits(),
+        Splits(test=None),
+        {},
         inventory=tmp_path / "inventory.parquet",
         shards=[tmp_path / "mine-0.parquet"],
         max_failed_share={"mine": 1.0},

@@ -1,6 +1,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +21,55 @@ from eegdash.hbn.windows import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cerebro.config import Windows
+from cerebro.config import AnyLabel, Windows
 from cerebro.errors import UserError
 from cerebro.recordings import hbn
 from cerebro.recordings.hbn import AGES
-from cerebro.shards.candidates import BROKEN, CONDITIONS, candidates, recording_events
-from cerebro.shards.windows import SCHEMA
+from cerebro.recordings.hbn_events import CONDITIONS
+from cerebro.shards.candidates import BROKEN, candidates, recording_events
+from cerebro.shards.windows import index_schema
 
 TASKS = ["RestingState", "ThePresent", "contrastChangeDetection", *CONDITIONS]
 
 
-def row_of(path: Path, **changes: Any) -> dict[str, Any]:
+def row_of(events: Path, **changes: Any) -> dict[str, Any]:
     """A row of the inventory for a recording that BIDS would keep beside these events."""
-    match = re.search(r"task-([A-Za-z0-9]+)(?:_run-(\d+))?", path.name)
+    match = re.search(r"task-([A-Za-z0-9]+)(?:_run-(\d+))?", events.name)
     assert match
     return {
-        "recording": path.name,
-        "path": str(path.with_name(path.name.replace("_events.tsv", "_eeg.set"))),
+        "recording": events.name,
+        "path": str(events.with_name(events.name.replace("_events.tsv", "_eeg.set"))),
         "reader": "hbn",
+        "dataset": "hbn",
         "task": match[1],
         "run": match[2] or "",
-        "externalizing": 0.5,
+        "person": json.dumps({"externalizing": "0.5"}),
+        "facts": "{}",
         **changes,
     }
 
 
-def windows_of(
-    path: Path, *, n_times: int, notes: Counter[str] | None = None, **changes: Any
-) -> pd.DataFrame:
-    row, notes = row_of(path, **changes), Counter() if notes is None else notes
-    events = recording_events(row, notes)
-    return candidates(row, events, n_times=n_times, sfreq=100.0, windows=Windows(), notes=notes)
+WindowsOf = Callable[..., pd.DataFrame]
+CROPPED = Windows(crops=("contrastChangeDetection",))
+
+
+@pytest.fixture(scope="session")
+def windows_of(labels: Mapping[str, AnyLabel]) -> WindowsOf:
+    """All candidate windows of a recording by its table of events."""
+
+    def cut(events: Path, *, n_times: int, notes: Counter[str] | None = None, **changes: Any) -> pd.DataFrame:
+        row, notes = row_of(events, **changes), Counter() if notes is None else notes
+        return candidates(
+            row,
+            recording_events(row, notes),
+            n_times=n_times,
+            sfreq=100.0,
+            windows=CROPPED,
+            labels=labels,
+            notes=notes,
+        )
+
+    return cut
 
 
 def duration_of(events: Path) -> float:
@@ -71,7 +90,7 @@ def duration_of(events: Path) -> float:
     ],
 )
 def test_trial_windows_of_real_files_equal_those_of_the_start_kit(
-    name: str, sidecars: Path, tmp_path: Path
+    name: str, sidecars: Path, tmp_path: Path, windows_of: WindowsOf
 ) -> None:
     """The start kit's own chain: eegdash annotates, braindecode cuts."""
     source = sidecars / name.split("_")[0] / "eeg" / f"{name}_events.tsv"
@@ -106,15 +125,16 @@ def test_trial_windows_of_real_files_equal_those_of_the_start_kit(
     reference = add_extras_columns(reference, dataset, desc="stimulus_anchor")
     expected = reference.datasets[0].metadata
     windows = windows_of(copy, n_times=n_times)
-    trial = windows[windows["kind"] == "trial"]
-    assert list(trial["start"]) == list(expected["i_start_in_trial"])
-    np.testing.assert_array_equal(trial["reaction_time"], expected["rt_from_stimulus"].astype(float))
-    np.testing.assert_array_equal(trial["correct"], expected["correct"].astype(float))
+    scored, trial = (windows[windows["kind"] == kind] for kind in ("reaction_time", "trial"))
+    assert list(scored["start"]) == list(trial["start"]) == list(expected["i_start_in_trial"])
+    np.testing.assert_array_equal(scored["reaction_time"], expected["rt_from_stimulus"].astype(float))
+    right = expected["correct"].astype(bool).to_numpy()
+    assert list(trial["trial"].str.partition("/")[2]) == list(np.where(right, "right", "wrong"))
     assert len(trial) > 15
 
 
 def test_every_real_file_gives_windows_inside_its_recording_and_what_its_task_is_about(
-    sidecars: Path,
+    sidecars: Path, windows_of: WindowsOf
 ) -> None:
     notes: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = {}
@@ -131,7 +151,7 @@ def test_every_real_file_gives_windows_inside_its_recording_and_what_its_task_is
     movies = ("DespicableMe", "DiaryOfAWimpyKid", "FunwithFractals", "ThePresent")
     assert {task: set(counted) - {"fixed"} for task, counted in kinds.items()} == {
         "RestingState": {"eyes"},
-        "contrastChangeDetection": {"trial", "crop"},
+        "contrastChangeDetection": {"reaction_time", "trial", "crop"},
         **{task: {"movie"} for task in movies},
         **{task: {"condition"} for task in CONDITIONS},
     }
@@ -145,11 +165,11 @@ def test_every_real_file_gives_windows_inside_its_recording_and_what_its_task_is
         "trials without a target": int((~shown).sum()),
         "trials with a target and no press": int((shown & trials["response_onset"].isna()).sum()),
         "eyes intervals cut by the end of their recording": 1,
-        "symbolSearch intervals too short for a window": 2,
+        "condition intervals too short for a window": 2,
     }
 
 
-def test_foreign_events_make_no_windows(sidecars: Path) -> None:
+def test_foreign_events_make_no_windows(sidecars: Path, windows_of: WindowsOf) -> None:
     for name, foreign in (
         ("sub-NDARAC904DMU_task-RestingState", "seqLearning_start"),
         ("sub-NDARBX121UM9_task-DiaryOfAWimpyKid", "contrastTrial_start"),
@@ -166,10 +186,12 @@ def test_foreign_events_make_no_windows(sidecars: Path) -> None:
             "contrastChangeDetection": "trial",
         }
         windows = windows_of(path, n_times=round(duration_of(path) * 100))
-        assert set(windows["kind"]) <= {"fixed", "crop", own[row_of(path)["task"]]}
+        assert set(windows["kind"]) <= {"fixed", "crop", "reaction_time", own[row_of(path)["task"]]}
 
 
-def test_a_window_over_a_mark_of_the_recorder_is_not_kept_and_its_neighbours_are(tmp_path: Path) -> None:
+def test_a_window_over_a_mark_of_the_recorder_is_not_kept_and_its_neighbours_are(
+    tmp_path: Path, windows_of: WindowsOf
+) -> None:
     path = tmp_path / "sub-A_task-symbolSearch_events.tsv"
     path.write_text("onset\tvalue\n0\t9999\n5.0\tboundary\n8.0\tbreak cnt\n19.999\tboundary\n")
     windows = windows_of(path, n_times=2000)
@@ -178,7 +200,9 @@ def test_a_window_over_a_mark_of_the_recorder_is_not_kept_and_its_neighbours_are
     assert list(broken["start"]) == [400]
 
 
-def test_a_trial_whose_answer_lies_behind_dropped_samples_is_not_kept(tmp_path: Path) -> None:
+def test_a_trial_whose_answer_lies_behind_dropped_samples_is_not_kept(
+    tmp_path: Path, windows_of: WindowsOf
+) -> None:
     path = tmp_path / "sub-A_task-contrastChangeDetection_run-1_events.tsv"
     rows = ["onset\tvalue"]
     for start, mark in ((10, 12.2), (20, 21.9), (30, 34.7)):
@@ -186,18 +210,19 @@ def test_a_trial_whose_answer_lies_behind_dropped_samples_is_not_kept(tmp_path: 
         rows += [f"{mark}\tboundary", f"{start + 3.5}\tleft_buttonPress"]
     path.write_text("\n".join([*rows, "40\tcontrastTrial_start"]))
     windows = windows_of(path, n_times=6000)
-    assert list(windows.loc[windows["kind"] == "trial", "reason"]) == [BROKEN, "", ""]
+    for kind in ("reaction_time", "trial"):
+        assert list(windows.loc[windows["kind"] == kind, "reason"]) == [BROKEN, "", ""]
 
 
 def test_what_a_reader_cannot_give_is_counted_and_the_fixed_windows_stay(
-    tmp_path: Path, sidecars: Path
+    tmp_path: Path, sidecars: Path, windows_of: WindowsOf
 ) -> None:
     notes: Counter[str] = Counter()
     missing = tmp_path / "sub-A_task-contrastChangeDetection_run-1_events.tsv"
     assert set(windows_of(missing, n_times=1000, notes=notes)["kind"]) == {"fixed", "crop"}
     broken = tmp_path / "sub-B_task-RestingState_events.tsv"
     broken.write_text("nothing here\n")
-    with pytest.warns(UserWarning, match="has no column onset and value"):
+    with pytest.warns(UserWarning, match="has no column onset"):
         assert set(windows_of(broken, n_times=1000, notes=notes)["kind"]) == {"fixed"}
     # Real events of another task: eegdash's annotations raise a KeyError here.
     movie = sidecars / "sub-NDARAC904DMU/eeg/sub-NDARAC904DMU_task-ThePresent_events.tsv"
@@ -223,7 +248,7 @@ def test_events_that_the_disk_does_not_give_stop_the_step(tmp_path: Path) -> Non
         recording_events(row, Counter())
 
 
-def test_movies_are_counted_by_what_is_wrong_with_them(tmp_path: Path) -> None:
+def test_movies_are_counted_by_what_is_wrong_with_them(tmp_path: Path, windows_of: WindowsOf) -> None:
     notes: Counter[str] = Counter()
     for number, rows in enumerate(
         [
@@ -285,6 +310,8 @@ events_rows = st.lists(
 @pytest.mark.filterwarnings("ignore:.*without a time")
 def test_whatever_the_events_no_window_lies_outside_and_no_reaction_time_is_negative(
     tmp_path_factory: pytest.TempPathFactory,
+    windows_of: WindowsOf,
+    labels: Mapping[str, AnyLabel],
     rows: list[tuple[str, ...]],
     task: str,
     n_times: int,
@@ -298,9 +325,10 @@ def test_whatever_the_events_no_window_lies_outside_and_no_reaction_time_is_nega
     assert (windows["start"] >= 0).all()
     assert (windows["start"] + windows["length"] <= n_times).all()
     assert not (windows["reaction_time"] < 0).any()
-    assert windows["correct"].dropna().between(0, 1).all()
-    names = [name for name in SCHEMA.names if name in windows]
-    pa.Table.from_pandas(windows[names], schema=pa.schema([SCHEMA.field(name) for name in names]))
+    schema = index_schema(labels)
+    names = [name for name in schema.names if name in windows]
+    assert set(labels) <= set(names)
+    pa.Table.from_pandas(windows[names], schema=pa.schema([schema.field(name) for name in names]))
 
 
 def lines_of(header: str, cells: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
@@ -340,7 +368,12 @@ PARTICIPANTS = lines_of(
 @given(events=EVENTS, participants=PARTICIPANTS, task=st.sampled_from(TASKS), n_times=st.integers(0, 6000))
 @pytest.mark.filterwarnings("ignore")
 def test_whatever_the_tables_hold_the_archive_is_read_and_its_windows_are_sound(
-    tmp_path_factory: pytest.TempPathFactory, events: bytes, participants: bytes, task: str, n_times: int
+    tmp_path_factory: pytest.TempPathFactory,
+    windows_of: WindowsOf,
+    events: bytes,
+    participants: bytes,
+    task: str,
+    n_times: int,
 ) -> None:
     eeg = tmp_path_factory.mktemp("archive") / "R1_L100_bdf" / "sub-A" / "eeg"
     eeg.mkdir(parents=True)
@@ -351,23 +384,22 @@ def test_whatever_the_tables_hold_the_archive_is_read_and_its_windows_are_sound(
     (recording,) = hbn.scan([eeg.parents[1]])
     assert recording.release in ("R1", "")
     assert bool(recording.problem) == (recording.release == "")
-    assert not recording.person.age < AGES[0]
-    assert not recording.person.age > AGES[1]
-    row = row_of(path, externalizing=recording.person.externalizing) | {"path": str(path)}
-    notes: Counter[str] = Counter()
-    found = recording_events(row, notes)
-    windows = candidates(row, found, n_times=n_times, sfreq=100.0, windows=Windows(), notes=notes)
+    person = json.dumps(dict(recording.person))
+    windows = windows_of(path, n_times=n_times, person=person, path=str(path))
+    assert not (windows["age"] < AGES[0]).any()
+    assert not (windows["age"] > AGES[1]).any()
     assert (windows["start"] >= 0).all()
     assert (windows["start"] + windows["length"] <= n_times).all()
     assert not (windows["reaction_time"] < 0).any()
 
 
 def test_a_reader_without_events_gives_fixed_windows() -> None:
-    row = {"recording": "a", "path": "a.edf", "reader": "tuh", "task": "", "run": "", "externalizing": np.nan}
+    row = {"recording": "a", "dataset": "tuh", "path": "a.edf", "reader": "tuh", "task": "", "run": ""}
+    row |= {"person": "{}", "facts": "{}"}
     notes: Counter[str] = Counter()
     assert recording_events(row, notes) is None
     windows = candidates(
-        row, None, n_times=1000, sfreq=100.0, windows=Windows(stride_seconds=1.0), notes=notes
+        row, None, n_times=1000, sfreq=100.0, windows=Windows(stride_seconds=1.0), labels={}, notes=notes
     )
     assert list(windows["start"]) == list(range(0, 801, 100))
     assert set(windows["kind"]) == {"fixed"}

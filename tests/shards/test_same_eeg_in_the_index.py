@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cerebro.config import Splits, Windows
+from cerebro.config import AnyLabel, People, Splits, Windows
 from cerebro.errors import UserError
 from cerebro.shards.store import ShardWriter, write_table
 from cerebro.shards.windows import build_index
 
-FACTORS = ("p_factor", "attention", "internalizing", "externalizing")
 Index = Callable[..., tuple[pd.DataFrame, dict[str, Any]]]
 
 
@@ -42,6 +41,9 @@ def recordings(sidecars: Path) -> pd.DataFrame:
                 "recording": name,
                 "dataset": "hbn",
                 "release": "R1",
+                "session": "",
+                "acquisition": "",
+                "folder": "",
                 "subject": found[1],
                 "task": found[2],
                 "run": found[3] or "",
@@ -50,18 +52,23 @@ def recordings(sidecars: Path) -> pd.DataFrame:
                 "reason": "",
                 "path": str(path.with_name(path.name.replace("_events.tsv", "_eeg.set"))),
                 "length": round(duration_of(path) * 100),
-                **dict.fromkeys(("age", "sex", *FACTORS), 0.5),
+                "person": json.dumps({"externalizing": "0.5"}),
+                "facts": "{}",
             }
         )
     return pd.DataFrame(rows)
 
 
 @pytest.fixture(scope="module")
-def index_of(tmp_path_factory: pytest.TempPathFactory) -> Index:
+def index_of(tmp_path_factory: pytest.TempPathFactory, labels: Mapping[str, AnyLabel]) -> Index:
     """Index recordings whose signals are noise."""
 
     def build(
-        recordings: pd.DataFrame, *, broken: tuple[str, ...] = (), limit: float = 0.1, **splits: Any
+        recordings: pd.DataFrame,
+        *,
+        broken: tuple[str, ...] = (),
+        limit: float = 0.1,
+        test: People | None = None,
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
         folder = tmp_path_factory.mktemp("index")
         table = recordings.assign(
@@ -83,8 +90,9 @@ def index_of(tmp_path_factory: pytest.TempPathFactory) -> Index:
         )
         recordings.to_parquet(folder / "inventory.parquet")
         build_index(
-            Windows(),
-            Splits(**splits),
+            Windows(crops=("contrastChangeDetection",)),
+            Splits(test=test),
+            labels,
             inventory=folder / "inventory.parquet",
             shards=[folder / "hbn-0.parquet"],
             max_failed_share={"hbn": limit},
@@ -103,7 +111,9 @@ def whole(recordings: pd.DataFrame, index_of: Index) -> tuple[pd.DataFrame, dict
 
 def test_every_real_trial_is_kept_once(whole: tuple[pd.DataFrame, dict[str, Any]]) -> None:
     index, _ = whole
-    trials = index[index["kind"] == "trial"]
+    trials = index[index["kind"] == "reaction_time"]
+    answers = index[index["kind"] == "trial"]
+    assert list(answers["start"]) == list(trials["start"])
     twice = trials["reason"].str.startswith("same EEG as run")
     # Five answers in a row, to the ms, are a subject's own: no kept trial has a copy of itself.
     kept = trials[trials["keep"]]
@@ -114,14 +124,14 @@ def test_every_real_trial_is_kept_once(whole: tuple[pd.DataFrame, dict[str, Any]
             fives = {times[i : i + 5] for i in range(len(times) - 4)}
             assert not fives & seen
             seen |= fives
-    keys = ["subject", "rounded", "side", "correct"]
-    rounded = trials.assign(rounded=trials["reaction_time"].round(3))
+    keys = ["subject", "rounded", "trial"]
+    rounded = trials.assign(rounded=trials["reaction_time"].round(3), trial=answers["trial"].to_numpy())
     lost = set(rounded.loc[twice, keys].itertuples(index=False, name=None)) - set(
         rounded.loc[trials["keep"], keys].itertuples(index=False, name=None)
     )
     # The last trial of an attempt at block 3 that was broken off: its window ends in the stretch that run 3
     # keeps, which begins 8.4 s after the trial.
-    assert lost == {("sub-NDARZC499NVX", 1.67, "right", 1.0)}
+    assert lost == {("sub-NDARZC499NVX", 1.67, "right/right")}
     assert (len(trials), int(twice.sum())) == (7316, 1184)
 
 
@@ -163,11 +173,11 @@ def test_scored_windows_of_a_test_release_are_all_kept_and_its_other_windows_onc
     some = recordings[recordings["subject"].isin(names)].reset_index(drop=True)
     # A subject of another release, so that there is something to train on.
     some.loc[some["subject"] == names[1], "release"] = "R2"
-    index, _ = index_of(some, test_releases=("R1",))
+    index, _ = index_of(some, test=People(releases=("R1",)))
     tested = index[index["split"] == "test"]
-    scored = tested["kind"].isin(["trial", "crop"])
+    scored = tested["kind"].isin(["reaction_time", "crop"])
     assert tested.loc[scored, "keep"].all()
-    assert tested.loc[~scored, "reason"].str.startswith("same EEG as run 3").sum() > 100
+    assert tested.loc[~scored & (tested["kind"] != "trial"), "reason"].str.startswith("same EEG as run 3").sum() > 100
 
 
 def test_eeg_is_twice_only_where_the_other_recording_can_be_used(

@@ -1,16 +1,16 @@
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cerebro.config import Splits, Windows
+from cerebro.config import AnyLabel, People, Splits, Windows
 from cerebro.errors import UserError
 from cerebro.shards.store import open_shard, read_table, read_window
-from cerebro.shards.windows import SCHEMA
+from cerebro.shards.windows import index_schema
 
 
 @pytest.fixture(scope="module")
@@ -18,25 +18,44 @@ def index(study: Path) -> pd.DataFrame:
     return pd.read_parquet(study / "index.parquet")
 
 
-def test_every_kind_of_window_is_there_with_what_it_needs(index: pd.DataFrame) -> None:
-    assert list(index.columns) == SCHEMA.names
-    assert set(index["kind"]) == {"fixed", "movie", "eyes", "trial", "crop"}
+def test_every_kind_of_window_is_there_with_what_it_needs(
+    index: pd.DataFrame, labels: Mapping[str, AnyLabel]
+) -> None:
+    assert list(index.columns) == index_schema(labels).names
+    assert set(index["kind"]) == {"fixed", "movie", "eyes", "reaction_time", "trial", "crop"}
     assert (index["window"] == np.arange(len(index))).all()
     kinds = dict(list(index.groupby("kind")))
     assert (kinds["movie"]["movie"] == "DespicableMe").all()
-    assert kinds["movie"]["movie_time"].notna().all()
+    assert (kinds["movie"]["stream"] == "DespicableMe").all()
+    assert (kinds["movie"]["moment"] == kinds["movie"].groupby("recording").cumcount()).all()
     assert set(kinds["eyes"]["eyes"]) == {"open", "closed"}
     assert (kinds["eyes"]["task"] == "RestingState").all()
-    assert set(kinds["trial"]["reaction_time"].round(3)) == {1.234, 1.334, 1.434}
+    assert (kinds["eyes"]["stream"] == kinds["eyes"]["eyes"]).all()
+    assert set(kinds["eyes"]["moment"]) == {0.0}
+    assert set(kinds["reaction_time"]["reaction_time"].round(3)) == {1.234, 1.334, 1.434}
+    assert set(kinds["reaction_time"]["stream"]) == {"target"}
+    assert set(kinds["reaction_time"]["moment"]) == {0.5}
     assert kinds["crop"]["externalizing"].notna().all()
     assert set(kinds["fixed"]["dataset"]) == {"hbn", "tuh"}
-    assert set(kinds["trial"]["side"]) == {"left"}
-    assert set(kinds["trial"]["correct"]) == {1.0}
-    others = index[index["kind"] != "trial"]
-    assert others["reaction_time"].isna().all()
-    assert others["correct"].isna().all()
+    assert set(kinds["trial"]["trial"]) == set(kinds["trial"]["stream"]) == {"left/right"}
+    assert index.loc[index["kind"] != "reaction_time", "reaction_time"].isna().all()
+    assert set(index.loc[index["kind"] != "trial", "trial"]) == {""}
     assert set(index["condition"]) == {""}
     assert (index["age"] == np.where(index["dataset"] == "tuh", 32.0, 9.5)).all()
+    assert set(index["sex"]) == {"female"}
+    for kind in ("fixed", "crop"):
+        assert set(kinds[kind]["stream"]) == {""}
+        assert kinds[kind]["moment"].isna().all()
+
+
+def test_a_window_of_the_grid_has_the_state_in_which_it_lies_wholly(index: pd.DataFrame) -> None:
+    # The eyes are open from 2 to 12 s and then closed; the first second of each is left out.
+    fixed = index[(index["kind"] == "fixed") & (index["task"] == "RestingState")]
+    assert len(fixed) == 5 * 10
+    for row in fixed.itertuples():
+        inside = {"open": (3, 12), "closed": (13, 20)}
+        states = [name for name, (begin, end) in inside.items() if begin <= row.onset and row.onset + 2 <= end]
+        assert row.eyes == (states[0] if states else "")
 
 
 def test_no_window_lies_outside_its_recording_and_onsets_fit(study: Path, index: pd.DataFrame) -> None:
@@ -66,7 +85,7 @@ def test_no_subject_is_in_two_splits_and_the_test_release_is_scored_only(index: 
 
 
 def test_trial_windows_start_half_a_second_after_the_target(index: pd.DataFrame) -> None:
-    trials = index[index["kind"] == "trial"]
+    trials = index[index["kind"] == "reaction_time"]
     for _, rows in trials.groupby("recording"):
         # Targets at 7.805, 13.805 and 19.805 s; the fourth trial has no next start.
         np.testing.assert_allclose(rows["onset"], [8.3, 14.3, 20.3], atol=0.0101)
@@ -75,9 +94,9 @@ def test_trial_windows_start_half_a_second_after_the_target(index: pd.DataFrame)
 def test_quality_removes_training_windows_and_never_scored_ones(
     study: Path, index_study: Callable[..., None]
 ) -> None:
-    index_study(study, Windows(max_peak_to_peak=1e-3), Splits(), "strict")
+    index_study(study, Windows(max_peak_to_peak=1e-3, crops=("contrastChangeDetection",)), name="strict")
     strict = pd.read_parquet(study / "strict.parquet")
-    scored = strict["kind"].isin(["trial", "crop"]) & (strict["split"] == "test")
+    scored = strict["kind"].isin(["reaction_time", "crop"]) & (strict["split"] == "test")
     assert scored.any()
     assert (strict["keep"] == scored).all()
     assert set(strict.loc[~strict["keep"], "reason"]) == {"max_peak_to_peak"}
@@ -88,12 +107,14 @@ def test_zero_kept_windows_are_an_error_that_names_the_filter(
     study: Path, index_study: Callable[..., None]
 ) -> None:
     with pytest.raises(UserError, match=r"no window is kept: 17 recordings gave .* max_peak_to_peak removed"):
-        index_study(study, Windows(max_peak_to_peak=1e-3), Splits(test_releases=("R9",)), "none")
+        index_study(study, Windows(max_peak_to_peak=1e-3), Splits(test=None), "none")
     assert not (study / "none.parquet").exists()
 
 
 def test_excluded_subjects_have_no_windows(study: Path, index_study: Callable[..., None]) -> None:
-    index_study(study, Windows(), Splits(excluded_subjects=("sub-AA", "BA")), "excluding")
+    tested = People(releases=("R5",))
+    splits = Splits(test=tested, excluded_subjects=("sub-AA", "BA"))
+    index_study(study, splits=splits, name="excluding")
     assert not {"sub-AA", "sub-BA"} & set(pd.read_parquet(study / "excluding.parquet")["subject"])
     summary = json.loads((study / "excluding.json").read_text())
     assert summary["recordings_unused"] == {"hbn": {"excluded": {"subject excluded by the configuration": 6}}}
@@ -106,8 +127,8 @@ def test_the_summary_counts_recordings_and_windows_apart(study: Path, index: pd.
     per_split = [splits for dataset in summary["recordings"].values() for splits in dataset.values()]
     recordings = sum(count for counts in per_split for count in counts.values())
     assert recordings == index["recording"].nunique() == 17
-    trials = index[(index["kind"] == "trial") & (index["split"] == "test")]
-    assert summary["windows"]["hbn"]["trial"]["test"] == {"kept": len(trials)}
+    trials = index[(index["kind"] == "reaction_time") & (index["split"] == "test")]
+    assert summary["windows"]["hbn"]["reaction_time"]["test"] == {"kept": len(trials)}
     assert summary["left_out"] == {
         "movies without a stop": 5,
         "eyes intervals without an end, taken to last HBN's 20 or 40 s": 5,
@@ -131,7 +152,7 @@ def test_recordings_without_usable_events_keep_their_fixed_windows(
     broken.write_text("nothing here\n")
     inventory.to_parquet(folder / "inventory.parquet")
     with pytest.warns(UserWarning, match="events unreadable"):
-        index_study(folder, Windows(), Splits())
+        index_study(folder)
     windows = pd.read_parquet(folder / "index.parquet")
     assert set(windows["kind"]) == {"fixed", "crop"}
     assert json.loads((folder / "index.json").read_text())["left_out"] == {
@@ -149,4 +170,4 @@ def test_shards_older_than_the_inventory_are_refused(
     added = inventory.iloc[[0]].assign(recording="hbn/R1/sub-NEW/RestingState")
     pd.concat([inventory, added]).to_parquet(folder / "inventory.parquet")
     with pytest.raises(UserError, match=r"sub-NEW.*build the shards again"):
-        index_study(folder, Windows(), Splits())
+        index_study(folder)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,14 @@ import pyarrow as pa
 import pytest
 from eegdash.hbn.windows import build_trial_table
 
-from cerebro.config import Splits, Windows
+from cerebro.config import AnyLabel, People, Splits, Windows
 from cerebro.shards.store import ShardWriter, write_table
 from cerebro.shards.windows import build_index
 
-LABELS = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
 
-
-def index_of(sidecars: Path, folder: Path, *, test_releases: tuple[str, ...]) -> pd.DataFrame:
+def index_of(
+    sidecars: Path, folder: Path, labels: Mapping[str, AnyLabel], *, test: People | None
+) -> pd.DataFrame:
     rows = []
     for path in sorted(sidecars.glob("sub-*/eeg/*_events.tsv")):
         found = re.fullmatch(r"(sub-\w+?)_task-(\w+?)(?:_run-(\d))?_events.tsv", path.name)
@@ -29,6 +30,9 @@ def index_of(sidecars: Path, folder: Path, *, test_releases: tuple[str, ...]) ->
                 "recording": f"hbn/R1/{path.name}",
                 "dataset": "hbn",
                 "release": "R1",
+                "session": "",
+                "acquisition": "",
+                "folder": "",
                 "subject": found[1],
                 "task": found[2],
                 "run": found[3] or "",
@@ -37,7 +41,8 @@ def index_of(sidecars: Path, folder: Path, *, test_releases: tuple[str, ...]) ->
                 "reason": "",
                 "path": str(path.with_name(path.name.replace("_events.tsv", "_eeg.set"))),
                 "length": round(seconds * 100),
-                **dict.fromkeys(LABELS, 0.5),
+                "person": json.dumps({"externalizing": "0.5"}),
+                "facts": "{}",
             }
         )
     table = pd.DataFrame(rows).assign(channels=json.dumps(["Cz", "E11"]), reason="")
@@ -54,8 +59,9 @@ def index_of(sidecars: Path, folder: Path, *, test_releases: tuple[str, ...]) ->
         sfreq=100.0,
     )
     build_index(
-        Windows(),
-        Splits(test_releases=test_releases),
+        Windows(crops=("contrastChangeDetection",)),
+        Splits(test=test),
+        labels,
         inventory=folder / "inventory.parquet",
         shards=[folder / "hbn-0.parquet"],
         max_failed_share={"hbn": 0},
@@ -66,15 +72,15 @@ def index_of(sidecars: Path, folder: Path, *, test_releases: tuple[str, ...]) ->
 
 
 def test_a_trial_that_two_files_hold_is_trained_on_once_and_scored_as_often_as_the_scorer_does(
-    small_sidecars: Path, tmp_path: Path
+    small_sidecars: Path, tmp_path: Path, labels: Mapping[str, AnyLabel]
 ) -> None:
-    folders = {}
-    for releases in ((), ("R1",)):
-        folder = tmp_path / f"{len(releases)}"
+    found = {}
+    for name, test in (("trained", None), ("scored", People(subjects=("sub-ODD1",)))):
+        folder = tmp_path / name
         folder.mkdir()
-        index = index_of(small_sidecars, folder, test_releases=releases)
-        folders[releases] = index[(index["kind"] == "trial") & (index["subject"] == "sub-ODD1")]
-    trained, scored = folders[()], folders[("R1",)]
+        index = index_of(small_sidecars, folder, labels, test=test)
+        found[name] = index[(index["kind"] == "reaction_time") & (index["subject"] == "sub-ODD1")]
+    trained, scored = found["trained"], found["scored"]
     answered = sum(
         int(build_trial_table(pd.read_csv(path, sep="\t"))["rt_from_stimulus"].notna().sum())
         for path in small_sidecars.glob("sub-ODD1/eeg/*contrastChange*_events.tsv")
@@ -89,8 +95,10 @@ def test_a_trial_that_two_files_hold_is_trained_on_once_and_scored_as_often_as_t
 
 
 @pytest.mark.parametrize("kind", ["movie", "eyes"])
-def test_windows_of_films_and_eyes_are_kept(small_sidecars: Path, tmp_path: Path, kind: str) -> None:
-    index = index_of(small_sidecars, tmp_path, test_releases=())
+def test_windows_of_movies_and_eyes_are_kept(
+    small_sidecars: Path, tmp_path: Path, labels: Mapping[str, AnyLabel], kind: str
+) -> None:
+    index = index_of(small_sidecars, tmp_path, labels, test=None)
     windows = index[index["kind"] == kind]
     assert windows["keep"].any()
     assert (windows["reason"].isin(["", "movie paused", "break in the recording"])).all()

@@ -1,9 +1,9 @@
 """What is odd in HBN's tables is read right, in tables that lie here: these tests need no archive."""
 
 import json
-import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from eegdash.hbn.windows import build_trial_table
 
-from cerebro.config import Windows
+from cerebro.config import AnyLabel, Windows
 from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import BREAKS, read_events
-from cerebro.recordings.hbn import AGES, scan
+from cerebro.recordings.bids_tables import read_participants
+from cerebro.recordings.hbn import scan
 from cerebro.recordings.hbn_movies import DROPPED, MOVIES, PAUSED, movie_intervals
-from cerebro.recordings.participants import read_participants
 from cerebro.recordings.hbn_resting_state import eyes_intervals
 from cerebro.recordings.same_eeg import Timed, find_copies
 from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
@@ -39,20 +39,25 @@ def seconds_of(path: Path) -> float:
     return float(read_events(path)["onset"].max()) + 0.5
 
 
-def windows_of(path: Path, notes: Counter[str]) -> pd.DataFrame:
+def windows_of(path: Path, notes: Counter[str], labels: Mapping[str, AnyLabel]) -> pd.DataFrame:
     found = re.fullmatch(r"(sub-\w+?)_task-(\w+?)(?:_run-(\d))?_events.tsv", path.name)
     assert found
     row: dict[str, Any] = {
         "recording": path.name,
         "path": str(path.with_name(path.name.replace("_events.tsv", "_eeg.set"))),
         "reader": "hbn",
+        "dataset": "hbn",
         "task": found[2],
         "run": found[3] or "",
-        "externalizing": 0.5,
+        "person": json.dumps({"externalizing": "0.5"}),
+        "facts": "{}",
     }
     n_times = round(seconds_of(path) * 100)
     events = recording_events(row, notes)
-    return candidates(row, events, n_times=n_times, sfreq=100.0, windows=Windows(), notes=notes)
+    windows = Windows(crops=("contrastChangeDetection",))
+    return candidates(
+        row, events, n_times=n_times, sfreq=100.0, windows=windows, labels=labels, notes=notes
+    )
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
@@ -168,13 +173,11 @@ def test_conditions_and_answers_are_read_and_missing_ones_cost_no_window(small_s
 
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_people_without_factors_lack_these_labels_only(small_sidecars: Path) -> None:
-    people = read_participants(small_sidecars / "participants.tsv", ages=AGES)
-    assert {one.releases for one in people.values()} == {frozenset({"R1"})}
-    known, unknown = people["sub-ODD1"].person, people["sub-ODD2"].person
-    assert (known.age, known.sex, known.externalizing) == (7.25, 1.0, -0.6)
-    assert (unknown.age, unknown.sex) == (16.5, 0.0)
-    assert math.isnan(unknown.p_factor)
-    assert math.isnan(unknown.externalizing)
+    people = read_participants(small_sidecars / "participants.tsv")
+    known, unknown = people["sub-ODD1"], people["sub-ODD2"]
+    assert (known["age"], known["sex"], known["externalizing"]) == ("7.25", "F", "-0.6")
+    assert (unknown["age"], unknown["sex"]) == ("16.5", "M")
+    assert not {"p_factor", "externalizing"} & set(unknown)
 
 
 def test_every_table_belongs_to_a_recording_that_would_be_found(small_sidecars: Path, tmp_path: Path) -> None:
@@ -191,11 +194,13 @@ def test_every_table_belongs_to_a_recording_that_would_be_found(small_sidecars: 
     assert {one.path for one in scan([root]) if one.release == "R1" and not one.problem} == names
 
 
-def test_windows_lie_inside_and_what_gives_none_is_counted(small_sidecars: Path) -> None:
+def test_windows_lie_inside_and_what_gives_none_is_counted(
+    small_sidecars: Path, labels: Mapping[str, AnyLabel]
+) -> None:
     notes: Counter[str] = Counter()
     kinds: dict[str, set[str]] = {}
     for path in sorted(small_sidecars.glob("sub-*/eeg/*_events.tsv")):
-        windows = windows_of(path, notes)
+        windows = windows_of(path, notes, labels)
         assert (windows["start"] >= 0).all()
         assert (windows["start"] + windows["length"] <= round(seconds_of(path) * 100)).all()
         assert not (windows["reaction_time"] < 0).any()
@@ -203,14 +208,14 @@ def test_windows_lie_inside_and_what_gives_none_is_counted(small_sidecars: Path)
         marks = marks.loc[marks["value"].isin(BREAKS), "onset"].to_numpy() * 100
         start, stop = windows["start"].to_numpy(), (windows["start"] + windows["length"]).to_numpy()
         over = ((start[:, None] < marks - 1) & (stop[:, None] > marks + 1)).any(axis=1)
-        usable = (windows["reason"] == "") & (windows["kind"] != "trial")
+        usable = (windows["reason"] == "") & ~windows["kind"].isin(["reaction_time", "trial"])
         assert not (over & usable).any()
         assert (windows.loc[over & (windows["kind"] == "fixed"), "reason"] == BROKEN).all()
         task = path.name.split("task-")[1].split("_")[0]
         kinds.setdefault(task, set()).update(windows["kind"])
     assert {task: sorted(found - {"fixed"}) for task, found in kinds.items()} == {
         "RestingState": ["eyes"],
-        "contrastChangeDetection": ["crop", "trial"],
+        "contrastChangeDetection": ["crop", "reaction_time", "trial"],
         "surroundSupp": ["condition"],
         "seqLearning6target": ["condition"],
         "seqLearning8target": ["condition"],
@@ -229,5 +234,4 @@ def test_windows_lie_inside_and_what_gives_none_is_counted(small_sidecars: Path)
         "seqLearning8target intervals without an answer": 5,
         "symbolSearch intervals without a condition": 1,
         "symbolSearch intervals without an answer": 1,
-        "symbolSearch intervals too short for a window": 1,
     }

@@ -16,7 +16,6 @@ from cerebro.check.needs import need_of, need_of_label
 from cerebro.config import (
     CHALLENGES,
     FIXED,
-    AnyLabel,
     AnyNode,
     BaselinePhase,
     Config,
@@ -29,8 +28,7 @@ from cerebro.data.phase_windows import phase_windows, target_kind
 from cerebro.data.selection import select_windows
 from cerebro.errors import UserError
 from cerebro.shards.candidates import candidates, recording_events
-from cerebro.shards.declarations import label_table
-from cerebro.shards.labels import unknown
+from cerebro.shards.declarations import is_known, label_table
 from cerebro.shards.splits import assign_splits
 from cerebro.shards.store import SFREQ
 
@@ -107,12 +105,8 @@ def _lacking(rows: pd.DataFrame, config: Config) -> pd.Series:
     }
     table = label_table(rows, {name: label for name, label in config.labels.items() if name in names})
     return sum(
-        (~_is_known(table[name], config.labels[name]) for name in table), start=pd.Series(0, index=rows.index)
+        (~is_known(table[name], config.labels[name]) for name in table), start=pd.Series(0, index=rows.index)
     )
-
-
-def _is_known(values: pd.Series, label: AnyLabel) -> pd.Series:
-    return (values != unknown(label)) & values.notna()
 
 
 def _windows(row: dict[str, Any], config: Config) -> pd.DataFrame:
@@ -230,7 +224,7 @@ def _subjects(
     known = {name: config.labels[name] for name in targets}
     table = label_table(part, known)
     for name in table:
-        part = part[_is_known(table[name], known[name])[part.index]]
+        part = part[is_known(table[name], known[name])[part.index]]
     return {str(split): int(size) for split, size in part.groupby("split")["subject"].nunique().items()}
 
 

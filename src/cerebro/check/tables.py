@@ -11,8 +11,8 @@ from cerebro.check.survey import Survey
 from cerebro.config import AnyLabel, PersonLabel, RecordingLabel
 from cerebro.recordings.failures import kind_of_reason
 from cerebro.report.tables import Table
-from cerebro.shards.declarations import label_table
-from cerebro.shards.labels import has_label, unknown
+from cerebro.shards.declarations import is_known, label_table
+from cerebro.shards.labels import has_label
 
 SPLITS = ("train", "validation", "test")
 _MOST_REASONS = 8
@@ -87,7 +87,7 @@ def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table
         table = label_table(usable, own).assign(subject=usable["subject"])
         for name, label in own.items():
             values = table[name] if isinstance(label, RecordingLabel) else table.groupby("subject")[name].first()
-            known = values[values.notna() & (values != unknown(label))]
+            known = values[is_known(values, label)]
             of = "recordings" if isinstance(label, RecordingLabel) else "people"
             rows.append(
                 [survey.name, name, of, f"{len(known):,}", f"{len(values) - len(known):,}", _told(known, label)]
@@ -102,7 +102,8 @@ def _told(known: pd.Series, label: AnyLabel) -> str:
         return ""
     if not label.is_class:
         return f"{known.min():g} to {known.max():g}"
-    counted = [f"{value} {size:,}" for value, size in known.value_counts().items()]
+    sizes = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    counted = [f"{value} {size:,}" for value, size in sizes.items()]
     more = f", {len(counted) - _MOST_CLASSES} more" if len(counted) > _MOST_CLASSES else ""
     return ", ".join(counted[:_MOST_CLASSES]) + more
 

@@ -102,8 +102,20 @@ def events_path(recording: Path) -> Path:
 
 
 def read_events(recording: Path) -> pd.DataFrame:
-    """Read the events beside a recording, see :func:`cerebro.recordings.events.read_events`."""
-    return events.read_events(events_path(recording))
+    """Read the events beside a recording, see :func:`cerebro.recordings.events.read_events`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    ValueError
+        If they can't be read, or none of them has a value.
+    """
+    path = events_path(recording)
+    found = events.read_events(path)
+    if len(found) and (found["value"] == "n/a").all():
+        raise ValueError(f"{path} has no column value, or nothing in it")
+    return found
 
 
 def _participants(path: Path) -> dict[str, _Participant]:

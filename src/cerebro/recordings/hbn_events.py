@@ -110,8 +110,8 @@ def _conditions(events: pd.DataFrame, task: str, duration: float, notes: Counter
     unanswered = 0 if task == "surroundSupp" else int(intervals["correct"].isna().sum())
     notes[f"{task} intervals without an answer"] += unanswered
     # Blocks of one number are others in each task.
-    named = intervals["condition"].where(intervals["condition"] == "", task + "/" + intervals["condition"])
-    return _lasting(intervals.assign(condition=named.replace("", np.nan)), "condition")
+    named = [f"{task}/{condition}" if condition else np.nan for condition in intervals["condition"]]
+    return _lasting(intervals.assign(condition=pd.Series(named, intervals.index, dtype=object)), "condition")
 
 
 def _targets(events: pd.DataFrame, run: str, notes: Counter[str]) -> pd.DataFrame:
@@ -124,7 +124,7 @@ def _targets(events: pd.DataFrame, run: str, notes: Counter[str]) -> pd.DataFram
     notes["trials without a target"] += int((~shown).sum())
     notes["trials with a target and no press"] += int((shown & ~answered).sum())
     correct = trials["correct"].astype(float)
-    answer = trials["side"] + "/" + correct.map({1.0: "right", 0.0: "wrong"}).fillna("")
+    answer = trials["side"].astype(object) + "/" + correct.map({1.0: "right", 0.0: "wrong"}).fillna("").astype(object)
     return pd.DataFrame(
         {
             "onset": trials["stimulus_onset"],

@@ -134,7 +134,7 @@ def candidates(
     for name, label in labels.items():
         if plain is None or not isinstance(label, TimedLabel) or not has_label(row, label):
             continue
-        if label.tasks and row["task"] not in label.tasks:
+        if (label.tasks and row["task"] not in label.tasks) or label.column not in plain:
             continue
         parts[name], held = _windows_of(name, label, plain, windows, notes, **size)
         if held is not None:
@@ -146,9 +146,11 @@ def candidates(
         else:
             parts[CROP] = kinds.crop_windows(n_times, sfreq=sfreq)
     frames = []
+    unlabelled = {name: unknown(label) for name, label in labels.items()} | values
     for kind, part in parts.items():
-        own = {name: unknown(label) for name, label in labels.items()} | values
-        frame = part.drop(columns="value", errors="ignore").assign(kind=kind, **own)
+        if part.empty and kind != FIXED:
+            continue
+        frame = part.drop(columns="value", errors="ignore").assign(kind=kind, **unlabelled)
         if "value" in part:
             frame[kind] = part["value"]
         if kind == FIXED:

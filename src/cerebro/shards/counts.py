@@ -22,6 +22,8 @@ class Counts:
     """By dataset, why recordings were quarantined while they were read in full, one entry each."""
     windows: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By dataset, kind, split, and `kept` or the reason why not."""
+    labels: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Recordings by label of theirs or of their person, `known` and `unknown`."""
     notes: Counter[str] = field(default_factory=Counter)
     """What gave no window, or an uncertain one, by reason."""
     candidates: int = 0
@@ -60,6 +62,7 @@ class Counts:
             "windows": _nested(self.windows),
             "windows_candidate": self.candidates,
             "windows_kept": self.kept,
+            "labels": self.labels,
             "left_out": {name: size for name, size in sorted(self.notes.items()) if size},
         }
 

@@ -1,15 +1,16 @@
 """Declared labels held against what tables and names say: before a run, and in the index's summary."""
 
+import difflib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from cerebro.config import ALL, AnyLabel, PersonLabel, RecordingLabel
-from cerebro.config.settings import hint
 from cerebro.shards.labels import Value, has_label, read_value, recording_values, stated, unknown
 
 _SHOWN = 8
@@ -45,6 +46,21 @@ def label_table(rows: pd.DataFrame, labels: Mapping[str, AnyLabel]) -> pd.DataFr
     values = [recording_values(row, labels, Counter()) for row in rows.to_dict(orient="records")]
     names = [name for name, label in labels.items() if isinstance(label, PersonLabel | RecordingLabel)]
     return pd.DataFrame(values, index=rows.index, columns=names)
+
+
+def how_many_have(rows: pd.DataFrame, labels: Mapping[str, AnyLabel]) -> dict[str, dict[str, int]]:
+    """Count the recordings whose label is known, and those whose dataset has it and of which it isn't."""
+    table, counted = label_table(rows, labels), {}
+    for name in table:
+        asked = np.array([has_label({"dataset": dataset}, labels[name]) for dataset in rows["dataset"]], bool)
+        known = is_known(table[name], labels[name])
+        counted[str(name)] = {"known": int(known.sum()), "unknown": int((asked & ~known).sum())}
+    return counted
+
+
+def is_known(values: pd.Series, label: AnyLabel) -> pd.Series:
+    """Whether each value of a label is one."""
+    return values.notna() & (values != unknown(label))
 
 
 def faults(rows: pd.DataFrame, labels: Mapping[str, AnyLabel]) -> list[Fault]:
@@ -96,14 +112,15 @@ def _faults(key: str, label: PersonLabel | RecordingLabel, found: Found) -> Iter
         return
     if label.column is not None and label.column not in found.columns:
         of = "participants" if isinstance(label, PersonLabel) else "scans"
-        there = f"{hint(label.column, found.columns)}; there are {_some(found.columns)}"
+        there = f"{_nearest(label.column, found.columns)}; columns are {_some(found.columns)}"
         yield Fault(
             f"{key}.column: no table of {of} has a column '{label.column}'"
-            + (there if found.columns else ", or none has any value"),
+            + (there if found.columns else ", and none says anything of anybody"),
             stops=True,
         )
         return
-    where = f"column {label.column}" if label.column is not None else f"entity {_entity(label)}"
+    is_entity = isinstance(label, RecordingLabel) and label.entity is not None
+    where = f"entity {label.entity}" if is_entity else f"column {label.column}"
     seen = f"{where} holds {_some(found.values)}" if found.values else f"{where} holds nothing"
     if not found.classes:
         yield Fault(f"{key}: nobody has this label: {seen}", stops=True)
@@ -118,8 +135,10 @@ def _faults(key: str, label: PersonLabel | RecordingLabel, found: Found) -> Iter
         yield Fault(f"{key}: everybody is of one class: {seen}", stops=False)
 
 
-def _entity(label: Any) -> str:
-    return str(label.entity)
+def _nearest(name: str, known: Collection[str]) -> str:
+    by_lower = {other.casefold(): other for other in known}
+    close = difflib.get_close_matches(name.casefold(), list(by_lower), n=1)
+    return f"; did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
 def _datasets(label: AnyLabel) -> str:

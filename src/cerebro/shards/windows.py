@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cerebro.recordings.same_eeg import Timed
 from cerebro.shards.candidates import candidates, recording_events
 from cerebro.shards.copies import copies_by_recording, mark_copies
 from cerebro.shards.counts import Counts
+from cerebro.shards.declarations import faults, how_many_have
 from cerebro.shards.quality import window_quality
 from cerebro.shards.splits import assign_splits
 from cerebro.shards.store import ShardTable, open_shard, read_table
@@ -104,6 +106,9 @@ def build_index(
     split_of = assign_splits(known, splits, found=found)
     rows = {row["recording"]: row for row in known.to_dict(orient="records")}
     counts, schema = Counts(), index_schema(labels)
+    for fault in faults(known, labels):
+        warnings.warn(fault.sentence, stacklevel=2)
+    counts.labels = how_many_have(known, labels)
     unused = found[~found["recording"].isin(known["recording"])]
     for dataset, status, reason in zip(unused["dataset"], unused["status"], unused["reason"], strict=True):
         # A subject may be excluded since the inventory was made.
