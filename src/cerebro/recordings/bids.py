@@ -6,7 +6,7 @@ search are datasets, hold datasets somewhere below, or are a subject's own.
 
 import os
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pandas as pd
 from cerebro.errors import UserError
 from cerebro.recordings import events
 from cerebro.recordings.bids_amplifier import Amplifier, amplifier
-from cerebro.recordings.bids_names import BidsName, bids_root, parse_name
+from cerebro.recordings.bids_names import BidsName, folders_to, parse_name
 from cerebro.recordings.bids_sidecars import (
     FaultySidecar,
     merged_json,
@@ -118,24 +118,21 @@ def read_events(recording: Path) -> pd.DataFrame:
 
 
 def _find(root: Path, remarks: _Remarks) -> list[_Found]:
-    found, seen = [], []
-    for path in walk_files([root]):
-        seen.append(path)
-        if path.suffix.lower().lstrip(".") not in FORMATS:
-            continue
+    found = []
+    for path in walk_files([root], [f".{suffix}" for suffix in FORMATS]):
         name = parse_name(path.name)
         if name is None or not name.subject or name.suffix != "eeg":
             remarks.note("files are left out, whose names are not BIDS's of EEG, sub-*_eeg.*", str(path))
             continue
-        dataset = bids_root(path, name.subject)
-        if dataset is None or path.absolute().parent.name != "eeg":
+        folders = folders_to(path, name.subject)
+        if len(folders) < 3 or folders[-1].name != "eeg":
             remarks.note(
                 "files are left out, which do not lie in sub-*/[ses-*/]eeg of their subject", str(path)
             )
             continue
-        found.append(_Found(path, name, dataset))
+        found.append(_Found(path, name, folders[0]))
     if not found:
-        raise UserError(_nothing_found(root, seen))
+        raise UserError(_nothing_found(root))
     return found
 
 
@@ -147,9 +144,9 @@ def _first_of_split(found: Iterable[_Found]) -> list[_Found]:
     return list(kept.values())
 
 
-def _nothing_found(root: Path, seen: Collection[Path]) -> str:
+def _nothing_found(root: Path) -> str:
     """Say what lies there in place of recordings."""
-    if any(part.startswith("sub-") for path in seen for part in path.absolute().parent.parts):
+    if any(part.startswith("sub-") for path in walk_files([root]) for part in path.absolute().parent.parts):
         formats = ", ".join(FORMATS)
         return (
             f"{root} holds subjects of BIDS, but no sub-*/[ses-*/]eeg/sub-*_eeg file of a known format "
@@ -206,32 +203,31 @@ class _Tables:
     """Tables of sessions and scans, each read once."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, Mapping[str, Row]] = {}
+        self._read: dict[str, Mapping[str, Row]] = {}
 
     def facts(self, one: _Found) -> Row:
         """What is said of a recording: of its session, then of its file, which wins."""
         subject, session = one.name.subject, one.name.entities.get("ses", "")
-        folder = one.root / subject
+        folder = f"{one.root}/{subject}"
+        tables = {folder: f"{folder}/{subject}_scans.tsv"}
         facts: Row = {}
         if session:
-            facts |= self._table(folder / f"{subject}_sessions.tsv", "session_id").get(f"ses-{session}", {})
-        places = {f"{subject}_scans.tsv": folder}
-        if session:
-            places[f"{subject}_ses-{session}_scans.tsv"] = folder / f"ses-{session}"
-        path = one.path.absolute()
-        for table, place in places.items():
-            if path.is_relative_to(place):
-                scans = self._table(place / table, "filename")
-                facts |= scans.get(path.relative_to(place).as_posix(), {})
+            sessions = self._table(f"{folder}/{subject}_sessions.tsv", "session_id")
+            facts |= sessions.get(f"ses-{session}", {})
+            tables[f"{folder}/ses-{session}"] = f"{folder}/ses-{session}/{subject}_ses-{session}_scans.tsv"
+        for place, table in tables.items():
+            if scans := self._table(table, "filename"):
+                facts |= scans.get(os.path.relpath(one.path, place), {})
         return facts
 
-    def _table(self, path: Path, key: str) -> Mapping[str, Row]:
-        if path not in self._read:
+    def _table(self, file: str, key: str) -> Mapping[str, Row]:
+        if file not in self._read:
+            path = Path(file)
             if key == "filename":
-                self._read[path] = read_scans(path)
+                self._read[file] = read_scans(path)
             else:
-                self._read[path] = read_table(path, key, _session) if path.is_file() else {}
-        return self._read[path]
+                self._read[file] = read_table(path, key, _session) if path.is_file() else {}
+        return self._read[file]
 
 
 def _session(text: str) -> str:

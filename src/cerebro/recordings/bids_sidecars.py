@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cerebro.recordings.bids_names import BidsName, bids_root, parse_name
+from cerebro.recordings.bids_names import BidsName, folders_to, parse_name
 
 _SUFFIXES = frozenset({"eeg", "channels", "electrodes", "coordsystem", "events"})
 _MODALITIES = ("eeg", "ieeg", "meg")
@@ -59,14 +59,10 @@ def sidecars(recording: Path, suffix: str, extension: str) -> list[Sidecar]:
         return _beside(recording, suffix, extension)
     if name.suffix not in _MODALITIES:
         return []
-    folder, root = recording.absolute().parent, bids_root(recording, name.subject)
-    folders = [folder]
-    if root is not None:
-        folders = [*reversed([above for above in folder.parents if above.is_relative_to(root)]), folder]
     own = name.entities.items()
     return [
         sidecar
-        for place in folders
+        for place in folders_to(recording, name.subject)
         for sidecar in _sidecars_in(place)
         if sidecar.name.suffix == suffix
         and sidecar.name.extension == extension
@@ -143,7 +139,7 @@ def _listing(folder: Path) -> tuple[Sidecar, ...]:
         for entry in entries:
             name = parse_name(entry.name) if entry.name.endswith((".tsv", ".json")) else None
             if name is not None and name.suffix in _SUFFIXES:
-                found.append(Sidecar(Path(entry.path), name))
+                found.append(Sidecar(folder / entry.name, name))
     return tuple(sorted(found, key=lambda one: (len(one.name.entities), one.path.name)))
 
 
