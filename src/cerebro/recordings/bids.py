@@ -6,8 +6,9 @@ search are datasets, hold datasets somewhere below, or are a subject's own.
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -18,10 +19,12 @@ from cerebro.recordings.bids_amplifier import Amplifier, amplifier
 from cerebro.recordings.bids_names import BidsName, folders_to, parse_name
 from cerebro.recordings.bids_sidecars import (
     FaultySidecar,
+    Sidecar,
+    all_sidecars,
     merged_json,
     nearest_sidecar,
+    of_kind,
     read_json,
-    sidecars,
 )
 from cerebro.recordings.bids_tables import Row, is_missing, read_participants, read_scans, read_table
 from cerebro.recordings.folders import walk_files
@@ -51,7 +54,7 @@ class _Remarks:
 
     def warn(self) -> None:
         for what, examples in self.found.items():
-            warnings.warn(f"{len(examples)} {what} (first: {examples[0]})", stacklevel=3)
+            warnings.warn(f"{what}: {len(examples)} (first: {examples[0]})", stacklevel=3)
 
 
 def scan(roots: Sequence[Path]) -> Iterator[Recording]:
@@ -75,10 +78,11 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
     for one in found:
         listed = people[one.root]
         if listed and one.name.subject not in listed:
-            remarks.note("recordings are of subjects without a row in participants.tsv", str(one.path))
+            remarks.note("recordings of subjects without a row in participants.tsv", str(one.path))
         try:
-            made = _amplifier(one.path, remarks)
-            facts = tables.facts(one)
+            beside = all_sidecars(one.path, one.name)
+            made = _amplifier(one, beside, remarks)
+            facts = tables.facts(one, beside)
         except OSError as error:
             file = error.filename or one.path
             raise UserError(f"{file} can't be read ({error}); running again may help") from error
@@ -122,12 +126,12 @@ def _find(root: Path, remarks: _Remarks) -> list[_Found]:
     for path in walk_files([root], [f".{suffix}" for suffix in FORMATS]):
         name = parse_name(path.name)
         if name is None or not name.subject or name.suffix != "eeg":
-            remarks.note("files are left out, whose names are not BIDS's of EEG, sub-*_eeg.*", str(path))
+            remarks.note("files left out since their name is none of BIDS's EEG, sub-*_eeg.*", str(path))
             continue
         folders = folders_to(path, name.subject)
         if len(folders) < 3 or folders[-1].name != "eeg":
             remarks.note(
-                "files are left out, which do not lie in sub-*/[ses-*/]eeg of their subject", str(path)
+                "files left out since they lie outside sub-*/[ses-*/]eeg of their subject", str(path)
             )
             continue
         found.append(_Found(path, name, folders[0]))
@@ -188,14 +192,14 @@ def _dataset_name(root: Path) -> str:
     return f"name {stated}" if isinstance(stated, str) and not is_missing(stated) else f"folder {root}"
 
 
-def _amplifier(path: Path, remarks: _Remarks) -> Amplifier:
+def _amplifier(one: _Found, found: Sequence[Sidecar], remarks: _Remarks) -> Amplifier:
     try:
-        made = amplifier(merged_json(sidecars(path, "eeg", ".json")))
+        made = amplifier(merged_json(of_kind(found, "eeg", ".json")))
     except FaultySidecar as error:
-        remarks.note("recordings have an _eeg.json that says nothing", str(error))
+        remarks.note("recordings whose _eeg.json can't be read", str(error))
         return amplifier({})
     if made.doubt:
-        remarks.note("recordings state mains that are neither 50 nor 60 Hz", f"{made.doubt} of {path}")
+        remarks.note("recordings whose mains are neither 50 nor 60 Hz", f"{made.doubt} of {one.path}")
     return made
 
 
@@ -203,31 +207,18 @@ class _Tables:
     """Tables of sessions and scans, each read once."""
 
     def __init__(self) -> None:
-        self._read: dict[str, Mapping[str, Row]] = {}
+        self._sessions = cache(lambda path: read_table(path, "session_id", _session))
+        self._scans = cache(read_scans)
 
-    def facts(self, one: _Found) -> Row:
+    def facts(self, one: _Found, found: Sequence[Sidecar]) -> Row:
         """What is said of a recording: of its session, then of its file, which wins."""
-        subject, session = one.name.subject, one.name.entities.get("ses", "")
-        folder = f"{one.root}/{subject}"
-        tables = {folder: f"{folder}/{subject}_scans.tsv"}
         facts: Row = {}
-        if session:
-            sessions = self._table(f"{folder}/{subject}_sessions.tsv", "session_id")
-            facts |= sessions.get(f"ses-{session}", {})
-            tables[f"{folder}/ses-{session}"] = f"{folder}/ses-{session}/{subject}_ses-{session}_scans.tsv"
-        for place, table in tables.items():
-            if scans := self._table(table, "filename"):
-                facts |= scans.get(os.path.relpath(one.path, place), {})
+        for table in of_kind(found, "sessions", ".tsv"):
+            facts |= self._sessions(table.path).get(f"ses-{one.name.entities.get('ses', '')}", {})
+        for table in of_kind(found, "scans", ".tsv"):
+            file = os.path.relpath(one.path, table.path.parent)
+            facts |= self._scans(table.path).get(Path(file).as_posix(), {})
         return facts
-
-    def _table(self, file: str, key: str) -> Mapping[str, Row]:
-        if file not in self._read:
-            path = Path(file)
-            if key == "filename":
-                self._read[file] = read_scans(path)
-            else:
-                self._read[file] = read_table(path, key, _session) if path.is_file() else {}
-        return self._read[file]
 
 
 def _session(text: str) -> str:
