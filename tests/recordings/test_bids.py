@@ -237,9 +237,7 @@ def test_tables_say_what_is_known_of_people_sessions_and_scans(tmp_path: Path) -
     write(tmp_path / "sub-01/ses-b/sub-01_ses-b_scans.tsv", scans)
     scans = "filename acq_time\neeg/sub-02_task-rest_eeg.edf 2020-01-01T10:00:00"
     write(tmp_path / "sub-02/sub-02_scans.tsv", scans)
-    with pytest.warns(
-        UserWarning, match=r"of subjects without a row in participants.tsv: 1 \(first: .*sub-03"
-    ):
+    with pytest.warns(UserWarning, match=r"subjects without a row in .*: 1 \(first: .*sub-03"):
         said = [(dict(one.person), dict(one.facts)) for one in scan([tmp_path])]
     assert said == [
         ({"group": "control", "age": "30"}, {"drug": "placebo", "quality": "good"}),
