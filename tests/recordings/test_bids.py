@@ -142,8 +142,11 @@ def test_people_of_two_datasets_are_two_and_those_of_two_parts_of_one_are_one(tm
 
 
 def test_a_file_below_two_roots_is_one_recording(tmp_path: Path) -> None:
-    touch(tmp_path, "sub-01/eeg/sub-01_task-rest_eeg.edf")
-    assert len(list(scan([tmp_path, tmp_path / "sub-01"]))) == 1
+    touch(tmp_path, "study/sub-01/eeg/sub-01_task-rest_eeg.edf")
+    (tmp_path / "link").symlink_to(tmp_path / "study")
+    below_two = [tmp_path / "study", tmp_path / "study/sub-01", tmp_path / "link"]
+    (one,) = scan(below_two)
+    assert one.subject == "sub-01"
 
 
 def test_json_is_merged_key_by_key_from_the_top_and_the_nearest_wins(tmp_path: Path) -> None:

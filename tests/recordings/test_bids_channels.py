@@ -1,16 +1,21 @@
 """Sidecars say which channels are electrodes and where they are, to the inventory and the shards alike."""
 
 import json
+import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import mne
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mne.transforms import apply_trans, get_ras_to_neuromag_trans
 from scipy.spatial.transform import Rotation
 
+from cerebro.recordings.bids import scan
 from cerebro.recordings.failures import BrokenRecording
 from cerebro.recordings.headers import read_headers
 from cerebro.recordings.signals import open_raw
@@ -251,3 +256,69 @@ def test_a_header_is_read_again_when_an_inherited_sidecar_changed(
     table(tmp_path / "data/channels.tsv", "name type", [("chan1", "EOG")])
     (header,) = read_headers([path], state=state)
     assert header.channels == NAMES[1:]
+
+
+TEXTS = (
+    b"n/a",
+    b"\t",
+    b"\n",
+    b"\r",
+    b"{",
+    b"}",
+    b'"',
+    b"[",
+    b"0",
+    b"1e999",
+    b"nan",
+    b"\x00",
+    b"\xff",
+    b"mm",
+    b"bad",
+)
+SIDECARS = (
+    "task-rest_channels.tsv",
+    "task-rest_electrodes.tsv",
+    "task-rest_coordsystem.json",
+    "task-rest_eeg.json",
+)
+
+
+@settings(max_examples=150, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+@given(
+    file=st.sampled_from(SIDECARS),
+    edits=st.lists(
+        st.tuples(st.floats(0, 1), st.sampled_from(TEXTS) | st.binary(min_size=1, max_size=6), st.booleans()),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_no_content_of_a_sidecar_raises_and_both_steps_come_to_one_verdict(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_signals: WriteSignals,
+    file: str,
+    edits: list[tuple[float, bytes, bool]],
+) -> None:
+    root = tmp_path_factory.mktemp("data")
+    path = write_signals(root / FILE, LABELS)
+    places, landmarks = electrodes_in_head()
+    points = {"NAS": "nasion", "LPA": "lpa", "RPA": "rpa"}
+    frame = {
+        "EEGCoordinateSystem": "Other",
+        "EEGCoordinateUnits": "m",
+        "AnatomicalLandmarkCoordinates": {key: [*landmarks[name]] for key, name in points.items()},
+    }
+    write_positions(root, places, frame, name="task-rest")
+    rows = [(label, "EEG", "µV", "good") for label in LABELS]
+    table(root / "task-rest_channels.tsv", "name type units status", rows)
+    (root / "task-rest_eeg.json").write_text('{"PowerLineFrequency": 50, "EEGReference": "Cz"}')
+    assert verdict(path) == NAMES
+    content = (root / file).read_bytes()
+    for place, text, replaces in edits:
+        at = int(place * len(content))
+        content = content[:at] + text + content[at + len(text) * replaces :]
+    (root / file).write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (one,) = scan([root])
+    assert math.isnan(one.mains_hz) or one.mains_hz in (50, 60)
+    verdict(path)

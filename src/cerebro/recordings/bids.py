@@ -68,9 +68,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
         If a root holds no recording of BIDS, or the disk does not give a sidecar.
     """
     remarks = _Remarks()
-    every = [one for root in roots for one in _find(root, remarks)]
-    once = {one.path.absolute(): one for one in every}  # roots may lie in one another
-    found = _first_of_split(once.values())
+    found = _first_of_split(_once([one for root in roots for one in _find(root, remarks)]))
     datasets = sorted({one.root for one in found})
     prefixes = _told_apart(datasets)
     people = {root: read_participants(root / "participants.tsv") for root in datasets}
@@ -138,6 +136,16 @@ def _find(root: Path, remarks: _Remarks) -> list[_Found]:
     if not found:
         raise UserError(_nothing_found(root))
     return found
+
+
+def _once(found: Sequence[_Found]) -> Iterable[_Found]:
+    """Leave out what was found again: roots may lie in one another, and be links."""
+    folders = {folder: folder.stat() for folder in {one.path.parent for one in found}}
+    once: dict[tuple[int, int, str], _Found] = {}
+    for one in found:
+        folder = folders[one.path.parent]
+        once.setdefault((folder.st_dev, folder.st_ino, one.path.name), one)
+    return once.values()
 
 
 def _first_of_split(found: Iterable[_Found]) -> list[_Found]:
