@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.measure import machine, measure, table
 
-BENCHMARKS = ("preprocessing", "batches", "adapters", "masked_step", "bootstrap", "workflow")
+BENCHMARKS = ("scanning", "preprocessing", "batches", "adapters", "masked_step", "bootstrap", "workflow")
 SECONDS = 10.0
 """Measuring time of a benchmark, shared among its tables."""
 

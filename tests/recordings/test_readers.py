@@ -19,7 +19,12 @@ def test_built_in_readers_offer_what_their_archives_have() -> None:
     offered = {
         name: (events_function(name) is not None, person_function(name) is not None) for name in BUILT_IN
     }
-    assert offered == {"hbn": (True, False), "tuh": (False, True), "files": (False, False)}
+    assert offered == {
+        "bids": (True, False),
+        "hbn": (True, False),
+        "tuh": (False, True),
+        "files": (False, False),
+    }
     assert all(find_reader(name) is None for name in BUILT_IN)
 
 
@@ -33,7 +38,7 @@ def test_a_module_of_ones_own_is_a_reader_by_its_name(module: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("absent_reader", None, "there is no reader 'absent_reader'; built in are hbn, tuh, files"),
+        ("absent_reader", None, "there is no reader 'absent_reader'; built in are bids, hbn, tuh, files"),
         ("package.absent_reader", None, "there is no reader 'package.absent_reader'"),
         ("empty_reader", "", r"reader 'empty_reader' \(.*\) has no function scan\(roots\)"),
         ("os", None, "reader 'os' .* is no module that is written in Python"),

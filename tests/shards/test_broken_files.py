@@ -282,7 +282,7 @@ def test_a_fault_of_this_package_is_never_called_a_broken_recording_by_the_shard
     assert not list(tmp_path.glob("*mine-0*"))
 
 
-@pytest.mark.parametrize("where", ["edf_electrodes", "electrodes", "refuse_times", "RawEeglab"])
+@pytest.mark.parametrize("where", ["edf_electrodes", "electrodes_by_any", "refuse_times", "RawEeglab"])
 def test_a_fault_of_this_package_is_never_called_a_broken_recording_by_the_inventory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

@@ -6,8 +6,9 @@ search are datasets, hold datasets somewhere below, or are a subject's own.
 
 import os
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -15,13 +16,15 @@ import pandas as pd
 from cerebro.errors import UserError
 from cerebro.recordings import events
 from cerebro.recordings.bids_amplifier import Amplifier, amplifier
-from cerebro.recordings.bids_names import BidsName, bids_root, parse_name
+from cerebro.recordings.bids_names import BidsName, folders_to, parse_name
 from cerebro.recordings.bids_sidecars import (
     FaultySidecar,
+    Sidecar,
+    all_sidecars,
     merged_json,
     nearest_sidecar,
+    of_kind,
     read_json,
-    sidecars,
 )
 from cerebro.recordings.bids_tables import Row, is_missing, read_participants, read_scans, read_table
 from cerebro.recordings.folders import walk_files
@@ -51,7 +54,7 @@ class _Remarks:
 
     def warn(self) -> None:
         for what, examples in self.found.items():
-            warnings.warn(f"{len(examples)} {what} (first: {examples[0]})", stacklevel=3)
+            warnings.warn(f"{what}: {len(examples)} (first: {examples[0]})", stacklevel=3)
 
 
 def scan(roots: Sequence[Path]) -> Iterator[Recording]:
@@ -65,9 +68,7 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
         If a root holds no recording of BIDS, or the disk does not give a sidecar.
     """
     remarks = _Remarks()
-    every = [one for root in roots for one in _find(root, remarks)]
-    once = {one.path.absolute(): one for one in every}  # roots may lie in one another
-    found = _first_of_split(once.values())
+    found = _first_of_split(_once([one for root in roots for one in _find(root, remarks)]))
     datasets = sorted({one.root for one in found})
     prefixes = _told_apart(datasets)
     people = {root: read_participants(root / "participants.tsv") for root in datasets}
@@ -75,10 +76,11 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
     for one in found:
         listed = people[one.root]
         if listed and one.name.subject not in listed:
-            remarks.note("recordings are of subjects without a row in participants.tsv", str(one.path))
+            remarks.note("recordings of subjects without a row in participants.tsv", str(one.path))
         try:
-            made = _amplifier(one.path, remarks)
-            facts = tables.facts(one)
+            beside = all_sidecars(one.path, one.name)
+            made = _amplifier(one, beside, remarks)
+            facts = tables.facts(one, beside)
         except OSError as error:
             file = error.filename or one.path
             raise UserError(f"{file} can't be read ({error}); running again may help") from error
@@ -118,25 +120,32 @@ def read_events(recording: Path) -> pd.DataFrame:
 
 
 def _find(root: Path, remarks: _Remarks) -> list[_Found]:
-    found, seen = [], []
-    for path in walk_files([root]):
-        seen.append(path)
-        if path.suffix.lower().lstrip(".") not in FORMATS:
-            continue
+    found = []
+    for path in walk_files([root], [f".{suffix}" for suffix in FORMATS]):
         name = parse_name(path.name)
         if name is None or not name.subject or name.suffix != "eeg":
-            remarks.note("files are left out, whose names are not BIDS's of EEG, sub-*_eeg.*", str(path))
+            remarks.note("files left out since their name is none of BIDS's EEG, sub-*_eeg.*", str(path))
             continue
-        dataset = bids_root(path, name.subject)
-        if dataset is None or path.absolute().parent.name != "eeg":
+        folders = folders_to(path, name.subject)
+        if len(folders) < 3 or folders[-1].name != "eeg":
             remarks.note(
-                "files are left out, which do not lie in sub-*/[ses-*/]eeg of their subject", str(path)
+                "files left out since they lie outside sub-*/[ses-*/]eeg of their subject", str(path)
             )
             continue
-        found.append(_Found(path, name, dataset))
+        found.append(_Found(path, name, folders[0]))
     if not found:
-        raise UserError(_nothing_found(root, seen))
+        raise UserError(_nothing_found(root))
     return found
+
+
+def _once(found: Sequence[_Found]) -> Iterable[_Found]:
+    """Leave out what was found again: roots may lie in one another, and be links."""
+    folders = {folder: folder.stat() for folder in {one.path.parent for one in found}}
+    once: dict[tuple[int, int, str], _Found] = {}
+    for one in found:
+        folder = folders[one.path.parent]
+        once.setdefault((folder.st_dev, folder.st_ino, one.path.name), one)
+    return once.values()
 
 
 def _first_of_split(found: Iterable[_Found]) -> list[_Found]:
@@ -147,9 +156,9 @@ def _first_of_split(found: Iterable[_Found]) -> list[_Found]:
     return list(kept.values())
 
 
-def _nothing_found(root: Path, seen: Collection[Path]) -> str:
+def _nothing_found(root: Path) -> str:
     """Say what lies there in place of recordings."""
-    if any(part.startswith("sub-") for path in seen for part in path.absolute().parent.parts):
+    if any(part.startswith("sub-") for path in walk_files([root]) for part in path.absolute().parent.parts):
         formats = ", ".join(FORMATS)
         return (
             f"{root} holds subjects of BIDS, but no sub-*/[ses-*/]eeg/sub-*_eeg file of a known format "
@@ -191,14 +200,14 @@ def _dataset_name(root: Path) -> str:
     return f"name {stated}" if isinstance(stated, str) and not is_missing(stated) else f"folder {root}"
 
 
-def _amplifier(path: Path, remarks: _Remarks) -> Amplifier:
+def _amplifier(one: _Found, found: Sequence[Sidecar], remarks: _Remarks) -> Amplifier:
     try:
-        made = amplifier(merged_json(sidecars(path, "eeg", ".json")))
+        made = amplifier(merged_json(of_kind(found, "eeg", ".json")))
     except FaultySidecar as error:
-        remarks.note("recordings have an _eeg.json that says nothing", str(error))
+        remarks.note("recordings whose _eeg.json can't be read", str(error))
         return amplifier({})
     if made.doubt:
-        remarks.note("recordings state mains that are neither 50 nor 60 Hz", f"{made.doubt} of {path}")
+        remarks.note("recordings whose mains are neither 50 nor 60 Hz", f"{made.doubt} of {one.path}")
     return made
 
 
@@ -206,32 +215,18 @@ class _Tables:
     """Tables of sessions and scans, each read once."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, Mapping[str, Row]] = {}
+        self._sessions = cache(lambda path: read_table(path, "session_id", _session))
+        self._scans = cache(read_scans)
 
-    def facts(self, one: _Found) -> Row:
+    def facts(self, one: _Found, found: Sequence[Sidecar]) -> Row:
         """What is said of a recording: of its session, then of its file, which wins."""
-        subject, session = one.name.subject, one.name.entities.get("ses", "")
-        folder = one.root / subject
         facts: Row = {}
-        if session:
-            facts |= self._table(folder / f"{subject}_sessions.tsv", "session_id").get(f"ses-{session}", {})
-        places = {f"{subject}_scans.tsv": folder}
-        if session:
-            places[f"{subject}_ses-{session}_scans.tsv"] = folder / f"ses-{session}"
-        path = one.path.absolute()
-        for table, place in places.items():
-            if path.is_relative_to(place):
-                scans = self._table(place / table, "filename")
-                facts |= scans.get(path.relative_to(place).as_posix(), {})
+        for table in of_kind(found, "sessions", ".tsv"):
+            facts |= self._sessions(table.path).get(f"ses-{one.name.entities.get('ses', '')}", {})
+        for table in of_kind(found, "scans", ".tsv"):
+            file = os.path.relpath(one.path, table.path.parent)
+            facts |= self._scans(table.path).get(Path(file).as_posix(), {})
         return facts
-
-    def _table(self, path: Path, key: str) -> Mapping[str, Row]:
-        if path not in self._read:
-            if key == "filename":
-                self._read[path] = read_scans(path)
-            else:
-                self._read[path] = read_table(path, key, _session) if path.is_file() else {}
-        return self._read[path]
 
 
 def _session(text: str) -> str:

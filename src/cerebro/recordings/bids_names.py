@@ -89,10 +89,22 @@ def parse_name(file: str) -> BidsName | None:
 def bids_root(path: Path, subject: str) -> Path | None:
     """Return the dataset that a file of a subject (``sub-01``) lies in: what holds the subject's folder.
 
-    None if the file does not lie in a folder of its subject's name. The path is absolute, so that a search
-    may begin in the subject's own folder.
+    None if the file does not lie in a folder of its subject's name. The dataset's path is absolute, so that a
+    search may begin in the subject's own folder.
     """
-    for folder in path.absolute().parents:
-        if folder.name == subject:
-            return folder.parent
-    return None
+    folders = folders_to(path, subject)
+    return folders[0] if len(folders) > 1 else None
+
+
+def folders_to(path: Path, subject: str) -> tuple[Path, ...]:
+    """Return the folders from a file's dataset down to its own, its own alone where it is in no dataset."""
+    return _folders_to(path.parent.absolute(), subject)
+
+
+@lru_cache(maxsize=16_384)
+def _folders_to(own: Path, subject: str) -> tuple[Path, ...]:
+    names = own.parts
+    for depth in range(len(names) - 1, 0, -1):
+        if names[depth] == subject:
+            return (*(own.parents[len(names) - 1 - end] for end in range(depth, len(names))), own)
+    return (own,)

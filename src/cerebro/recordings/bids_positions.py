@@ -6,9 +6,11 @@ its axes lie: https://bids-specification.readthedocs.io/en/stable/appendices/coo
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import mne
 import numpy as np
 from mne.transforms import apply_trans, get_ras_to_neuromag_trans
 
@@ -23,7 +25,10 @@ from cerebro.recordings.electrodes import NoElectrodes
 
 _METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 _FRONT_LEFT_UP = re.compile(r"CTF|EEGLAB|EEGLAB-HJ|4DBti|KitYokogawa")
-_RIGHT_FRONT_UP = re.compile(r"CapTrak|ElektaNeuromag|NeuromagElektaMEGIN|ChietiItab|(MNI|ICBM|fsaverage).*")
+_RIGHT_FRONT_UP = re.compile(r"CapTrak|ElektaNeuromag|NeuromagElektaMEGIN|ChietiItab")
+_TEMPLATE_BRAIN = re.compile(r"(MNI|ICBM|fsaverage).*")
+_LANDMARKS_OF_TEMPLATES = "colin27_1005"
+"""MNE's montage in MNI space, whose landmarks stand for those of every template there."""
 _LANDMARKS = {"NAS": "nasion", "LPA": "lpa", "RPA": "rpa"}
 _LEAST_ANGLE = 0.2
 """Sine between the lines from the nasion to both ears; landmarks on one line give no frame."""
@@ -103,10 +108,18 @@ def _to_head(frame: Mapping[str, Any], unit: float, table: Path) -> np.ndarray:
         return np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     if _RIGHT_FRONT_UP.fullmatch(name):
         return np.eye(4)
+    if _TEMPLATE_BRAIN.fullmatch(name):
+        return _from_template_brain()
     raise NoElectrodes(
         f"{table.name} gives positions in the frame '{name}', whose axes are not known without landmarks "
         "(NAS, LPA, RPA in coordsystem.json)"
     )
+
+
+@lru_cache(maxsize=1)
+def _from_template_brain() -> np.ndarray:
+    montage = mne.channels.make_standard_montage(_LANDMARKS_OF_TEMPLATES).get_positions()
+    return np.array(get_ras_to_neuromag_trans(montage["nasion"], montage["lpa"], montage["rpa"]))
 
 
 def _landmarks(frame: Mapping[str, Any], name: str, unit: float, table: Path) -> dict[str, np.ndarray] | None:

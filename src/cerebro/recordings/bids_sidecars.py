@@ -9,14 +9,15 @@ import json
 import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cerebro.recordings.bids_names import BidsName, bids_root, parse_name
+from cerebro.recordings.bids_names import BidsName, folders_to, parse_name
 
-_SUFFIXES = frozenset({"eeg", "channels", "electrodes", "coordsystem", "events"})
+_SUFFIXES = frozenset({"eeg", "channels", "electrodes", "coordsystem", "events", "sessions", "scans"})
 _MODALITIES = ("eeg", "ieeg", "meg")
 _SPACE = "space"
 """Entity of positions that no recording has: the frame of their coordinates."""
@@ -38,7 +39,7 @@ class Sidecar:
 
 
 def sidecars(recording: Path, suffix: str, extension: str) -> list[Sidecar]:
-    """Return the sidecars of a recording, the farthest first.
+    """Return the sidecars of a recording that are of one kind, the farthest first.
 
     Parameters
     ----------
@@ -57,21 +58,25 @@ def sidecars(recording: Path, suffix: str, extension: str) -> list[Sidecar]:
     name = parse_name(recording.name)
     if name is None or not name.subject:
         return _beside(recording, suffix, extension)
+    return of_kind(all_sidecars(recording, name), suffix, extension)
+
+
+def all_sidecars(recording: Path, name: BidsName) -> list[Sidecar]:
+    """Return all sidecars of a recording of this name, as :func:`sidecars`."""
     if name.suffix not in _MODALITIES:
         return []
-    folder, root = recording.absolute().parent, bids_root(recording, name.subject)
-    folders = [folder]
-    if root is not None:
-        folders = [*reversed([above for above in folder.parents if above.is_relative_to(root)]), folder]
     own = name.entities.items()
     return [
         sidecar
-        for place in folders
-        for sidecar in _sidecars_in(place)
-        if sidecar.name.suffix == suffix
-        and sidecar.name.extension == extension
-        and all(entity in own for entity in sidecar.name.entities.items() if entity[0] != _SPACE)
+        for folder in folders_to(recording, name.subject)
+        for sidecar in _sidecars_in(folder)
+        if all(entity in own for entity in sidecar.name.entities.items() if entity[0] != _SPACE)
     ]
+
+
+def of_kind(found: Sequence[Sidecar], suffix: str, extension: str) -> list[Sidecar]:
+    """Return those of a suffix and an extension."""
+    return [one for one in found if one.name.suffix == suffix and one.name.extension == extension]
 
 
 def nearest_sidecar(recording: Path, suffix: str, extension: str = ".tsv") -> Path | None:
@@ -143,7 +148,7 @@ def _listing(folder: Path) -> tuple[Sidecar, ...]:
         for entry in entries:
             name = parse_name(entry.name) if entry.name.endswith((".tsv", ".json")) else None
             if name is not None and name.suffix in _SUFFIXES:
-                found.append(Sidecar(Path(entry.path), name))
+                found.append(Sidecar(folder / entry.name, name))
     return tuple(sorted(found, key=lambda one: (len(one.name.entities), one.path.name)))
 
 

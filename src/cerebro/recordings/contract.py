@@ -11,7 +11,7 @@ import numpy as np
 from cerebro.recordings.failures import BrokenRecording
 
 VOLTS = {
-    **dict.fromkeys(("uV", "µV", "μV", "\x83\xcaV"), 1e-6),  # micro sign, Greek mu, the latter in Shift JIS
+    **dict.fromkeys(("uV", "µV", "μV", "\x83\xcaV", "microV"), 1e-6),  # both signs, and Shift JIS
     "mV": 1e-3,
     "V": 1.0,
     "nV": 1e-9,

@@ -11,12 +11,14 @@ _SIDECARS = ("eeg", "channels", "electrodes", "coordsystem", "events")
 _NO_RECORDINGS = frozenset({"derivatives", "sourcedata", "code", "stimuli"})
 
 
-def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
+def walk_files(roots: Sequence[Path], formats: Sequence[str] = ("",)) -> Iterator[Path]:
     """Yield every file below ``roots`` in sorted order; hidden folders and BIDS derivatives are left out.
 
+    ``formats`` are the ends of names to which the search is confined, in small letters, whatever the file's.
     Dangling links are yielded as well, so that readers can say what has not been downloaded.
     """
     seen: set[tuple[int, int]] = set()
+    ends = tuple(formats)
     for root in roots:
         for name, folders, files in os.walk(root, followlinks=True):
             folder = Path(name)
@@ -34,7 +36,7 @@ def walk_files(roots: Sequence[Path]) -> Iterator[Path]:
                 below for below in folders if not below.startswith(".") and below not in _NO_RECORDINGS
             )
             for file in sorted(files):
-                if not file.startswith("."):
+                if not file.startswith(".") and file.lower().endswith(ends):
                     yield folder / file
 
 

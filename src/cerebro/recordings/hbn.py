@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from cerebro.recordings import events
+from cerebro.recordings.bids_names import bids_root, parse_name
 from cerebro.recordings.bids_tables import Row, agreed, read_entries, subject_name, warn_of
 from cerebro.recordings.folders import walk_files
 from cerebro.recordings.hbn_events import interpret_events
@@ -23,10 +24,8 @@ from cerebro.recordings.releases import ACCESSIONS
 
 __all__ = ["AGES", "events_path", "interpret_events", "read_events", "release_of_folder", "scan"]
 
-_FILE = re.compile(
-    r"(?P<subject>sub-[A-Za-z0-9]+)(_ses-(?P<session>[A-Za-z0-9]+))?_task-(?P<task>[A-Za-z0-9]+)"
-    r"(_acq-(?P<acq>[A-Za-z0-9]+))?(_run-(?P<run>\d+))?_eeg\.(?P<format>(?i:set|bdf))"
-)
+_ENTITIES = {"sub", "ses", "task", "acq", "run"}
+_FORMATS = (".set", ".bdf")
 _RELEASE_IN_FOLDER = re.compile(r"(?:^|[_-]|2025)R(\d+)(?=$|[_-]|mini)", flags=re.IGNORECASE)
 _CHALLENGE_FOLDER = re.compile(r"(?:^|[_-])L100(?=$|[_-])", flags=re.IGNORECASE)
 
@@ -47,13 +46,16 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
     """Yield every HBN recording below ``roots``, headers unread."""
     archives: dict[Path, dict[str, _Participant]] = {}
     for path in walk_files(roots):
-        match = _FILE.fullmatch(path.name)
-        archive = _bids_root(path, match["subject"]) if match else None
-        if match is None or archive is None:
+        name = parse_name(path.name)
+        if name is None or name.suffix != "eeg" or name.extension not in _FORMATS:
+            continue
+        archive = bids_root(path, name.subject)
+        if archive is None or "task" not in name.entities or not name.entities.keys() <= _ENTITIES:
             continue
         if archive not in archives:
             archives[archive] = _participants(archive / "participants.tsv")
-        subject, run = match["subject"], match["run"] or ""
+        subject, task = name.subject, name.entities["task"]
+        session, acquisition, run = (name.entities.get(key, "") for key in ("ses", "acq", "run"))
         participant = archives[archive].get(subject, _Participant())
         releases = sorted(participant.releases | ({release_of_folder(archive.name)} - {""}))
         release = releases[0] if len(releases) == 1 else ""
@@ -65,20 +67,20 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
                 for part in (
                     release,
                     subject,
-                    match["session"],
-                    match["task"],
-                    match["acq"],
+                    session,
+                    task,
+                    acquisition,
                     run and f"run-{run}",
                 )
                 if part
             ),
             release=release,
-            session=match["session"] or "",
-            task=match["task"],
-            acquisition=match["acq"] or "",
+            session=session,
+            task=task,
+            acquisition=acquisition,
             run=run,
             reference="Cz",
-            filtered=match["format"].lower() == "bdf" or _CHALLENGE_FOLDER.search(archive.name) is not None,
+            filtered=name.extension == ".bdf" or _CHALLENGE_FOLDER.search(archive.name) is not None,
             person=participant.person,
             problem="" if release else _doubt(releases),
         )
@@ -153,10 +155,3 @@ def _doubt(releases: Sequence[str]) -> str:
     if releases:
         return f"release unclear: participants.tsv and the folder's name say {' and '.join(releases)}"
     return "release unknown: neither participants.tsv nor the folder's name says"
-
-
-def _bids_root(path: Path, subject: str) -> Path | None:
-    for folder in path.parents:
-        if folder.name == subject:
-            return folder.parent
-    return None
