@@ -50,11 +50,12 @@ for node, (phase, labels) in json.loads(sys.argv[1]).items():
 
 
 @pytest.fixture(scope="module")
-def ranks(study, tmp_path_factory) -> dict[str, list[dict]]:
+def ranks(study, declared, tmp_path_factory) -> dict[str, list[dict]]:
     """What each process holds at the end, by phase."""
     output = tmp_path_factory.mktemp("two_processes")
+    given = {node: (phase, declared(phase)) for node, phase in SETTINGS.items()}
     done = subprocess.run(
-        [sys.executable, "-c", TRAIN, json.dumps(SETTINGS), str(study.index), str(output)],
+        [sys.executable, "-c", TRAIN, json.dumps(given), str(study.index), str(output)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
