@@ -20,7 +20,7 @@ from cerebro.losses.auxiliary import AuxiliaryTaskLoss
 from cerebro.models.encoder import Encoder
 from cerebro.models.masking import choose, take
 from cerebro.models.measured import MeasuredPatches
-from cerebro.phases.auxiliary import HeldOutSubjects
+from cerebro.phases.auxiliary import HeldOutLabels
 from cerebro.phases.masked_targets import SpectrumTarget
 from cerebro.phases.pretrain import MaskedModel, MEMPretrainModule
 from cerebro.recordings.montages import layout_positions
@@ -79,11 +79,11 @@ def _step(kind: type[Encoder], layout: Tensor, batch: int) -> Callable[[], None]
     size = EncoderSettings().model_dump(include={"dim", "depth", "heads", "adapter"})
     encoder = kind(layout=layout, patch_samples=PATCH, sfreq=100.0, **size)
     target = SpectrumTarget(MeasuredPatches(layout, PATCH))
-    model = MaskedModel(encoder, n_outputs=target.n_outputs, tasks=(), auxiliary_loss=AuxiliaryTaskLoss({}))
+    model = MaskedModel(encoder, n_outputs=target.n_outputs, auxiliary_loss=AuxiliaryTaskLoss({}))
     if kind is MaskTokenEncoder:
         model.decoder = LinearDecoder(encoder.dim, target.n_outputs)  # type: ignore[assignment]
     phase = PretrainPhase(kind="pretrain", target="spectrum", mix={"hbn": 1.0}, auxiliary={})
-    nobody = HeldOutSubjects(pd.DataFrame(columns=["subject", "dataset"]), (), {}, {})
+    nobody = HeldOutLabels(pd.DataFrame(columns=["subject", "dataset"]), {}, {}, {}, {})
     module = MEMPretrainModule(model, target, phase, nobody)
     optimizer = module.configure_optimizers()["optimizer"]
     windows = {

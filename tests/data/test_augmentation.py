@@ -7,7 +7,7 @@ from cerebro.data.windows import WindowDataset
 
 
 def test_a_moved_window_reads_moved_samples_and_moves_its_label_along(study):
-    table = study.table.query("kind == 'trial'").reset_index(drop=True)
+    table = study.table.query("kind == 'reaction_time'").reset_index(drop=True)
     still = WindowDataset(table, study.shards, ["reaction_time"])
     moving = AugmentedDataset(
         table,
@@ -32,7 +32,7 @@ def test_a_moved_window_reads_moved_samples_and_moves_its_label_along(study):
 
 
 def test_a_moved_window_never_leaves_its_recording(study):
-    table = study.table.query("kind == 'trial'").reset_index(drop=True)
+    table = study.table.query("kind == 'reaction_time'").reset_index(drop=True)
     edges = [row for row in range(len(table)) if row % 12 in (0, 12 - 1)]
     for seed in range(20):
         moving = AugmentedDataset(

@@ -64,8 +64,10 @@ from cerebro.config import Compute
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.run import KINDS
 
-phase = {"kind": "finetune", "target": "externalizing", "epochs": 2, "steps_per_epoch": 4, "batch_size": 48}
-settings = {"phase": phase, "encoder": {"dim": 16, "depth": 1, "heads": 2}, "lineage": ["node"]}
+phase = {"kind": "finetune", "target": "age", "epochs": 2, "steps_per_epoch": 4, "batch_size": 48}
+labels = {"age": {"of": "person", "column": "age"}}
+encoder = {"dim": 16, "depth": 1, "heads": 2}
+settings = {"phase": phase, "labels": labels, "encoder": encoder, "lineage": ["node"]}
 job = PhaseJob.parse("node", settings, index=Path(sys.argv[1]), parents={},
                      compute=Compute(accelerator="cpu", threads=1, workers=8))
 module, data = KINDS["finetune"](job)

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from cerebro.config import Devices, PretrainPhase
+from cerebro.config import Devices, PersonLabel, PretrainPhase
 from cerebro.data.loading import BatchLoader
 from cerebro.data.modules import MixedDataModule, MixedDataset
 from cerebro.data.samplers import MixedSampler
 from cerebro.errors import UserError
-from cerebro.phases.auxiliary import HeldOutSubjects, label_means, label_scales
+from cerebro.phases.auxiliary import HeldOutLabels, label_means, label_scales
 
 PHASE = {
     "kind": "pretrain",
@@ -81,11 +81,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 import torch.distributed as dist
+from cerebro.config import PersonLabel
 sys.path.insert(0, sys.argv[4])
 from test_mixed import loaded
 from cerebro.data.modules import MixedDataset
 from cerebro.models.quantizer import VectorQuantizer
-from cerebro.phases.auxiliary import HeldOutSubjects, label_means, label_scales
+from cerebro.phases.auxiliary import HeldOutLabels, label_means, label_scales
 
 rank, meeting, study = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
@@ -99,11 +100,11 @@ quantizer.start(torch.randn(200, 6))
 for step in range(8):
     quantizer(torch.randn(40, 6) + 3 * rank)
 
-tasks = ["age"]
-held_out = HeldOutSubjects(dataset.table, tasks, label_scales(table, tasks), label_means(table, tasks))
+tasks = {"age": PersonLabel(of="person", column="age", log=True)}
+held_out = HeldOutLabels(dataset.table, tasks, {}, label_scales(table, tasks), label_means(table, tasks))
 codes = torch.from_numpy(pd.factorize(dataset.table["subject"], sort=True)[0])
 mine = torch.arange(len(codes))[rank::2]
-held_out.add(codes[mine], {"age": torch.sin(mine.float())})
+held_out.add({"subject": codes[mine]}, {"age": torch.sin(mine.float())})
 torch.save({"rows": rows, "codes": quantizer.codes, "usage": quantizer.usage, "metrics": held_out.metrics()},
            f"{meeting}.{rank}")
 """
@@ -134,9 +135,10 @@ def test_all_ranks_learn_one_codebook_from_the_vectors_of_all(ranks):
 
 def test_errors_by_subject_are_over_the_windows_of_all_ranks(study, ranks):
     table = study.table.query("kind == 'fixed' and split == 'train'").reset_index(drop=True)
-    held_out = HeldOutSubjects(table, ["age"], label_scales(table, ["age"]), label_means(table, ["age"]))
+    tasks = {"age": PersonLabel(of="person", column="age", log=True)}
+    held_out = HeldOutLabels(table, tasks, {}, label_scales(table, tasks), label_means(table, tasks))
     codes = torch.from_numpy(pd.factorize(table["subject"], sort=True)[0])
-    held_out.add(codes, {"age": torch.sin(torch.arange(len(codes)).float())})
+    held_out.add({"subject": codes}, {"age": torch.sin(torch.arange(len(codes)).float())})
     expected = held_out.metrics()
     assert expected
     for rank in ranks:

@@ -1,19 +1,19 @@
-"""Which windows belong together, by the rules of each source, on windows that real events would give."""
+"""Which windows belong together, by the columns `stream` and `moment` of the window index."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from cerebro.config import ContrastPhase
 from cerebro.data.augmentation import JitteredMoments
-from cerebro.data.moments import shared_moments, with_moments
-from cerebro.data.selection import check_windows, pair_windows, phase_windows
+from cerebro.data.moments import shared_moments, with_source
+from cerebro.data.phase_windows import phase_windows
+from cerebro.data.window_check import check_windows
 from cerebro.data.windows import WindowDataset
 from cerebro.errors import UserError
 
 BLANK = {
-    "kind": "",
+    "kind": "movie",
     "dataset": "hbn",
     "recording": "r0",
     "shard": "hbn-0",
@@ -22,14 +22,8 @@ BLANK = {
     "subject": "s0",
     "split": "train",
     "keep": True,
-    "task": "",
-    "movie": "",
-    "movie_time": np.nan,
-    "eyes": "",
-    "trial_time": np.nan,
-    "side": "",
-    "correct": np.nan,
-    "condition": "",
+    "stream": "",
+    "moment": 0.0,
 }
 
 
@@ -37,72 +31,40 @@ def index(*rows: dict) -> pd.DataFrame:
     return pd.DataFrame([{**BLANK, **row} for row in rows])
 
 
-def trial(**changes) -> dict:
-    task = {"kind": "trial", "task": "contrastChangeDetection", "trial_time": 0.5}
-    return {**task, "side": "left", "correct": 1.0, **changes}
+def contrast(**sources: float) -> ContrastPhase:
+    return ContrastPhase(kind="contrast", sources=sources)
 
 
-def condition(**changes) -> dict:
-    return {"kind": "condition", "task": "surroundSupp", "condition": "bg1", "trial_time": 0.0, **changes}
-
-
-def moments(table: pd.DataFrame) -> list[tuple[str, float]]:
-    return list(zip(table["stream"], table["moment"], strict=True))
-
-
-def test_movie_windows_meet_at_the_same_time_of_the_same_movie():
-    rows = [
-        {"kind": "movie", "movie": "ThePresent", "movie_time": time, "subject": subject}
-        for time, subject in ((3.0, "a"), (3.0000001, "b"), (4.0, "b"))
-    ]
-    first, second, third = moments(with_moments(index(*rows), "movie"))
-    assert first == second
-    assert third == ("movie/ThePresent", 4.0)
-
-
-def test_resting_state_windows_meet_by_their_eyes_alone():
-    table = with_moments(
-        index({"kind": "eyes", "eyes": "open"}, {"kind": "eyes", "eyes": "closed"}), "resting_state"
-    )
-    assert moments(table) == [("resting_state/open", 0.0), ("resting_state/closed", 0.0)]
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        trial(side="right"),
-        trial(correct=0.0),
-        condition(),
-        condition(condition="bg0"),
-        condition(trial_time=2.0),
-        condition(task="symbolSearch"),
-    ],
-)
-def test_trials_meet_where_task_condition_side_answer_and_phase_agree(other):
-    table = with_moments(index(trial(), trial(subject="s1"), other), "task")
-    first, second, third = moments(table)
-    assert first == second != third
+def test_moments_meet_although_they_differ_by_rounding():
+    rows = [{"moment": time, "subject": subject} for time, subject in ((3.0, "a"), (3.0000001, "b"), (4.0, "b"))]
+    found = with_source(index(*rows), "movie")["moment"]
+    assert found[0] == found[1] != found[2]
 
 
 def test_shared_moments_are_counted_by_subjects_not_by_windows():
-    rows = [trial(subject="a"), trial(subject="a"), trial(subject="a", side="right"), trial(subject="b")]
-    assert shared_moments(with_moments(index(*rows), "task"), 2).to_dict() == {"task": 1}
+    rows = [{"subject": "a"}, {"subject": "a"}, {"subject": "a", "stream": "other"}, {"subject": "b"}]
+    assert shared_moments(with_source(index(*rows), "trial"), 2).to_dict() == {"trial": 1}
 
 
-def test_windows_whose_condition_is_unknown_are_left_out():
-    table = index(condition(), condition(condition=""), trial())
-    assert len(pair_windows(table, "task", splits=["train"], purpose="phase 'contrast'")) == 2
-    with pytest.raises(UserError, match="source task: none of 1 says its condition"):
-        pair_windows(table[1:2], "task", splits=["train"], purpose="phase 'contrast'")
+def test_windows_whose_class_is_unknown_are_left_out(labels):
+    table = index({"kind": "condition", "stream": "bg1"}, {"kind": "condition"})
+    phase = contrast(condition=1.0)
+    assert len(phase_windows(table, "contrast", phase, "train", labels)) == 1
+    with pytest.raises(UserError, match="source condition: none of 1 says its class"):
+        phase_windows(table[1:2], "contrast", phase, "train", labels)
 
 
-def test_a_phase_takes_the_windows_of_its_sources_and_of_no_other():
-    table = index(
-        {"kind": "movie", "movie": "m", "movie_time": 1.0}, {"kind": "eyes", "eyes": "open"}, trial()
-    )
-    for sources in ({"movie": 1.0}, {"movie": 1.0, "task": 0.5}, {"resting_state": 1.0}):
-        phase = ContrastPhase(kind="contrast", sources=sources)
-        assert set(phase_windows(table, "contrast", phase, "train")["source"]) == set(sources)
+def test_a_phase_takes_the_windows_of_its_sources_and_of_no_other(labels):
+    table = index(*({"kind": kind, "stream": "x"} for kind in ("movie", "eyes", "trial")))
+    for sources in ({"movie": 1.0}, {"movie": 1.0, "trial": 0.5}, {"eyes": 1.0}):
+        found = phase_windows(table, "contrast", contrast(**sources), "train", labels)
+        assert set(found["source"]) == set(sources)
+
+
+def test_sources_whose_windows_differ_in_length_are_refused(labels):
+    table = index({"stream": "m"}, {"kind": "eyes", "stream": "open", "length": 400})
+    with pytest.raises(UserError, match=r"'contrast' compares windows of one length.*eyes 4 s, movie 2 s"):
+        phase_windows(table, "contrast", contrast(movie=1.0, eyes=1.0), "train", labels)
 
 
 @pytest.mark.parametrize(
@@ -113,27 +75,27 @@ def test_a_phase_takes_the_windows_of_its_sources_and_of_no_other():
         ({"keep": False}, "1 in split train, 0 that quality kept"),
     ],
 )
-def test_a_source_without_windows_names_the_phase_the_source_and_the_filter(change, words, tmp_path):
-    table = index(
-        {"kind": "movie", "movie": "m", "movie_time": 1.0}, {"kind": "eyes", "eyes": "open", **change}
-    )
+def test_a_source_without_windows_names_the_phase_the_source_and_the_filter(change, words, labels, tmp_path):
+    table = index({"kind": "movie", "stream": "m"}, {"kind": "eyes", "stream": "open", **change})
     table.to_parquet(tmp_path / "index.parquet")
-    settings = {"phases": {"second": {"kind": "contrast", "sources": {"movie": 1.0, "resting_state": 1.0}}}}
-    with pytest.raises(UserError, match=r"'second' .*source resting_state") as caught:
+    phase = {"kind": "contrast", "sources": {"movie": 1.0, "eyes": 1.0}}
+    declared = {name: labels[name].model_dump(mode="json") for name in phase["sources"]}
+    settings = {"phases": {"second": phase}, "labels": declared}
+    with pytest.raises(UserError, match=r"'second' .*source eyes") as caught:
         check_windows(settings, index=tmp_path / "index.parquet", output=tmp_path / "out.json")
     assert words in str(caught.value)
 
 
-def film_and_eyes(study) -> pd.DataFrame:
+def film_and_eyes(study, labels) -> pd.DataFrame:
     """Training windows of films and eyes, with their moments."""
-    phase = ContrastPhase(kind="contrast", sources={"movie": 0.5, "resting_state": 0.5})
-    return phase_windows(study.table, "contrast", phase, "train")
+    phase = ContrastPhase(kind="contrast", sources={"movie": 0.5, "eyes": 0.5})
+    return phase_windows(study.table, "contrast", phase, "train", labels)
 
 
-def test_windows_of_a_film_moment_move_together_and_take_their_moment_along(study):
-    table = film_and_eyes(study)
+def test_windows_of_a_film_moment_move_together_and_take_their_moment_along(study, labels):
+    table = film_and_eyes(study, labels)
     jittered = JitteredMoments(
-        table, study.shards, ["moment"], subjects=3, lag_seconds=0.5, sfreq=100, seed=0
+        table, study.shards, ["moment"], stimuli=["movie"], subjects=3, lag_seconds=0.5, sfreq=100, seed=0
     )
     film = table.index[table["source"] == "movie"]
     rows = [row for moment in range(2, 6) for row in film[moment : moment + 36 : 12]]
@@ -149,12 +111,12 @@ def test_windows_of_a_film_moment_move_together_and_take_their_moment_along(stud
         torch.testing.assert_close(batch["signal"][place], expected_signal)
 
 
-def test_windows_of_other_sources_stay_and_none_leaves_its_recording(study):
-    table = film_and_eyes(study)
+def test_windows_of_other_sources_stay_and_none_leaves_its_recording(study, labels):
+    table = film_and_eyes(study, labels)
     jittered = JitteredMoments(
-        table, study.shards, ["moment"], subjects=2, lag_seconds=1.0, sfreq=100, seed=0
+        table, study.shards, ["moment"], stimuli=["movie"], subjects=2, lag_seconds=1.0, sfreq=100, seed=0
     )
-    eyes = table.index[table["source"] == "resting_state"][:8]
+    eyes = table.index[table["source"] == "eyes"][:8]
     nominal = WindowDataset(table, study.shards)[list(eyes)]
     torch.testing.assert_close(jittered[list(eyes)]["signal"], nominal["signal"])
     film = table.index[table["source"] == "movie"]
@@ -164,10 +126,10 @@ def test_windows_of_other_sources_stay_and_none_leaves_its_recording(study):
     assert (moved[2:] <= 0).all()
 
 
-def test_devices_that_share_a_batch_move_its_moments_alike(study):
-    table = film_and_eyes(study)
+def test_devices_that_share_a_batch_move_its_moments_alike(study, labels):
+    table = film_and_eyes(study, labels)
     jittered = JitteredMoments(
-        table, study.shards, ["moment"], subjects=2, lag_seconds=0.5, sfreq=100, seed=0
+        table, study.shards, ["moment"], stimuli=["movie"], subjects=2, lag_seconds=0.5, sfreq=100, seed=0
     )
     film = table.index[table["source"] == "movie"]
     rows = [row for moment in range(2, 6) for row in film[moment : moment + 24 : 12]]

@@ -60,7 +60,7 @@ def eyes_table(subjects: int, windows: int) -> pd.DataFrame:
         for _ in range(windows * (subject + 1))
     ]
     table = pd.DataFrame(grid, columns=["stream", "moment", "subject"])
-    return table.assign(source="resting_state")
+    return table.assign(source="eyes")
 
 
 def test_a_batch_holds_different_moments_each_seen_by_different_subjects():
@@ -75,11 +75,11 @@ def test_a_batch_holds_different_moments_each_seen_by_different_subjects():
 
 def test_sources_share_a_batch_by_their_weights_and_a_moment_stays_together():
     table = pd.concat([movie_table(5, 40), eyes_table(5, 3)], ignore_index=True)
-    weights = {"movie": 0.75, "resting_state": 0.25}
+    weights = {"movie": 0.75, "eyes": 0.25}
     sampler = MomentSampler(table, weights, batch_size=64, subjects=2, steps=5, seed=0)
     for batch in sampler:
         chosen = table.iloc[batch]
-        assert Counter(chosen["source"]) == {"movie": 48, "resting_state": 16}
+        assert Counter(chosen["source"]) == {"movie": 48, "eyes": 16}
         pairs = chosen.groupby(np.arange(64) // 2)
         assert pairs["stream"].nunique().eq(1).all()
         assert pairs["moment"].nunique().eq(1).all()
@@ -88,7 +88,7 @@ def test_sources_share_a_batch_by_their_weights_and_a_moment_stays_together():
 
 def test_few_moments_come_equally_often_and_subjects_with_equal_chances_whatever_their_windows():
     table = eyes_table(subjects=4, windows=5)
-    sampler = MomentSampler(table, {"resting_state": 1.0}, batch_size=40, subjects=2, steps=100, seed=0)
+    sampler = MomentSampler(table, {"eyes": 1.0}, batch_size=40, subjects=2, steps=100, seed=0)
     batches = list(sampler)
     for batch in batches:
         assert Counter(table["stream"].iloc[batch]) == {"open": 20, "closed": 20}
@@ -108,8 +108,8 @@ def test_moments_that_one_subject_met_are_refused_with_their_source():
     with pytest.raises(UserError, match="source movie: 0 moments"):
         MomentSampler(movie_table(1, 9), FILM, batch_size=8, subjects=2, steps=1, seed=0)
     both = pd.concat([movie_table(3, 9), eyes_table(1, 9)])
-    weights = {"movie": 1.0, "resting_state": 1.0}
-    with pytest.raises(UserError, match="source resting_state"):
+    weights = {"movie": 1.0, "eyes": 1.0}
+    with pytest.raises(UserError, match="source eyes"):
         MomentSampler(both, weights, batch_size=8, subjects=2, steps=1, seed=0)
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from cerebro.config import FinetunePhase, PretrainPhase
-from cerebro.data.selection import phase_windows
+from cerebro.data.phase_windows import phase_windows
 from cerebro.data.subjects import part_of_subjects, shuffled
 from cerebro.errors import UserError
 
@@ -45,24 +45,24 @@ def test_a_share_of_nobody_says_so():
         part_of_subjects(index_of({"hbn": 40, "tuh": 3}), 0.1, seed=0, purpose="phases.x")
 
 
-def test_phases_of_one_lineage_learn_from_the_same_part_and_validate_on_all(study):
+def test_phases_of_one_lineage_learn_from_the_same_part_and_validate_on_all(study, labels):
     share = {"subject_share": 0.5}
     pretrain = PretrainPhase(kind="pretrain", target="signal", mix={"hbn": 0.7, "tuh": 0.3}, **share)
     finetune = FinetunePhase(kind="finetune", target="reaction_time", seed=4, **share)
-    first = phase_windows(study.table, "pretrain", pretrain, "train")
-    second = phase_windows(study.table, "reaction_time", finetune, "train")
+    first = phase_windows(study.table, "pretrain", pretrain, "train", labels)
+    second = phase_windows(study.table, "reaction_time", finetune, "train", labels)
     hbn = set(first.loc[first["dataset"] == "hbn", "subject"])
     assert len(hbn) == 2
     assert set(second["subject"]) == hbn
-    assert phase_windows(study.table, "reaction_time", finetune, "validation")["subject"].nunique() == 2
+    assert phase_windows(study.table, "reaction_time", finetune, "validation", labels)["subject"].nunique() == 2
 
 
-def test_reaction_times_are_exchanged_between_windows_and_externalizing_between_subjects(study):
-    for target in ("reaction_time", "externalizing"):
-        plain = FinetunePhase(kind="finetune", target=target, seed=3)
+def test_reaction_times_are_exchanged_between_windows_and_externalizing_between_subjects(study, labels):
+    for target, kind in (("reaction_time", None), ("externalizing", "crop")):
+        plain = FinetunePhase(kind="finetune", target=target, windows=kind, seed=3)
         control = plain.model_copy(update={"shuffle_labels": True})
         for split in ("train", "validation"):
-            true, mixed = (phase_windows(study.table, "x", phase, split) for phase in (plain, control))
+            true, mixed = (phase_windows(study.table, "x", phase, split, labels) for phase in (plain, control))
             assert (true[target] != mixed[target]).mean() > 0.3
             assert sorted(true[target]) == pytest.approx(sorted(mixed[target]))
             pd.testing.assert_frame_equal(true.drop(columns=target), mixed.drop(columns=target))

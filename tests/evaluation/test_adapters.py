@@ -13,6 +13,10 @@ from cerebro.tracking import create_store
 SETTINGS = {
     "adapters": {"seeds": [0, 1], "steps": 2, "batch_size": 8, "max_windows_per_subject": 3},
     "encoder": {"dim": 16, "depth": 1, "heads": 2},
+    "labels": {
+        "eyes": {"of": "interval", "column": "eyes", "classes": ["closed", "open"]},
+        "reaction_time": {"of": "event", "at": "target", "column": "response_time", "window": [0.5, 2.5]},
+    },
     "probes": {"max_windows_per_subject": 4, "targets": ["eyes", "reaction_time"]},
     "statistics": {"resamples": 100},
 }

@@ -7,10 +7,12 @@ from scipy.linalg import logm, sqrtm
 from sklearn.linear_model import LinearRegression
 
 from cerebro.config import BaselinePhase
-from cerebro.data.selection import phase_windows
+from cerebro.data.classes import coded, training_classes
+from cerebro.data.phase_windows import phase_windows
 from cerebro.errors import UserError
 from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twenty
-from cerebro.evaluation.baselines import covariances, fit_baseline, tangent_vectors
+from cerebro.evaluation.baselines import fit_baseline
+from cerebro.evaluation.covariance import covariances, tangent_features, tangent_vectors
 from cerebro.recordings.montages import LAYOUTS
 from cerebro.submission.answers import challenge_rows
 from cerebro.submission.baseline import answer
@@ -37,8 +39,8 @@ def test_a_constant_factor_moves_all_log_powers_by_its_logarithm():
     assert log_band_power(3 * signal) - log_band_power(signal) == pytest.approx(2 * np.log(3), abs=1e-3)
 
 
-def test_tangent_vectors_are_logarithms_of_whitened_covariances(study):
-    rows = phase_windows(study.table, "x", baseline("covariance"), "train")
+def test_tangent_vectors_are_logarithms_of_whitened_covariances(study, labels):
+    rows = phase_windows(study.table, "x", baseline("covariance"), "train", labels)
     parts = [rows.iloc[:8].reset_index(drop=True), rows.iloc[8:11].reset_index(drop=True)]
     known, asked = tangent_vectors(*parts, study.shards)
     matrices = [covariances(np.concatenate(list(read_ten_twenty(part, study.shards)))) for part in parts]
@@ -62,33 +64,34 @@ def test_a_window_without_a_good_channel_has_finite_features():
     assert (np.linalg.eigvalsh(covariances(nothing)) > 0).all()
 
 
-def test_windows_are_read_on_the_10_20_system_in_microvolts(study):
-    rows = phase_windows(study.table, "x", baseline("spectral"), "train")
+def test_windows_are_read_on_the_10_20_system_in_microvolts(study, labels):
+    rows = phase_windows(study.table, "x", baseline("spectral"), "train", labels)
     signal = np.concatenate(list(read_ten_twenty(rows, study.shards)))
     assert signal.shape == (len(rows), 21, 200)
     assert 5 < np.median(signal.std(axis=-1)) < 25  # the study's noise is 15 µV
 
 
 @pytest.mark.parametrize("features", ["spectral", "covariance"])
-def test_what_the_eeg_tells_is_found_in_new_subjects(study, features):
+def test_what_the_eeg_tells_is_found_in_new_subjects(study, features, labels):
     """Reaction times that follow the alpha power of each window, or its generalised variance."""
     table = study.table.assign(run="1")
-    trials = table[table["kind"] == "trial"].reset_index(drop=True)
+    trials = table[table["kind"] == "reaction_time"].reset_index(drop=True)
     signal = np.concatenate(list(read_ten_twenty(trials, study.shards)))
     if features == "spectral":
         carried = log_band_power(signal).reshape(len(trials), 21, -1)[:, :, 2].mean(axis=1)
     else:
         carried = np.linalg.slogdet(covariances(signal))[1]
-    table.loc[table["kind"] == "trial", "reaction_time"] = carried
+    table.loc[table["kind"] == "reaction_time", "reaction_time"] = carried
     settings = baseline(features)
-    training = phase_windows(table, "x", settings, "train")
+    training = phase_windows(table, "x", settings, "train", labels)
     rows = challenge_rows(table, "reaction_time", "test", purpose="")
-    found = fit_baseline("x", settings, training, rows, shards=study.shards)
+    found = fit_baseline("x", settings, training, rows, labels=labels, shards=study.shards)
     assert np.corrcoef(found, rows["reaction_time"])[0, 1] > 0.8
 
 
-def test_answers_follow_from_training_windows_alone(study, tmp_path):
+def test_answers_follow_from_training_windows_alone(study, tmp_path, labels):
     """Labels of validation and test subjects may be anything."""
+    declared = {name: labels[name].model_dump(mode="json") for name in ("reaction_time", "age", "sex")}
     for name in ("true", "other"):
         table = study.table.assign(run="1")
         outside = table["split"] != "train"
@@ -100,28 +103,29 @@ def test_answers_follow_from_training_windows_alone(study, tmp_path):
         table.to_parquet(folder / "index.parquet")
         for features in ("mean", "age_sex", "age_sex_run", "spectral"):
             index, output = folder / "index.parquet", tmp_path / name / features
-            answer("x", baseline(features), split="test", index=index, output=output)
+            settings = {"phase": baseline(features).model_dump(mode="json"), "labels": declared}
+            answer("x", settings, split="test", index=index, output=output)
     for features in ("mean", "age_sex", "age_sex_run", "spectral"):
         true, other = (pd.read_parquet(tmp_path / name / features) for name in ("true", "other"))
         assert list(true) == ["window", "subject", "recording", "onset", "truth", "prediction", "unshrunk"]
         np.testing.assert_array_equal(true["prediction"], other["prediction"])
         assert other["truth"].to_numpy() == pytest.approx(true["truth"].to_numpy() + 7)
-    training = study.table[(study.table["kind"] == "trial") & (study.table["split"] == "train")]
+    training = study.table[(study.table["kind"] == "reaction_time") & (study.table["split"] == "train")]
     mean = pd.read_parquet(tmp_path / "true" / "mean")["prediction"]
     assert mean.to_numpy() == pytest.approx(training["reaction_time"].mean())
 
 
-def test_shuffled_labels_give_a_model_that_knows_nothing(study):
-    table = study.table.copy()
-    rows = table["kind"] == "trial"
+def test_shuffled_labels_give_a_model_that_knows_nothing(study, labels):
+    table = coded(study.table, training_classes(study.table, ["sex"], labels))
+    rows = table["kind"] == "reaction_time"
     table.loc[rows, "reaction_time"] = 2 - 0.05 * table.loc[rows, "age"]
     true, shuffled = (
-        phase_windows(table, "x", baseline("age_sex", shuffle_labels=on), "train") for on in (False, True)
+        phase_windows(table, "x", baseline("age_sex", shuffle_labels=on), "train", labels) for on in (False, True)
     )
     wanted = challenge_rows(table, "reaction_time", "test", purpose="")
-    found = fit_baseline("x", baseline("age_sex"), true, wanted, shards=study.shards)
+    found = fit_baseline("x", baseline("age_sex"), true, wanted, labels=labels, shards=study.shards)
     assert found == pytest.approx(wanted["reaction_time"].to_numpy(), abs=0.01)
-    control = fit_baseline("x", baseline("age_sex"), shuffled, wanted, shards=study.shards)
+    control = fit_baseline("x", baseline("age_sex"), shuffled, wanted, labels=labels, shards=study.shards)
     spread = np.std(wanted["reaction_time"])
     assert np.std(control) < 0.5 * spread
     reference = LinearRegression().fit(shuffled[["age", "sex"]], shuffled["reaction_time"])
@@ -131,9 +135,9 @@ def test_shuffled_labels_give_a_model_that_knows_nothing(study):
     )
 
 
-def test_too_few_subjects_are_said(study):
+def test_too_few_subjects_are_said(study, labels):
     settings = baseline("spectral")
-    training = phase_windows(study.table, "x", settings, "train")
+    training = phase_windows(study.table, "x", settings, "train", labels)
     one = training[training["subject"] == training["subject"].iloc[0]].reset_index(drop=True)
     with pytest.raises(UserError, match=r"baseline 'x' cannot be fitted: 1 training subject"):
-        fit_baseline("x", settings, one, one, shards=study.shards)
+        fit_baseline("x", settings, one, one, labels=labels, shards=study.shards)

@@ -12,6 +12,7 @@ from cerebro.evaluation.encoders import compare_encoders
 SUBJECTS = ["a", "a", "b", "b", "c", "c"]
 AGES = np.array([6.0, 6.0, 9.0, 9.0, 15.0, 15.0])
 EYES = np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+LEADING = {"age": "nrmse", "eyes": "balanced_accuracy"}
 DECIDED = {"good": [0, 1, 0, 1, 0, 1], "bad": [0, 0, 0, 1, 1, 1]}
 
 
@@ -21,7 +22,7 @@ def answers(age_error: float, eyes: str) -> pd.DataFrame:
         "age": {"truth": AGES, "prediction": AGES + age_error, "floor": np.full(6, 10.0)},
         "eyes": {"truth": EYES, "prediction": np.array(DECIDED[eyes], float), "floor": np.zeros(6)},
     }
-    return pd.concat([pd.DataFrame({"target": t, "subject": SUBJECTS, **part}) for t, part in parts.items()])
+    return pd.concat([pd.DataFrame({"target": t, "metric": LEADING[t], "subject": SUBJECTS, **part}) for t, part in parts.items()])
 
 
 def table(resamples: int = 200) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def test_p_values_are_corrected_for_all_targets_and_rows_together():
 
     def answered(spread: float) -> pd.DataFrame:
         parts = [
-            {"target": name, "subject": people, "truth": values, "floor": 0.0}
+            {"target": name, "metric": "nrmse", "subject": people, "truth": values, "floor": 0.0}
             | {"prediction": values + spread * random.normal(size=12)}
             for name, values in truth.items()
         ]

@@ -18,7 +18,7 @@ PENALTIES = (0.1, 10.0, 1000.0)
 def _samples(random: np.random.Generator, n_subjects: int = 14, n_windows: int = 6) -> pd.DataFrame:
     names = np.repeat([f"s{i:02}" for i in range(n_subjects)], n_windows)
     split = np.where(np.arange(n_subjects) % 3 == 0, "validation", "test").repeat(n_windows)
-    return pd.DataFrame({"subject": names, "split": split})
+    return pd.DataFrame({"subject": names, "split": split, "scored": split == "test", "classes": 2})
 
 
 def test_every_test_subject_is_in_one_fold_and_validation_subjects_are_in_none():
@@ -66,7 +66,7 @@ def test_classification_is_scikit_learns_nested_cross_validation(n_classes):
     random = np.random.default_rng(31)
     samples = _samples(random)
     truth = np.resize(np.arange(n_classes), len(samples))
-    samples["truth"] = truth
+    samples["truth"], samples["classes"] = truth, n_classes
     x = random.normal(size=(len(samples), 4)) + np.eye(4)[truth]
     found = classification(x, samples, PENALTIES)
 
@@ -104,6 +104,7 @@ def test_a_class_that_only_one_fold_holds_is_too_few_subjects_and_no_crash():
     samples = _samples(random)
     fold = subject_folds(samples["subject"].to_numpy(str), (samples["split"] == "test").to_numpy())[0]
     samples["truth"] = np.where(fold, 2, np.resize([0, 1], len(samples)))
+    samples["classes"] = 3
     with pytest.raises(TooFewSubjects, match="3 classes"):
         classification(random.normal(size=(len(samples), 4)), samples, PENALTIES)
 
@@ -113,13 +114,13 @@ def test_a_moment_is_ranked_among_those_of_its_own_film():
     print("seed 32")
     random = np.random.default_rng(32)
     samples = _samples(random, n_windows=8)
-    samples["movie"] = np.resize(["a", "b"], len(samples))
-    samples["movie_time"] = np.resize(np.repeat([0.0, 2.0, 4.0, 6.0], 2), len(samples))
-    film = (samples["movie"] == "a").to_numpy(float)[:, None]
+    samples["stream"] = np.resize(["a", "b"], len(samples))
+    samples["moment"] = np.resize(np.repeat([0.0, 2.0, 4.0, 6.0], 2), len(samples))
+    film = (samples["stream"] == "a").to_numpy(float)[:, None]
     nothing = moment(film + 1e-9 * random.normal(size=(len(samples), 3)), samples, PENALTIES)
     assert nothing.measures["rank"].predicted.mean() == pytest.approx(0.5, abs=0.12)
     assert nothing.measures["top1"].floor == pytest.approx(0.25)
-    codes = np.eye(4)[(samples["movie_time"] / 2).astype(int)] * (1 + film)
+    codes = np.eye(4)[(samples["moment"] / 2).astype(int)] * (1 + film)
     found = moment(codes, samples, PENALTIES)
     assert found.measures["rank"].predicted.mean() == pytest.approx(1)
     assert found.measures["top1"].predicted.mean() == pytest.approx(1)

@@ -32,7 +32,13 @@ def store(tmp_path_factory):
 
 
 def run(study, store, output, node, encoder=None, index=None):
-    settings = {"isc": {}, "statistics": {"resamples": 100}, "encoder": SMALL.model_dump(), "seed": 0}
+    settings = {
+        "isc": {},
+        "labels": {"movie": {"of": "moment", "column": "movie", "classes": "all"}},
+        "statistics": {"resamples": 100},
+        "encoder": SMALL.model_dump(),
+        "seed": 0,
+    }
     run_isc(node, settings, encoder=encoder, index=index or study.index, store=store, output=output)
     return read_json(output)
 
@@ -88,6 +94,6 @@ def test_a_split_in_which_nobody_shares_a_moment_says_so(study, store, tmp_path)
     alone.to_parquet(path)
     (tmp_path / "study" / "shards").symlink_to(study.shards)
     found = run(study, store, tmp_path / "out.json", "random", index=path)["embeddings"]["tokens"]
-    assert found["validation"] == {"not_measurable": "0 film moments that two subjects saw; 2 are needed"}
+    assert found["validation"] == {"not_measurable": "0 moments of a stimulus that two subjects met; 2 are needed"}
     assert found["test"]["n_subjects"] == 2
     assert np.isfinite(found["test"]["isc"]["value"])

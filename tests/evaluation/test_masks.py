@@ -8,10 +8,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
+from pydantic import TypeAdapter
 
+from cerebro.config import AnyLabel
 from cerebro.evaluation.masks import audit_masks
 from cerebro.shards.store import ShardWriter, quantise, write_table
 
+CHALLENGE = yaml.safe_load((Path(__file__).parents[2] / "config" / "challenge.yaml").read_text())
+LABELS = TypeAdapter(dict[str, AnyLabel]).validate_python(CHALLENGE["labels"])
 CHANNELS = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "Cz", "Pz")
 PEOPLE, SECONDS = 16, 40
 SEED = 5
@@ -46,13 +51,15 @@ def write_study(root: Path, faults: Any) -> None:
                         "split": "train" if person % 2 else "test",
                         "task": task,
                         "age": 20.0 + person,
-                        "sex": float(person % 2),
+                        "sex": ("male", "female")[person % 2],
                         "p_factor": np.nan,
                         "attention": np.nan,
                         "internalizing": np.nan,
                         "externalizing": np.nan,
                         "eyes": ("open" if start < 2000 else "closed") if kind == "eyes" else "",
                         "reaction_time": np.nan,
+                        "condition": "",
+                        "trial": "",
                     }
                     for kind in ("fixed", "eyes")
                     for start in range(0, SECONDS * 100, 200)
@@ -66,7 +73,7 @@ def write_study(root: Path, faults: Any) -> None:
 
 def audited(root: Path, faults: Any) -> dict[str, Any]:
     write_study(root, faults)
-    audit_masks(index=root / "index.parquet", shards=root / "shards", output=root / "masks.json")
+    audit_masks(LABELS, index=root / "index.parquet", shards=root / "shards", output=root / "masks.json")
     return json.loads((root / "masks.json").read_text())
 
 

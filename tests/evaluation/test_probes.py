@@ -1,22 +1,28 @@
+from pathlib import Path
+
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from pydantic import TypeAdapter
 
-from cerebro.config import EncoderSettings, Probes
+from cerebro.config import AnyLabel, EncoderSettings, Probes
 from cerebro.data.card import random_encoder
 from cerebro.data.windows import WindowDataset
-from cerebro.errors import UserError
 from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twenty
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.evaluation.feature_store import read_features
 from cerebro.evaluation.features import extract_features, run_features
-from cerebro.evaluation.probes import answer, run_probes, scored
-from cerebro.evaluation.targets import TARGETS
+from cerebro.evaluation.probes import Probed, probed, run_probes, scored
+from cerebro.evaluation.targets import needed_sets, probe_targets
 from cerebro.evaluation.window_sets import probed_windows
 from cerebro.files import read_json
 from cerebro.tracking import create_store
 
+CHALLENGE = yaml.safe_load((Path(__file__).parents[2] / "config" / "challenge.yaml").read_text())
+LABELS = TypeAdapter(dict[str, AnyLabel]).validate_python(CHALLENGE["labels"])
+TARGETS = probe_targets(CHALLENGE["probes"]["targets"], LABELS)
 PROBES = Probes(penalties=(1.0, 100.0, 10000.0))
 SMALL = EncoderSettings(dim=16, depth=1, heads=2)
 
@@ -28,7 +34,7 @@ def _population(random: np.random.Generator, n_subjects: int = 60, n_windows: in
             "subject": [f"s{i:02}" for i in range(n_subjects)],
             "split": np.resize(["train", "test", "validation"], n_subjects),
             "age": random.uniform(5, 20, n_subjects),
-            "sex": random.permutation(np.arange(n_subjects) % 2.0),
+            "sex": random.permutation(np.resize(["male", "female"], n_subjects)),
             **{
                 factor: random.normal(size=n_subjects)
                 for factor in ("p_factor", "attention", "internalizing", "externalizing")
@@ -42,18 +48,18 @@ def _population(random: np.random.Generator, n_subjects: int = 60, n_windows: in
     windows["task"] = np.resize(["contrast", "movie", "rest"], len(windows))
     windows["recording"] = windows["subject"] + windows["task"]
     windows["onset"] = 2.0 * np.resize(np.arange(n_windows), len(windows))
-    windows["movie"] = "ThePresent"
-    windows["movie_time"] = windows["onset"]
+    windows["movie"] = windows["stream"] = "ThePresent"
+    windows["moment"] = windows["onset"]
     return windows
 
 
 def probe(target, features, windows, *, probes, resamples):
-    return scored(answer(target, features, windows, penalties=probes.penalties), target, resamples=resamples)
+    return scored(probed(target, features, windows, penalties=probes.penalties), target, resamples=resamples)
 
 
 def _planted(windows: pd.DataFrame, name: str, random: np.random.Generator) -> np.ndarray:
     """Noise, with the target along one direction, or one direction per class."""
-    label = windows[TARGETS[name].label]
+    label = windows["moment" if name == "movie" else TARGETS[name].label]
     features = random.normal(size=(len(windows), 12))
     if pd.api.types.is_numeric_dtype(label) and TARGETS[name].form != "moment":
         features[:, 3] += 2 * (label - label.mean()) / label.std()
@@ -110,7 +116,7 @@ def test_r_of_noise_is_zero_although_folds_differ_in_their_means():
     assert np.mean(floors) > 1
 
 
-@pytest.mark.parametrize("name", ["age", "eyes", "task", "movie_moment", "identity"])
+@pytest.mark.parametrize("name", ["age", "eyes", "task", "movie", "identity"])
 def test_the_order_of_windows_changes_nothing(name):
     print("seed 26")
     random = np.random.default_rng(26)
@@ -123,7 +129,7 @@ def test_the_order_of_windows_changes_nothing(name):
     assert before == after
 
 
-@pytest.mark.parametrize("name", ["age", "sex", "eyes", "movie_moment"])
+@pytest.mark.parametrize("name", ["age", "sex", "eyes", "movie"])
 def test_what_an_encoder_knows_of_its_training_subjects_has_no_part_in_the_probe(name):
     """An encoder that has memorised labels: a probe fitted on those subjects would trust that."""
     print("seed 27")
@@ -132,7 +138,8 @@ def test_what_an_encoder_knows_of_its_training_subjects_has_no_part_in_the_probe
     features = _planted(windows, name, random)
     memorised = features.copy()
     trained = (windows["split"] == "train").to_numpy()
-    memorised[trained, 5] += 100 * pd.factorize(windows.loc[trained, TARGETS[name].label])[0]
+    column = "moment" if name == "movie" else TARGETS[name].label
+    memorised[trained, 5] += 100 * pd.factorize(windows.loc[trained, column])[0]
     honest = probe(TARGETS[name], features, windows, probes=PROBES, resamples=100)
     assert probe(TARGETS[name], memorised, windows, probes=PROBES, resamples=100) == honest
 
@@ -172,7 +179,7 @@ def test_identity_is_scored_on_later_windows_than_those_that_were_fitted():
     [
         ("age", "the test split holds a single value in 1 subjects"),
         ("sex", "the test split holds a single value in 1 subjects"),
-        ("identity", "1 test subjects have windows early and late"),
+        ("identity", "1 of those who are scored have windows early and late"),
         ("reaction_time", "1 training subject, cross-validation needs 2"),
         ("eyes", "1 and 1 training subjects in the 2 classes"),
         ("task", "1, 1 and 1 training subjects in the 3 classes"),
@@ -194,7 +201,7 @@ def test_missing_labels_leave_a_probe_unmeasurable():
     windows = _population(random).assign(age=np.nan)
     features = random.normal(size=(len(windows), 12)).astype(np.float32)
     found = probe(TARGETS["age"], features, windows, probes=PROBES, resamples=100)
-    assert "the test split holds nothing" in found["not_measurable"]
+    assert "nobody who is scored has a known value" in found["not_measurable"]
 
 
 def test_features_follow_the_order_of_the_rows_and_are_mean_and_deviation_over_tokens(study):
@@ -215,12 +222,12 @@ def test_an_encoder_in_training_mode_is_refused(study):
 
 def test_windows_of_films_are_the_same_moments_for_all_and_do_not_overlap(study):
     table = study.table.copy()
-    table.loc[table["kind"] == "movie", "movie_time"] /= 6  # a grid of 1 s, windows of 2 s
-    one = (table["kind"] == "movie") & (table["subject"] == "hbn-5") & (table["movie_time"] == 4)
+    table.loc[table["kind"] == "movie", "moment"] /= 6  # a grid of 1 s, windows of 2 s
+    one = (table["kind"] == "movie") & (table["subject"] == "hbn-5") & (table["moment"] == 4)
     table.loc[one, "keep"] = False
-    chosen = probed_windows(table, ["movie"], at_most=4)["movie"]
+    chosen = probed_windows(table, ["movie"], stimuli=["movie"], at_most=4)["movie"]
     assert set(chosen["split"]) == {"validation", "test"}
-    times = chosen.groupby("subject")["movie_time"].apply(list)
+    times = chosen.groupby("subject")["moment"].apply(list)
     assert all(set(one) <= {0, 4, 6, 10} for one in times)
     assert len(times["hbn-4"]) == 4
     assert len(times["hbn-5"]) == 3
@@ -236,13 +243,18 @@ def store(tmp_path_factory):
 def _run(study, folder, targets, store, *, index=None, node="random"):
     index = index or study.index
     settings = {
-        "sets": sorted({TARGETS[name].windows for name in targets}),
+        "sets": needed_sets(targets, LABELS),
+        "labels": CHALLENGE["labels"],
         "max_windows_per_subject": 6,
         "encoder": SMALL.model_dump(),
         "seed": 0,
     }
     run_features(node, settings, encoder=None, index=index, output=folder / "features" / f"{node}.npz")
-    probes = {"probes": {"targets": list(targets)}, "statistics": {"resamples": 100}}
+    probes = {
+        "probes": {"targets": list(targets)},
+        "labels": CHALLENGE["labels"],
+        "statistics": {"resamples": 100},
+    }
     output = folder / "probes" / f"{node}.json"
     run_probes(
         probes,
@@ -275,7 +287,7 @@ def test_an_untrained_encoder_is_probed_and_tracked(study, store, tmp_path):
 
 def test_the_signal_itself_is_probed_by_its_band_power(study, store, tmp_path):
     features = tmp_path / "features" / "signal.npz"
-    settings = {"sets": ["eyes", "fixed"], "max_windows_per_subject": 6}
+    settings = {"sets": ["eyes", "fixed"], "labels": {}, "max_windows_per_subject": 6}
     run_features("signal", settings, encoder=None, index=study.index, output=features)
     origin, sets = read_features(features)
     assert origin == {"node": "signal", "lineage": []}
@@ -291,12 +303,16 @@ def test_the_same_encoder_gives_the_same_files(study, store, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_an_index_without_a_test_split_is_a_clear_mistake(study, store, tmp_path):
+def test_without_a_test_split_the_validation_people_are_scored_and_the_result_says_so(study, store, tmp_path):
+    """Of all datasets: nobody of TUH is ever in the test split of this study."""
     index = tmp_path / "windows" / "index.parquet"
     index.parent.mkdir()
+    (tmp_path / "shards").symlink_to(study.shards)
     study.table[study.table["split"] != "test"].to_parquet(index)
-    with pytest.raises(UserError, match=r"splits\.test_releases"):
-        _run(study, tmp_path, ["age"], store, index=index)
+    found = read_json(_run(study, tmp_path, ["age", "eyes"], store, index=index))["targets"]
+    assert found["age"]["split"] == "validation"
+    assert found["age"]["n_subjects"] == 3
+    assert "1 and 1 training subjects" in found["eyes"]["not_measurable"]
 
 
 def test_what_encoders_are_compared_by_is_what_their_probes_score(study, store, tmp_path):

@@ -19,13 +19,13 @@ def population(
     print("seed", seed)
     random = np.random.default_rng(seed)
     grid = [(s, film, float(t)) for s in range(subjects) for film in "ab" for t in range(moments)]
-    windows = pd.DataFrame(grid, columns=["subject", "movie", "movie_time"])
+    windows = pd.DataFrame(grid, columns=["subject", "stream", "moment"])
     windows["subject"] = "s" + windows["subject"].astype(str)
     course = {film: random.normal(size=(moments, width)) for film in "ab"}
     own = {f"s{s}": random.normal(3, 2, size=width) for s in range(subjects)}
     embeddings = np.stack(
         [
-            own[row.subject] + shared * course[row.movie][int(row.movie_time)] + random.normal(size=width)
+            own[row.subject] + shared * course[row.stream][int(row.moment)] + random.normal(size=width)
             for row in windows.itertuples()
         ]
     )
@@ -40,7 +40,7 @@ def measured(windows: pd.DataFrame, embeddings: np.ndarray, **options) -> dict:
 
 def standardised(windows: pd.DataFrame, embeddings: np.ndarray) -> np.ndarray:
     out = embeddings.astype(float).copy()
-    for rows in windows.groupby(["subject", "movie"]).indices.values():
+    for rows in windows.groupby(["subject", "stream"]).indices.values():
         out[rows] = (out[rows] - out[rows].mean(axis=0)) / out[rows].std(axis=0)
     return out
 
@@ -50,7 +50,7 @@ def test_isc_is_the_mean_correlation_of_all_features_films_and_pairs():
     correlations = []
     for film in "ab":
         of = {
-            s: embeddings[(windows["subject"] == s) & (windows["movie"] == film)] for s in windows["subject"]
+            s: embeddings[(windows["subject"] == s) & (windows["stream"] == film)] for s in windows["subject"]
         }
         names = sorted(of)
         for i, first in enumerate(names):
@@ -69,8 +69,8 @@ def test_retrieval_rank_and_info_nce_equal_a_loop_over_queries():
     for row, query in windows.iterrows():
         for other in set(windows["subject"]) - {query["subject"]}:
             pool = windows[windows["subject"] == other]
-            same = (pool["movie"] == query["movie"]) & (pool["movie_time"] == query["movie_time"])
-            near = (pool["movie"] == query["movie"]) & ((pool["movie_time"] - query["movie_time"]).abs() < 3)
+            same = (pool["stream"] == query["stream"]) & (pool["moment"] == query["moment"])
+            near = (pool["stream"] == query["stream"]) & ((pool["moment"] - query["moment"]).abs() < 3)
             if not same.any():
                 continue
             pool = pool[~near | same]
@@ -90,7 +90,7 @@ def test_retrieval_rank_and_info_nce_equal_a_loop_over_queries():
 def test_alignment_and_uniformity_are_those_of_the_losses():
     windows, embeddings = population(0.7)
     vectors = torch.nn.functional.normalize(torch.from_numpy(standardised(windows, embeddings)), dim=-1)
-    moment = pd.factorize(windows["movie"] + windows["movie_time"].astype(str))[0]
+    moment = pd.factorize(windows["stream"] + windows["moment"].astype(str))[0]
     positive = torch.from_numpy((moment[:, None] == moment[None, :]) & ~np.eye(len(moment), dtype=bool))
     found = measured(windows, embeddings)
     assert found["alignment"] == pytest.approx(alignment(vectors, positive).item(), rel=1e-4)

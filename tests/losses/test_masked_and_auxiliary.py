@@ -59,7 +59,7 @@ def test_auxiliary_loss_equals_a_hand_calculation_over_known_labels():
     nan = float("nan")
     predictions = {"age": torch.tensor([0.0, 1.0, 2.0]), "sex": torch.tensor([0.0, 3.0, 0.0])}
     labels = {"age": torch.tensor([1.0, nan, 4.0]), "sex": torch.tensor([nan, 1.0, nan])}
-    losses = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5})(predictions, labels)
+    losses = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5}, classes={"sex": 2})(predictions, labels)
     assert losses["age"].item() == pytest.approx((1 + 4) / 2)
     assert losses["sex"].item() == pytest.approx(np.log1p(np.exp(-3)), rel=1e-5)
     assert losses["loss"].item() == pytest.approx(2.5 + 0.5 * np.log1p(np.exp(-3)), rel=1e-5)
@@ -68,7 +68,7 @@ def test_auxiliary_loss_equals_a_hand_calculation_over_known_labels():
 @pytest.mark.parametrize("learned", [False, True])
 def test_a_batch_without_any_label_gives_loss_zero_and_finite_gradients(learned):
     prediction = torch.randn(4, requires_grad=True)
-    loss = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5}, learned=learned)(
+    loss = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5}, classes={"sex": 2}, learned=learned)(
         {"age": prediction, "sex": prediction},
         {"age": torch.full((4,), torch.nan), "sex": torch.full((4,), torch.nan)},
     )["loss"]
@@ -91,7 +91,7 @@ def test_learned_weights_start_as_the_fixed_ones():
     gradients = []
     for learned in (False, True):
         leaves = {task: value.clone().requires_grad_() for task, value in predictions.items()}
-        AuxiliaryTaskLoss(weights, learned=learned)(leaves, labels)["loss"].backward()
+        AuxiliaryTaskLoss(weights, classes={"sex": 2}, learned=learned)(leaves, labels)["loss"].backward()
         gradients.append([leaf.grad for leaf in leaves.values()])
     torch.testing.assert_close(gradients[0], gradients[1])
 
@@ -107,7 +107,7 @@ def test_a_learned_weight_is_the_likelihood_of_a_gaussian_with_that_variance():
 def test_a_task_learns_the_variance_of_its_own_errors_and_one_without_labels_learns_nothing():
     predictions, labels = task_losses()
     labels["sex"] = torch.full((40,), torch.nan)
-    loss = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5}, learned=True)
+    loss = AuxiliaryTaskLoss({"age": 1.0, "sex": 0.5}, classes={"sex": 2}, learned=True)
     before = loss.log_variance.detach().clone()
     optimizer = torch.optim.SGD(loss.parameters(), lr=0.5)
     for _ in range(200):
@@ -117,3 +117,16 @@ def test_a_task_learns_the_variance_of_its_own_errors_and_one_without_labels_lea
     squared = (predictions["age"] - labels["age"]).square().mean()
     assert loss.log_variance[0].exp().item() == pytest.approx(squared.item(), rel=1e-3)
     assert loss.log_variance[1] == before[1]
+
+
+def test_a_task_of_three_classes_is_the_cross_entropy_of_windows_that_have_it():
+    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    truth = torch.tensor([0.0, 2.0, torch.nan, 1.0, torch.nan])
+    losses = AuxiliaryTaskLoss({"state": 0.5}, classes={"state": 3})({"state": logits}, {"state": truth})
+    known = ~truth.isnan()
+    expected = torch.nn.functional.cross_entropy(logits[known], truth[known].long())
+    torch.testing.assert_close(losses["state"], expected)
+    torch.testing.assert_close(losses["loss"], 0.5 * expected)
+    losses["loss"].backward()
+    assert logits.grad.isfinite().all()
+    assert not logits.grad[~known].any()

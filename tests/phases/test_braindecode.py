@@ -29,14 +29,19 @@ FINETUNE = {"kind": "finetune", "target": "reaction_time", "learning_rate": 1e-2
 
 
 @pytest.fixture(scope="module")
-def start(study, store, tmp_path_factory):
+def start(study, store, declared, tmp_path_factory):
     """Train one phase from an encoder's settings; returns its folder."""
 
     def run(encoder: dict, **phase):
         root = tmp_path_factory.mktemp("phase")
         run_phase(
             "scratch",
-            {"phase": {**SHORT, **phase}, "encoder": encoder, "lineage": ["scratch"]},
+            {
+                "phase": {**SHORT, **phase},
+                "labels": declared({**SHORT, **phase}),
+                "encoder": encoder,
+                "lineage": ["scratch"],
+            },
             index=study.index,
             store=store,
             parents={},
@@ -53,7 +58,7 @@ def start(study, store, tmp_path_factory):
 def finetuned(start):
     changes = {
         "CBraMod": {"objective": "distribution"},
-        "Labram": {"target": "externalizing", "layer_decay": 0.65, "low_rank": 2},
+        "Labram": {"target": "externalizing", "windows": "crop", "layer_decay": 0.65, "low_rank": 2},
         "EEGNeX": {"weight_average": 0.5},
     }
     return {name: start(settings, **FINETUNE | changes[name]) for name, settings in NETWORKS.items()}
@@ -67,15 +72,16 @@ def test_a_network_is_finetuned_and_loads_as_it_was(name, finetuned, study):
     assert history["step"].tolist() == [0, 2]
     assert history["val/loss"].nunique() == 2
     predictor = load_predictor(folder)
-    windows = study.table.query("kind == 'trial' and split == 'test'").reset_index(drop=True)
+    windows = study.table.query("kind == 'reaction_time' and split == 'test'").reset_index(drop=True)
     features = extract_features(load_encoder(folder), windows, shards=study.shards)
     assert features.shape == (len(windows), 2 * predictor.encoder.dim)
     assert features.std(axis=0).mean() > 0
 
 
-def test_probes_read_a_network_and_an_untrained_one(finetuned, study, store, tmp_path):
-    probes = {"probes": {"targets": ["age", "eyes"]}, "statistics": {"resamples": 100}}
-    chosen = {"sets": ["eyes", "fixed"], "max_windows_per_subject": 6, "seed": 0}
+def test_probes_read_a_network_and_an_untrained_one(finetuned, study, labels, store, tmp_path):
+    known = {name: labels[name].model_dump(mode="json") for name in ("age", "eyes")}
+    probes = {"probes": {"targets": list(known)}, "labels": known, "statistics": {"resamples": 100}}
+    chosen = {"sets": ["eyes", "fixed"], "labels": {"eyes": known["eyes"]}, "max_windows_per_subject": 6, "seed": 0}
     for node, encoder in (("scratch", finetuned["CBraMod"]), ("random", None)):
         settings = {**chosen, "encoder": NETWORKS["EEGNeX"]} if encoder is None else chosen
         features, output = tmp_path / f"{node}.npz", tmp_path / f"{node}.json"
@@ -98,7 +104,8 @@ def test_cbramod_is_pretrained_by_hiding_its_patches(start):
 @pytest.mark.parametrize("name", ["Labram", "EEGNeX"])
 def test_a_network_trains_on_pairs_of_subjects(name, start):
     """Some steps, all kept: an untrained EEGNeX gives all windows one embedding, and is refused for it."""
-    folder = start(NETWORKS[name], kind="contrast", keep="last", steps_per_epoch=20, learning_rate=3e-3)
+    settings = {"kind": "contrast", "sources": {"movie": 1.0}, "keep": "last"}
+    folder = start(NETWORKS[name], **settings, steps_per_epoch=20, learning_rate=3e-3)
     assert np.isfinite(read_json(folder / "metrics.json")["val/loss"])
 
 
@@ -116,7 +123,13 @@ def published(name: str, *, n_patches: int | None = None) -> dict[str, torch.Ten
 def job(study, weights) -> PhaseJob:
     name = "Labram" if "labram" in weights.name else "CBraMod"
     encoder = {**NETWORKS[name], "weights": str(weights)}
-    settings = {"phase": {**SHORT, **FINETUNE}, "encoder": encoder, "lineage": ["scratch"]}
+    label = {"of": "event", "at": "target", "column": "response_time", "window": [0.5, 2.5]}
+    settings = {
+        "phase": {**SHORT, **FINETUNE},
+        "labels": {"reaction_time": label},
+        "encoder": encoder,
+        "lineage": ["scratch"],
+    }
     return PhaseJob.parse("scratch", settings, index=study.index, parents={}, compute=Compute())
 
 

@@ -28,14 +28,17 @@ FACTORS = ("age", "sex", "internalizing")
 
 
 @pytest.fixture
-def start(study) -> Callable[..., tuple[RegressionModule, Any]]:
+def start(study, declared) -> Callable[..., tuple[RegressionModule, Any]]:
     """Module and data of a phase with the given settings, from a random encoder of two blocks."""
 
     def started(**settings: Any) -> tuple[RegressionModule, Any]:
         torch.manual_seed(0)
+        phase = {**SHORT, **settings}
+        if phase["target"] == "externalizing":
+            phase["windows"] = "crop"
         job = PhaseJob.parse(
             "node",
-            {"phase": {**SHORT, **settings}, "encoder": ENCODER, "lineage": ["node"]},
+            {"phase": phase, "labels": declared(phase), "encoder": ENCODER, "lineage": ["node"]},
             index=study.index,
             parents={},
             compute=Compute(accelerator="cpu", threads=1),
@@ -372,8 +375,8 @@ from pathlib import Path
 import lightning as L
 import torch
 from cerebro.config import Compute
-from cerebro.phases.finetune import build
 from cerebro.phases.job import PhaseJob
+from cerebro.phases.supervised import build
 
 settings, index, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 for devices in (1, 2):
@@ -394,10 +397,11 @@ for devices in (1, 2):
 """
 
 
-def test_two_processes_freeze_thaw_and_validate_as_one_does(study, tmp_path):
+def test_two_processes_freeze_thaw_and_validate_as_one_does(study, declared, tmp_path):
     """DDP waits for a gradient of every parameter, those of a frozen encoder included."""
     phase = {**SHORT, "epochs": 3, "freeze_epochs": 1, "encoder_learning_rate": 1e-3, "head_dropout": 0.0}
-    settings = {"phase": phase, "encoder": {**ENCODER, "dropout": 0.0}, "lineage": ["node"]}
+    encoder = {**ENCODER, "dropout": 0.0}
+    settings = {"phase": phase, "labels": declared(phase), "encoder": encoder, "lineage": ["node"]}
     arguments = [json.dumps(settings), str(study.index), str(tmp_path)]
     subprocess.run(
         [sys.executable, "-c", TWO_PROCESSES, *arguments],

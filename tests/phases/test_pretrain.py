@@ -32,8 +32,8 @@ def test_regression_needs_no_tokenizer_and_learns(train, target):
     assert read_card(folder)["parents"] == {}
 
 
-def test_the_card_tells_how_to_read_the_auxiliary_heads(study, trained):
-    tasks = ["age", "p_factor"]
+def test_the_card_tells_how_to_read_the_auxiliary_heads(study, trained, labels):
+    tasks = {name: labels[name] for name in ("age", "p_factor")}
     rows = study.table.query("kind == 'fixed' and split == 'train'")
     auxiliary = read_card(trained["pretrain"])["auxiliary"]
     for task, scale in label_scales(rows, tasks).items():

@@ -46,9 +46,12 @@ def test_a_shipped_configuration_trains_for_some_steps(name: str, study, store, 
         if phase["kind"] == "pretrain":  # the synthetic study has both archives
             changes["mix"] = {"hbn": 0.7, "tuh": 0.3}
         if phase["kind"] == "contrast":  # and four training subjects, without trials of a kind in common
-            changes["sources"] = {"movie": 0.5, "resting_state": 0.5}
+            changes["sources"] = {"movie": 0.5, "eyes": 0.5}
         settings = {
             "phase": {**phase, "epochs": epochs, **changes},
+            "labels": {
+                label: declared.model_dump(mode="json") for label, declared in config.labels.items()
+            },
             "lineage": lineage(nodes, node),
             "precision": config.compute.precision,
             "encoder": encoder if nodes[node].init is None else None,

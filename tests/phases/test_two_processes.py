@@ -31,9 +31,9 @@ from cerebro.phases.job import PhaseJob
 from cerebro.phases.run import KINDS
 
 index, output = Path(sys.argv[2]), Path(sys.argv[3])
-for node, phase in json.loads(sys.argv[1]).items():
+for node, (phase, labels) in json.loads(sys.argv[1]).items():
     torch.manual_seed(0)
-    settings = {"phase": phase, "encoder": {"dim": 16, "depth": 1, "heads": 2}, "lineage": [node]}
+    settings = {"phase": phase, "labels": labels, "encoder": {"dim": 16, "depth": 1, "heads": 2}, "lineage": [node]}
     job = PhaseJob.parse(node, settings, index=index, parents={},
                          compute=Compute(accelerator="cpu", devices=2, threads=1))
     module, data = KINDS[node](job)
@@ -50,11 +50,12 @@ for node, phase in json.loads(sys.argv[1]).items():
 
 
 @pytest.fixture(scope="module")
-def ranks(study, tmp_path_factory) -> dict[str, list[dict]]:
+def ranks(study, declared, tmp_path_factory) -> dict[str, list[dict]]:
     """What each process holds at the end, by phase."""
     output = tmp_path_factory.mktemp("two_processes")
+    given = {node: (phase, declared(phase)) for node, phase in SETTINGS.items()}
     done = subprocess.run(
-        [sys.executable, "-c", TRAIN, json.dumps(SETTINGS), str(study.index), str(output)],
+        [sys.executable, "-c", TRAIN, json.dumps(given), str(study.index), str(output)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -115,6 +116,7 @@ def on_two_devices(study, folder: Path, die_after: str = "") -> subprocess.Compl
     (folder / "start.py").write_text(START)
     settings = {
         "phase": SETTINGS["tokenizer"],
+        "labels": {},
         "encoder": {"dim": 16, "depth": 1, "heads": 2},
         "lineage": ["tokenizer"],
     }

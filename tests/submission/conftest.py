@@ -29,6 +29,18 @@ HEADS = {
     },
     "externalizing": {"kind": "factors", "n_factors": 3},
 }
+SETTINGS = {
+    "reaction_time": {
+        "phase": {"kind": "finetune", "target": "reaction_time"},
+        "labels": {
+            "reaction_time": {"of": "event", "at": "target", "column": "response_time", "window": [0.5, 2.5]}
+        },
+    },
+    "externalizing": {
+        "phase": {"kind": "finetune", "target": "externalizing", "windows": "crop"},
+        "labels": {"externalizing": {"of": "person", "column": "externalizing"}},
+    },
+}
 SMALL = EncoderSettings(dim=16, depth=1, heads=2)
 
 
@@ -59,7 +71,13 @@ def make_phase(
         else:
             torch.nn.init.normal_(head.factors.regression.weight, std=0.3)
             torch.nn.init.normal_(head.slopes, std=0.5)
-    write_phase_output(folder, predictor, {"predictor": predictor.architecture, "target": target})
+    card = {
+        "kind": "finetune",
+        "settings": SETTINGS[target],
+        "predictor": predictor.architecture,
+        "target": target,
+    }
+    write_phase_output(folder, predictor, card)
     return folder
 
 

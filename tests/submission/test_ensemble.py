@@ -12,7 +12,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from cerebro.config import BraindecodeSettings, Statistics
+from cerebro.config import BraindecodeSettings
 from cerebro.data.card import load_predictor, read_card
 from cerebro.errors import UserError
 from cerebro.evaluation.ensemble import averaged, member_weights
@@ -98,7 +98,7 @@ def test_an_ensemble_scores_as_the_table_of_variants_scores_the_mean_of_its_memb
     create_store(name="scores", output=tmp_path / "tracking.json")
     score(
         ensemble,
-        Statistics(resamples=100),
+        {"statistics": {"resamples": 100}, "labels": {}},
         index=index,
         store=tmp_path / "tracking.json",
         output=tmp_path / "score.json",
@@ -134,7 +134,7 @@ def test_the_answers_of_a_shrunk_zip_stand_beside_what_its_heads_gave(
     package(challenge_1=[shrunk["half"]], challenge_2=[shrunk["none"]], output=tmp_path / "submission.zip")
     score(
         tmp_path / "submission.zip",
-        Statistics(resamples=100),
+        {"statistics": {"resamples": 100}, "labels": {}},
         index=index,
         store=tmp_path / "tracking.json",
         output=tmp_path / "score.json",

@@ -3,7 +3,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cerebro.config import Statistics
 from cerebro.errors import UserError
 from cerebro.files import read_json
 from cerebro.report.summary import score_table
@@ -12,7 +11,11 @@ from cerebro.submission.scoring import evaluate, score
 from cerebro.submission.windows import CHANNELS, scored_windows
 from cerebro.tracking import create_store
 
-RESAMPLES = Statistics(resamples=100)
+DECLARED = {
+    "age": {"of": "person", "column": "age"},
+    "sex": {"of": "person", "column": "sex", "classes": ["male", "female"]},
+}
+SETTINGS = {"statistics": {"resamples": 100}, "labels": DECLARED}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def _test_rows(study, kind: str) -> pd.DataFrame:
 
 
 def test_windows_arrive_in_volts_in_the_scorers_channel_order(study):
-    rows = _test_rows(study, "trial")
+    rows = _test_rows(study, "reaction_time")
     windows = np.concatenate(list(scored_windows(rows, shards=study.shards, chunk=5)))
     assert windows.shape == (len(rows), 129, 200)
     assert windows.dtype == np.float32
@@ -40,7 +43,7 @@ def test_windows_arrive_in_volts_in_the_scorers_channel_order(study):
 
 
 def test_windows_of_another_length_are_refused(study):
-    rows = _test_rows(study, "trial").assign(length=400)
+    rows = _test_rows(study, "reaction_time").assign(length=400)
     with pytest.raises(UserError, match="windows of 200 samples, not of 400"):
         next(scored_windows(rows, shards=study.shards))
 
@@ -49,11 +52,11 @@ def test_the_score_equals_one_computed_by_hand(study, store, hand_made, tmp_path
     """The submission answers 1.5 plus the mean deviation of E1 to E5: of four flat channels and none here."""
     output = tmp_path / "score.json"
     zip = hand_made("X[:, :5]", "X[:, 8:13]")  # E9, flat E10, E11, flat E12 and E13
-    score(zip, RESAMPLES, index=study.index, store=store, output=output)
+    score(zip, SETTINGS, index=study.index, store=store, output=output)
     content = read_json(output)
     steps = open_shard(study.shards / "hbn-0.npy")
     expected = {}
-    for challenge, kind, label in ((1, "trial", "reaction_time"), (2, "crop", "externalizing")):
+    for challenge, kind, label in ((1, "reaction_time", "reaction_time"), (2, "crop", "externalizing")):
         rows = _test_rows(study, kind)
         answers = [
             1.5 + 1e3 * (steps[start : start + 200, :2] * 1e-7).std(axis=0, ddof=1).sum() / 5
@@ -83,7 +86,7 @@ def test_the_score_equals_one_computed_by_hand(study, store, hand_made, tmp_path
 
 def test_answers_that_depend_on_the_batch_are_asked_for_one_by_one(study, store, hand_made, tmp_path):
     zip = hand_made("self.offset + 1e3", "self.offset + len(X) + 1e3")
-    score(zip, RESAMPLES, index=study.index, store=store, output=tmp_path / "score.json")
+    score(zip, SETTINGS, index=study.index, store=store, output=tmp_path / "score.json")
     assert read_json(tmp_path / "score.json")["challenge_1"]["batch_size"] == 1
     assert pd.read_parquet(tmp_path / "predictions.parquet")["prediction"].between(2.5, 2.7).all()
 
@@ -96,7 +99,7 @@ def test_a_single_test_subject_leaves_challenge_2_without_a_score_and_says_why(
     (tmp_path / "shards").symlink_to(study.shards)
     last = _test_rows(study, "crop")["subject"].iloc[-1]
     study.table[study.table["subject"] != last].to_parquet(index)
-    score(hand_made(), RESAMPLES, index=index, store=store, output=tmp_path / "score.json")
+    score(hand_made(), SETTINGS, index=index, store=store, output=tmp_path / "score.json")
     content = read_json(tmp_path / "score.json")
     assert content["challenge_1"]["nrmse"]["value"] > 0
     assert content["challenge_2"]["nrmse"] == {"value": None, "low": None, "high": None}
@@ -110,7 +113,7 @@ def test_an_index_without_test_trials_is_a_clear_mistake(study, store, hand_made
     index.parent.mkdir()
     study.table[study.table["split"] != "test"].to_parquet(index)
     with pytest.raises(UserError, match=r"no window is left for scoring challenge 1: .* 0 in split test"):
-        score(hand_made(), RESAMPLES, index=index, store=store, output=tmp_path / "score.json")
+        score(hand_made(), SETTINGS, index=index, store=store, output=tmp_path / "score.json")
 
 
 def test_a_subjects_average_counts_once_however_many_windows_it_has():

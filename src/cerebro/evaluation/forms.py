@@ -202,7 +202,8 @@ def _cross_fitted(
         raise TooFewSubjects("nobody who is scored has a known value")
     if (truth[scored] == truth[scored][0]).all():
         found = len(np.unique(subjects[scored]))
-        raise TooFewSubjects(f"those who are scored hold a single value in {found} subjects")
+        split = samples.loc[scored, "split"].iloc[0]
+        raise TooFewSubjects(f"the {split} split holds a single value in {found} subjects")
     predicted: Array | None = None
     means = np.full(len(truth), np.nan)
     chosen, fitted = [], []
