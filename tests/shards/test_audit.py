@@ -260,7 +260,9 @@ def move(study: Path, **splits: str) -> None:
     """Write another split into the index, by subject."""
 
     def apply(table: pd.DataFrame) -> None:
-        table["split"] = [splits.get(name, split) for name, split in zip(table["subject"], table["split"])]
+        table["split"] = [
+            splits.get(name, split) for name, split in zip(table["subject"], table["split"], strict=True)
+        ]
 
     edit(study / "index.parquet", apply)
 
@@ -283,7 +285,7 @@ def test_whom_any_rule_selects_is_nowhere_else_and_nobody_else_is_tested(
     move(copy, **{"sub-BA": "train"})
     assert "sub-BA" in refused(copy, "subjects whom splits.test selects in train", scored=False, test=rule)
     move(copy, **{"sub-BA": "test", "sub-AA": "test"})
-    words = "test subjects whom splits.test does not select: 1 .as sub-AA"
+    words = "test subjects whom splits.test does not select: 3 .as sub-AA"
     refused(copy, words, scored=False, test=rule)
 
 
