@@ -25,7 +25,7 @@ _LENGTH_TOLERANCE = 2.0
 _BLOCKS = 16
 """Seconds of two candidates whose signals are compared, evenly spread."""
 _LARGEST_DIFFERENCE = 0.1
-"""Root mean square of the difference of two courses of one signal, as a share of the course's deviation."""
+"""Root mean square of the difference of two courses of one signal in a second, as a share of their deviation."""
 
 
 def fingerprint(samples: NDArray[np.int16]) -> list[float]:
@@ -87,16 +87,16 @@ def _candidates(known: pd.DataFrame) -> Iterator[tuple[int, int]]:
 
 
 def _same(one: pd.Series, other: pd.Series, folder: Path) -> bool:
-    """Whether the signals agree in seconds all over the recordings."""
+    """Whether the signals agree in most of some seconds all over the recordings; filters blur the ends."""
     seconds = min(one["length"], other["length"]) // SECOND
     starts = np.unique(np.linspace(0, seconds - 1, _BLOCKS).astype(int)) * SECOND
     first, second = (
-        np.concatenate([np.sqrt(_energy(signals[row["offset"] + start :][:SECOND])) for start in starts])
+        np.stack([np.sqrt(_energy(signals[row["offset"] + start :][:SECOND])) for start in starts])
         for row in (one, other)
         for signals in [np.load(folder / f"{row['shard']}.npy", mmap_mode="r")]
     )
-    deviation = max(first.std(), second.std())
-    return bool(np.sqrt(np.mean((first - second) ** 2)) <= _LARGEST_DIFFERENCE * deviation)
+    difference = np.median(np.sqrt(np.mean((first - second) ** 2, axis=1)))
+    return bool(difference <= _LARGEST_DIFFERENCE * max(first.std(), second.std()))
 
 
 def _energy(samples: NDArray[np.int16]) -> NDArray[np.float64]:
