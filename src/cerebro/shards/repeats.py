@@ -25,7 +25,7 @@ _LENGTH_TOLERANCE = 2.0
 _BLOCKS = 16
 """Seconds of two candidates whose signals are compared, evenly spread."""
 _LARGEST_DIFFERENCE = 0.1
-"""Root mean square of the difference of two courses of one signal in a second, as a share of their deviation."""
+"""Root mean square of the difference of two courses of one signal in a second, as a share of deviation."""
 
 
 def fingerprint(samples: NDArray[np.int16]) -> list[float]:
