@@ -21,7 +21,6 @@ from cerebro.recordings.recording import Person, Recording
 _FILE = re.compile(r"(?P<patient>[a-z0-9]+)_(?P<session>s\d+)_(?P<token>t\d+)\.edf", flags=re.IGNORECASE)
 _MONTAGE_FOLDER = re.compile(r"0\d_tcp_(ar|le)(_a)?")
 _REFERENCES = {"ar": "average", "le": "linked ears"}
-read_events = tuev.read_events
 _MAX_AGE = 120
 
 
@@ -59,3 +58,6 @@ def read_person(patient: str) -> Person:
         age=years if years <= _MAX_AGE else math.nan,
         sex=math.nan if sex is None else float(sex[1] == "F"),
     )
+
+
+read_events = tuev.read_events
