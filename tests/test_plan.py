@@ -8,10 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
-from snakemake.utils import update_config
 
 from cerebro import provenance
+from cerebro.check.configuration import layered
 from cerebro.config import load_config
 from cerebro.errors import UserError
 from cerebro.plan import Plan
@@ -23,11 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def plan(overlay: dict[str, Any] | None = None) -> Plan:
-    content: dict[str, Any] = {}
-    for layer in ("base", "demo"):
-        update_config(content, yaml.safe_load((ROOT / "config" / f"{layer}.yaml").read_text()))
-    update_config(content, overlay or {})
-    return Plan(load_config(content))
+    return Plan(load_config(layered(overlay or {})))
 
 
 @pytest.fixture
@@ -101,7 +96,7 @@ def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weigh
 def test_a_new_target_runs_an_encoder_again_only_for_windows_that_no_other_needed() -> None:
     before = plan({"probes": {"targets": ["age", "eyes"]}})
     same_windows = plan({"probes": {"targets": ["age", "eyes", "task", "identity"]}})
-    further_windows = plan({"probes": {"targets": ["age", "eyes", "movie_moment"]}})
+    further_windows = plan({"probes": {"targets": ["age", "eyes", "movie"]}})
     assert before.feature_settings("random") == same_windows.feature_settings("random")
     assert before.feature_settings("random") != further_windows.feature_settings("random")
     assert len({part.probe_settings() for part in (before, same_windows, further_windows)}) == 3
