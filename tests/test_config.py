@@ -374,8 +374,7 @@ def test_an_overlay_removes_any_named_entry_by_setting_it_to_null() -> None:
     assert config.phases["pretrain"].mix == {"hbn": 1.0}
     assert list(config.simulation.releases) == ["R2", "R5"]
     written = {"phases": {"pretrain": {"auxiliary": {"age": 1.0, "sex": 0.5}}}}
-    content = layered(written)
-    update_config(content, {"phases": {"pretrain": {"auxiliary": {"sex": None}}}})
+    content = layered(written, {"phases": {"pretrain": {"auxiliary": {"sex": None}}}})
     assert load_config(content).phases["pretrain"].auxiliary == {"age": 1.0}
 
 

@@ -45,6 +45,9 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
         )
 
 
+read_events = tuev.read_events
+
+
 def read_person(patient: str) -> Person:
     """Read age in years and sex from the patient field of a header.
 
@@ -58,6 +61,3 @@ def read_person(patient: str) -> Person:
         age=years if years <= _MAX_AGE else math.nan,
         sex=math.nan if sex is None else float(sex[1] == "F"),
     )
-
-
-read_events = tuev.read_events
