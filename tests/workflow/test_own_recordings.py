@@ -75,7 +75,9 @@ def test_the_dataset_on_the_page_goes_from_raw_files_to_windows(empty: Any) -> N
     checked = subprocess.run(command, cwd=empty.folder, env=empty.environment, capture_output=True, text=True)
     print(checked.stdout, checked.stderr)
     assert re.search(r"resting +data/resting +3 +3 ", checked.stdout)
-    done = empty.snakemake("results/resting/windows/index.parquet", overlay=yaml.safe_load(overlay), over=None)
+    done = empty.snakemake(
+        "results/resting/windows/index.parquet", overlay=yaml.safe_load(overlay), over=None
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     results = empty.folder / "results/resting"
     inventory = pd.read_parquet(results / "inventory/recordings.parquet")
