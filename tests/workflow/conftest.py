@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,12 @@ def pretended(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Pat
     study = Study(tmp_path_factory.mktemp("pretended"), repository)
     study.pretend_finished()
     return study.folder
+
+
+@pytest.fixture(scope="session")
+def study_in(repository: Path) -> Callable[[Path], Study]:
+    """Makes a study of which nothing has run, in a folder."""
+    return lambda folder: Study(folder, repository)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def probe_tables(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
 
 
 def _readouts(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
-    """For each label of a state: windows alone, averaged over a stretch, and less the recording's own mean."""
+    """For each label of a state: windows alone, averaged, and less their recording's mean."""
     tables = []
     read = {
         target: result
