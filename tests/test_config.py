@@ -7,29 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
-from snakemake.utils import update_config
 
-from cerebro.config import Config, config_schema, encoder_of, lineage, load_config, needs_demo, parents
+from cerebro.check.configuration import layered
+from cerebro.config import Config, config_schema, encoder_of, lineage, load_config, parents
 from cerebro.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "config" / "base.yaml"
-DEMO = BASE.with_name("demo.yaml")
 OVERLAYS = sorted(path for path in BASE.parent.glob("*.yaml") if path != BASE)
-
-
-def merged(overlay: dict[str, Any]) -> dict[str, Any]:
-    """An overlay on its layers, merged as Snakemake merges."""
-    content: dict[str, Any] = {}
-    layers = [yaml.safe_load(BASE.read_text()), overlay]
-    for layer in layers:
-        update_config(content, layer)
-    if not needs_demo(content):
-        return content
-    content = {}
-    for layer in (layers[0], yaml.safe_load(DEMO.read_text()), overlay):
-        update_config(content, layer)
-    return content
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,11 +27,11 @@ SHOWN = [
 
 @pytest.mark.parametrize("block", SHOWN)
 def test_every_configuration_on_a_page_is_an_overlay_that_loads(block: str) -> None:
-    load_config(merged(yaml.safe_load(block)))
+    load_config(layered(yaml.safe_load(block)))
 
 
 def test_without_an_overlay_the_study_is_the_demo_with_all_phases() -> None:
-    config = load_config(merged({}))
+    config = load_config(layered({}))
     assert config.name == "demo"
     assert [phase.kind for phase in config.phases.values()] == [
         "tokenizer",
@@ -61,7 +46,7 @@ def test_without_an_overlay_the_study_is_the_demo_with_all_phases() -> None:
 def test_real_studies_take_no_setting_of_the_demo(name: str) -> None:
     """What an overlay with recordings of its own leaves open has the default of the schema."""
     overlay = yaml.safe_load(BASE.with_name(f"{name}.yaml").read_text())
-    config = load_config(merged(overlay))
+    config = load_config(layered(overlay))
     assert config.simulation is None
     structure = {"kind", "init", "tokenizer", "mix", "target", "objective"}
     for name, phase in config.phases.items():
@@ -74,16 +59,51 @@ def test_real_studies_take_no_setting_of_the_demo(name: str) -> None:
         assert getattr(config, section) == Config.model_fields[section].get_default(), section
 
 
-def test_an_overlay_stands_on_the_demo_unless_all_its_datasets_have_folders() -> None:
-    assert needs_demo({"datasets": {"hbn": {"groups": 2}, "tuh": None}})
-    assert needs_demo({"datasets": {"hbn": {"roots": ["data"]}, "tuh": {}}})
-    assert needs_demo({"datasets": ["no", "mapping"]})
-    assert not needs_demo({"datasets": {"hbn": {"roots": ["data"]}, "tuh": None}})
+def test_an_overlay_without_datasets_stands_on_the_demo_and_another_on_what_it_extends(
+    tmp_path: Path,
+) -> None:
+    tuh = {"datasets": {"tuh": {"reader": "tuh", "roots": ["data"]}}}
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({**tuh, "phases": {"tokenizer": {"kind": "tokenizer"}}}))
+    assert load_config(layered({"name": "mine"})).simulation is not None
+    assert set(load_config(layered({"name": "mine", "extends": str(own)})).phases) == {"tokenizer"}
+    challenge = load_config(
+        layered({"extends": "challenge", "datasets": {"hbn": {"roots": ["a"]}, "tuh": None}})
+    )
+    assert challenge.simulation is None
+    assert set(challenge.datasets) == {"hbn"}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        (
+            {"extends": "chalenge"},
+            "extends: 'chalenge' is no file and no shipped layer; shipped are challenge",
+        ),
+        ({"extends": 7}, "extends: '7' is no file"),
+        (
+            {"datasets": {"tuh": {"reader": "tuh", "roots": ["data"]}}},
+            "there is no section phases, the trainings of the study, .* `extends: challenge` takes those",
+        ),
+    ],
+)
+def test_a_missing_layer_gets_a_sentence(overlay: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config(layered(overlay))
+
+
+def test_layers_that_extend_each_other_get_a_sentence(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text(f"extends: {other}\n")
+    other.write_text(f"extends: {one}\n")
+    with pytest.raises(UserError, match="extends comes back to this file; break the circle"):
+        layered({"extends": str(one)})
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
 def test_every_shipped_overlay_loads_under_its_own_name(path: Path) -> None:
-    assert load_config(merged(yaml.safe_load(path.read_text()))).name == path.stem
+    assert load_config(layered(yaml.safe_load(path.read_text()))).name == path.stem
 
 
 def test_the_committed_schema_is_the_one_of_the_models() -> None:
@@ -318,8 +338,8 @@ WRONG = {
         "preprocessing.band: [0.5, 70]",
     ),
     "a test release in other letters": (
-        {"splits": {"test_releases": ["r5"]}},
-        "splits.test_releases.0: 'r5' would match no release; HBN's are written R5",
+        {"splits": {"test": {"releases": ["r5"]}}},
+        "splits.test.releases.0: 'r5' would match no release; HBN's are written R5",
     ),
     "a release with a space": (
         {"datasets": {"hbn": {"releases": ["R1", "R 05"]}}},
@@ -331,7 +351,7 @@ WRONG = {
 @pytest.mark.parametrize(("overlay", "words"), WRONG.values(), ids=list(WRONG))
 def test_a_mistake_gets_one_sentence_that_names_the_key(overlay: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError) as caught:
-        load_config(merged(overlay))
+        load_config(layered(overlay))
     message = str(caught.value)
     assert words in message
     assert message.startswith("configuration: ")
@@ -341,7 +361,7 @@ def test_a_mistake_gets_one_sentence_that_names_the_key(overlay: dict[str, Any],
 def test_an_overlay_removes_a_phase_by_setting_it_to_null() -> None:
     starts = {"init": "pretrain"}
     overlay = {"phases": {"contrast": None, "reaction_time": starts, "externalizing": starts}}
-    config = load_config(merged(overlay))
+    config = load_config(layered(overlay))
     assert "contrast" not in config.phases
     assert lineage(config.phases, "reaction_time") == ["pretrain", "reaction_time"]
 
@@ -349,25 +369,24 @@ def test_an_overlay_removes_a_phase_by_setting_it_to_null() -> None:
 def test_an_overlay_removes_any_named_entry_by_setting_it_to_null() -> None:
     without_tuh = {"datasets": {"tuh": None}, "phases": {"pretrain": {"mix": {"hbn": 1.0, "tuh": None}}}}
     overlay = {**without_tuh, "simulation": {"releases": {"R1": None}}}
-    config = load_config(merged(overlay))
+    config = load_config(layered(overlay))
     assert list(config.datasets) == ["hbn"]
     assert config.phases["pretrain"].mix == {"hbn": 1.0}
     assert list(config.simulation.releases) == ["R2", "R5"]
     written = {"phases": {"pretrain": {"auxiliary": {"age": 1.0, "sex": 0.5}}}}
-    content = merged(written)
-    update_config(content, {"phases": {"pretrain": {"auxiliary": {"sex": None}}}})
+    content = layered(written, {"phases": {"pretrain": {"auxiliary": {"sex": None}}}})
     assert load_config(content).phases["pretrain"].auxiliary == {"age": 1.0}
 
 
 def test_a_value_that_may_be_null_stays_null() -> None:
     roots = {"datasets": {"hbn": {"roots": ["."]}, "tuh": {"roots": ["."]}}}
-    config = load_config(merged({"simulation": None, **roots, "phases": {"contrast": {"init": None}}}))
+    config = load_config(layered({"simulation": None, **roots, "phases": {"contrast": {"init": None}}}))
     assert config.simulation is None
     assert config.phases["contrast"].init is None
 
 
 def test_a_lineage_follows_encoders_and_parents_name_all_that_must_be_finished() -> None:
-    phases = load_config(merged({})).phases
+    phases = load_config(layered({})).phases
     assert lineage(phases, "reaction_time") == ["pretrain", "contrast", "reaction_time"]
     assert parents(phases["pretrain"]) == {"tokenizer": "tokenizer"}
     assert parents(phases["contrast"]) == {"init": "pretrain"}
@@ -375,7 +394,7 @@ def test_a_lineage_follows_encoders_and_parents_name_all_that_must_be_finished()
 
 def test_a_phase_may_differ_from_the_studys_encoder_in_what_it_says() -> None:
     scratch = {"init": None, "encoder": {"adapter": "zero_pad", "heads": 3}}
-    phases = load_config(merged({"encoder": {"dim": 48}, "phases": {"reaction_time": scratch}})).phases
+    phases = load_config(layered({"encoder": {"dim": 48}, "phases": {"reaction_time": scratch}})).phases
     assert phases["reaction_time"].encoder.dim == 48
     assert phases["reaction_time"].encoder.heads == 3
     assert phases["reaction_time"].encoder.adapter == "zero_pad"
@@ -385,7 +404,7 @@ def test_a_phase_may_differ_from_the_studys_encoder_in_what_it_says() -> None:
 def test_a_network_of_a_phase_shares_reference_adapter_and_layout_with_the_study_and_nothing_else() -> None:
     study = {"layout": "hbn_128", "reference": "recorded", "dim": 32}
     phases = {"first": scratch({"braindecode": "EEGNeX"}), "reaction_time": scratch({"dim": 64})}
-    config = load_config(merged({"encoder": study, "phases": phases}))
+    config = load_config(layered({"encoder": study, "phases": phases}))
     encoder = config.phases["first"].encoder
     assert (encoder.braindecode, encoder.layout, encoder.reference) == ("EEGNeX", "hbn_128", "recorded")
     assert config.phases["reaction_time"].encoder.dim == 64
@@ -401,7 +420,7 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
         "network": {"kind": "finetune", "target": "externalizing"},
         "shallower": scratch({"options": {"n_layer": 1}}),
     }
-    config = load_config(merged(overlay))
+    config = load_config(layered(overlay))
     assert encoder_of(config.phases, "reaction_time", config.encoder).dim == 32
     assert encoder_of(config.phases, "reaction_time", config.encoder).layout == "hbn_128"
     assert encoder_of(config.phases, "network", config.encoder).options == {"n_layer": 2}
@@ -435,15 +454,15 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
 )
 def test_options_of_fine_tuning_that_contradict_each_other_are_refused(node, changes, fault) -> None:
     with pytest.raises(UserError, match=f"phases.{node}: .*{fault}"):
-        load_config(merged({"phases": {node: changes}}))
+        load_config(layered({"phases": {node: changes}}))
 
 
 def test_names_may_hold_numbers_and_releases_of_ones_own_are_as_one_calls_them() -> None:
     overlay = {
         "phases": {"rate_0.1-b": BASELINE},
-        "splits": {"test_releases": ["R5", "R12", "second wave"]},
+        "splits": {"test": {"releases": ["R5", "R12", "second wave"]}},
         "preprocessing": {"band": [1, 40]},
     }
-    config = load_config(merged(overlay))
+    config = load_config(layered(overlay))
     assert "rate_0.1-b" in config.phases
-    assert config.splits.test_releases == ("R5", "R12", "second wave")
+    assert config.splits.test.releases == ("R5", "R12", "second wave")

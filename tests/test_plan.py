@@ -8,10 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
-from snakemake.utils import update_config
 
 from cerebro import provenance
+from cerebro.check.configuration import layered
 from cerebro.config import load_config
 from cerebro.errors import UserError
 from cerebro.plan import Plan
@@ -23,11 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def plan(overlay: dict[str, Any] | None = None) -> Plan:
-    content: dict[str, Any] = {}
-    for layer in ("base", "demo"):
-        update_config(content, yaml.safe_load((ROOT / "config" / f"{layer}.yaml").read_text()))
-    update_config(content, overlay or {})
-    return Plan(load_config(content))
+    return Plan(load_config(layered({"extends": "demo"}, overlay or {})))
 
 
 @pytest.fixture
@@ -101,7 +96,7 @@ def test_the_architecture_goes_to_phases_and_probes_that_start_from_random_weigh
 def test_a_new_target_runs_an_encoder_again_only_for_windows_that_no_other_needed() -> None:
     before = plan({"probes": {"targets": ["age", "eyes"]}})
     same_windows = plan({"probes": {"targets": ["age", "eyes", "task", "identity"]}})
-    further_windows = plan({"probes": {"targets": ["age", "eyes", "movie_moment"]}})
+    further_windows = plan({"probes": {"targets": ["age", "eyes", "movie"]}})
     assert before.feature_settings("random") == same_windows.feature_settings("random")
     assert before.feature_settings("random") != further_windows.feature_settings("random")
     assert len({part.probe_settings() for part in (before, same_windows, further_windows)}) == 3
@@ -204,7 +199,7 @@ def test_parents_are_handed_over_by_key_and_folder() -> None:
 
 def test_the_comparison_of_adapters_knows_of_no_phase() -> None:
     asked = json.loads(plan().adapter_settings())
-    assert set(asked) == {"adapters", "encoder", "probes", "statistics"}
+    assert set(asked) == {"adapters", "encoder", "labels", "probes", "statistics"}
     overlay = {"phases": {"reaction_time": {"epochs": 1}}, "adapters": {"seeds": [7]}}
     assert plan(overlay).phase_settings("contrast") == plan().phase_settings("contrast")
     assert json.loads(plan(overlay).adapter_settings())["adapters"]["seeds"] == [7]
@@ -213,7 +208,7 @@ def test_the_comparison_of_adapters_knows_of_no_phase() -> None:
 def test_the_check_of_windows_ignores_how_a_phase_trains() -> None:
     overlay = {"phases": {"reaction_time": {"learning_rate": 1.1e-3, "epochs": 1, "batch_size": 4}}}
     assert plan(overlay).needed_windows() == plan().needed_windows()
-    sources = {"phases": {"contrast": {"sources": {"task": 1.0}}}}
+    sources = {"phases": {"contrast": {"sources": {"eyes": 1.0}}}}
     assert plan(sources).needed_windows() != plan().needed_windows()
     assert set(json.loads(plan().needed_windows("contrast"))["phases"]) == {"contrast"}
 
@@ -323,7 +318,7 @@ def test_a_baseline_is_fitted_and_compared_and_neither_trained_nor_probed_nor_ch
     assert {"floor", "reaction_time-age-0"} <= set(asked.baselines)
     assert not set(asked.baselines) & {*asked.nodes, *asked.phases, *asked.encoders}
     assert "floor" not in json.loads(asked.needed_windows())["phases"]
-    assert json.loads(asked.baseline_settings("floor"))["features"] == "mean"
+    assert json.loads(asked.baseline_settings("floor"))["phase"]["features"] == "mean"
     assert "results/demo/predictions/test/reaction_time-age-0.parquet" in asked.compared_answers()
 
 
@@ -342,7 +337,7 @@ def test_seeds_of_the_submission_train_their_lineages_and_are_packaged_and_not_p
 
 def test_answers_to_validation_windows_are_asked_for_only_where_weights_are_fitted() -> None:
     members = {"challenge_1": "reaction_time", "challenge_2": ["externalizing", "second"]}
-    second = {"second": {**SCRATCH, "seed": 1}}
+    second = {"second": {**SCRATCH, "windows": "crop", "seed": 1}}
     variants = {"fitted": {"submission": {"weights": "validation"}}}
     overlay = {"phases": second, "submission": members, "ablations": {"seeds": [0], "variants": variants}}
     asked = plan(overlay)
@@ -366,3 +361,79 @@ def test_variants_that_do_not_fit_a_graph_stop_their_comparison_and_nothing_else
     assert list(asked.nodes) == ["tokenizer", "pretrain", "reaction_time", "externalizing"]
     with pytest.raises(UserError, match=r"^ablations\.variants\.pairs_movie: "):
         asked.compared_answers()
+
+
+OWN = {
+    "name": "own",
+    "datasets": {"tuh": {"reader": "tuh", "roots": ["."]}},
+    "labels": {
+        "age": {"of": "person", "column": "age"},
+        "eyes": {"of": "interval", "column": "eyes", "classes": ["closed", "open"]},
+        "abnormal": {"of": "recording", "entity": "folder", "classes": ["normal", "abnormal"]},
+    },
+    "phases": {
+        "tokenizer": {"kind": "tokenizer"},
+        "eyes": {"kind": "finetune", "init": "tokenizer", "target": "eyes"},
+        "mean": {"kind": "baseline", "target": "age", "features": "age_sex"},
+    },
+}
+
+
+def own(**further: Any) -> Plan:
+    """The plan of a study of one's own people."""
+    return Plan(load_config(layered({**OWN, **further})))
+
+
+def test_a_study_plans_nothing_that_it_lacks() -> None:
+    asked = own()
+    assert not {"isc", "submission"} & set(asked.parts)
+    assert asked.submitted is None
+    assert asked.oracle_targets == []
+    assert asked.isc_files(asked.encoders) == []
+    assert asked.summed_scores() == ["results/own/scores/eyes.json", "results/own/scores/mean.json"]
+    with pytest.raises(UserError, match="no section 'submission'.* `snakemake study` makes all"):
+        asked.submission()
+    with pytest.raises(UserError, match="no section 'ablations'"):
+        asked.compared_answers()
+
+
+def test_ablations_of_a_study_without_a_submission_say_that_they_need_one() -> None:
+    asked = own(ablations={"seeds": [0], "variants": {"half": {"eyes": {"subject_share": 0.5}}}})
+    assert list(asked.nodes) == ["tokenizer", "eyes"]
+    with pytest.raises(UserError, match="ablations compare answers .* no section submission"):
+        asked.compared_answers()
+
+
+@pytest.mark.parametrize(("test", "split"), [(None, "validation"), ({"share": 0.2}, "test")])
+def test_phases_are_scored_on_whom_the_study_tests_and_else_on_who_selects(test: Any, split: str) -> None:
+    assert own(splits={"test": test}).scored_split == split
+
+
+def test_a_moment_that_people_share_is_compared_by_its_label() -> None:
+    song = {"of": "moment", "column": "song", "classes": "all"}
+    asked = own(labels={**OWN["labels"], "song": song})
+    assert "isc" in asked.parts
+    assert list(json.loads(asked.isc_settings("signal"))["labels"]) == ["song"]
+
+
+def test_another_label_changes_no_step_that_does_not_read_it() -> None:
+    before = own(probes={"targets": ["eyes"]})
+    labels = {**OWN["labels"], "abnormal": {**OWN["labels"]["abnormal"], "classes": ["abnormal", "normal"]}}
+    after = own(probes={"targets": ["eyes"]}, labels=labels)
+    for asked in ("tokenizer", "eyes"):
+        assert before.phase_settings(asked) == after.phase_settings(asked)
+        assert before.needed_windows(asked) == after.needed_windows(asked)
+        assert before.feature_settings(asked) == after.feature_settings(asked)
+    assert before.probe_settings() == after.probe_settings()
+    assert before.baseline_settings("mean") == after.baseline_settings("mean")
+    assert before.phase_score_settings("eyes") == after.phase_score_settings("eyes")
+    assert before.windows_settings() != after.windows_settings()
+
+
+def test_each_step_is_handed_the_labels_that_it_reads() -> None:
+    asked = own()
+    assert json.loads(asked.phase_settings("tokenizer"))["labels"] == {}
+    assert list(json.loads(asked.phase_settings("eyes"))["labels"]) == ["eyes"]
+    assert list(json.loads(asked.baseline_settings("mean"))["labels"]) == ["age"]
+    assert list(json.loads(asked.probe_settings())["labels"]) == ["age", "eyes", "abnormal"]
+    assert list(json.loads(asked.phase_score_settings("eyes"))["labels"]) == ["eyes", "age"]

@@ -1,25 +1,13 @@
 """Which encoders are compared: along the lineage, and between variants."""
 
-from pathlib import Path
-
-import yaml
-from snakemake.utils import update_config
-
+from cerebro.check.configuration import layered
 from cerebro.config import load_config
 from cerebro.stages import along_lineage, before_finetuning, is_untrained, untrained, untrained_seed
 from cerebro.variants import expand
 
-CONFIG = Path(__file__).parents[1] / "config"
-
-
-def demo():
-    content = yaml.safe_load((CONFIG / "base.yaml").read_text())
-    update_config(content, yaml.safe_load((CONFIG / "demo.yaml").read_text()))
-    return content
-
 
 def comparisons(variants):
-    content = demo()
+    content = layered({})
     content["ablations"] = {"seeds": [0, 1], "variants": variants}
     nodes, lineups = expand(load_config(content))
     return along_lineage(nodes, lineups), before_finetuning(nodes, lineups)
@@ -84,7 +72,7 @@ def test_variants_with_one_encoder_share_a_row():
 
 
 def test_a_study_that_answers_by_a_network_from_scratch_compares_no_starting_encoders():
-    content = demo()
+    content = layered({})
     content["phases"]["scratch"] = {
         "kind": "finetune",
         "target": "reaction_time",

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import yaml
-from snakemake.utils import update_config
 
-from cerebro.config import BaselinePhase, Config, load_config, needs_demo
+from cerebro.check.configuration import layered
+from cerebro.config import BaselinePhase, Config, load_config
 from cerebro.errors import UserError
 from cerebro.variants import answering, expand
 
@@ -31,15 +31,6 @@ def study(variants: dict[str, Any], seeds: list[int]) -> Config:
             "ablations": {"seeds": seeds, "variants": variants},
         }
     )
-
-
-def merged(overlay: dict[str, Any]) -> dict[str, Any]:
-    """An overlay on base and demo, or on the base alone where it names folders."""
-    content: dict[str, Any] = {}
-    for name in ("base", "demo") if needs_demo(overlay) else ("base",):
-        update_config(content, yaml.safe_load((CONFIG / f"{name}.yaml").read_text()))
-    update_config(content, overlay)
-    return content
 
 
 def test_a_study_without_ablations_has_its_own_phases_and_no_lineups() -> None:
@@ -114,7 +105,7 @@ def test_variants_that_differ_by_the_share_of_subjects_alone_are_points_of_the_l
     "path", sorted(set(CONFIG.glob("*.yaml")) - {CONFIG / "base.yaml"}), ids=lambda p: p.stem
 )
 def test_the_shipped_variants_fit_every_shipped_configuration(path: Path) -> None:
-    content = merged(yaml.safe_load(path.read_text()))
+    content = layered(yaml.safe_load(path.read_text()))
     content["ablations"].pop("compare", None)
     config = load_config(content)
     nodes, lineups = expand(config)
@@ -128,7 +119,7 @@ def test_the_shipped_variants_fit_every_shipped_configuration(path: Path) -> Non
 
 
 def test_ensembles_of_a_shipped_variant_with_different_seeds_have_no_trained_member_in_common() -> None:
-    nodes, lineups = expand(load_config(merged({})))
+    nodes, lineups = expand(load_config(layered({})))
     seeds_of: dict[tuple[str, str], set[int]] = {}
     for lineup in lineups:
         for name in (*lineup.challenge_1, *lineup.challenge_2):

@@ -11,7 +11,7 @@ RANDOM = "random"
 SIGNAL = "signal"
 """The name under which the signal itself is probed and compared between subjects, without any encoder."""
 COVARIANCE = "covariance"
-"""The name under which covariances of the signal are probed, in tangent space, without any encoder."""
+"""The name under which the covariance of the signal is probed, without any encoder."""
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     found = _table(Path("study/inventory.parquet"), (), inventory.SCHEMA)
     row = {"recording": "a", "dataset": "mine", "subject": "a", "group": "mine-0", "status": "quarantined"}
     pq.write_table(pa.Table.from_pylist([row], schema=inventory.SCHEMA), found)
-    shard = _table(Path("study/shards/mine-0.parquet"), ("recording", "offset", "length"))
+    shard = _table(Path("study/shards/mine-0.parquet"), ("recording", "offset", "length", "fingerprint"))
     answers = _table(Path("answers/test/a.parquet"), ("window", "subject", "truth", "prediction"))
     own = _table(Path("contrast.parquet"), ("window", "subject", "truth", "prediction"))
     documents = {
@@ -134,7 +134,10 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     contrast = write_phase(Path("phases/contrast"))
     finetuned = write_phase(Path("phases/reaction_time"), "finetune")
     architecture = EncoderSettings().model_dump(mode="json")
-    phase = ContrastPhase(kind="contrast", init="contrast").model_dump(mode="json", exclude={"encoder"})
+    phase = ContrastPhase(kind="contrast", init="contrast", sources={"eyes": 1}).model_dump(
+        mode="json", exclude={"encoder"}
+    )
+    mean = BaselinePhase(kind="baseline", target="reaction_time", features="mean")
     lineup = {"variant": "full", "seed": 0, "challenge_1": ["a"], "challenge_2": ["a"]}
     reading = {"index": index, "tracking": "tracking.json"}
     lines = [
@@ -164,7 +167,9 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         Command(
             "windows",
             {
-                "settings": as_json(windows=Windows(), splits=Splits(), max_failed_share={"mine": 0.1}),
+                "settings": as_json(
+                    windows=Windows(), splits=Splits(), labels={}, max_failed_share={"mine": 0.1}
+                ),
                 "inventory": found,
                 "shards": [shard],
                 "summary": "study/windows/new.json",
@@ -174,7 +179,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         Command(
             "audit",
             {
-                "settings": as_json(test_releases=["R5"], excluded_subjects=[]),
+                "settings": as_json(splits=Splits(), labels={}, scored=True),
                 "index": index,
                 "inventory": found,
                 "shards": [shard],
@@ -185,7 +190,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         Command(
             "check-windows",
             {
-                "settings": as_json(phases={"contrast": phase}),
+                "settings": as_json(phases={"contrast": phase}, labels={}),
                 "index": index,
                 "output": "out/check.json",
             },
@@ -195,7 +200,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "phase",
             {
                 "node": "second",
-                "settings": as_json(phase=phase, lineage=["contrast", "second"]),
+                "settings": as_json(phase=phase, labels={}, lineage=["contrast", "second"]),
                 **reading,
                 "parents": [f"init={contrast}"],
                 "state": "out/state",
@@ -206,7 +211,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "features",
             {
                 "encoder": contrast,
-                "settings": as_json(sets=["fixed"], max_windows_per_subject=2),
+                "settings": as_json(sets=["fixed"], labels={}, max_windows_per_subject=2),
                 "index": index,
                 "output": "out/features.npz",
             },
@@ -215,11 +220,12 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "probe",
             {
                 "features": "features.npz",
-                "settings": as_json(probes=Probes(), statistics=Statistics()),
+                "settings": as_json(probes=Probes(), labels={}, statistics=Statistics()),
                 **reading,
                 "output": "out/probe.json",
             },
         ),
+        Command("probe-table", {"probes": ["probe.json"], "output": "out/probes.md"}),
         Command("lineage", {"probes": ["probe.json"], "output": "out/lineage.svg"}),
         Command(
             "adapters",
@@ -227,6 +233,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                 "settings": as_json(
                     adapters=AdapterComparison(),
                     encoder=architecture,
+                    labels={},
                     probes=Probes(),
                     statistics=Statistics(),
                 ),
@@ -239,7 +246,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "isc",
             {
                 "encoder": contrast,
-                "settings": as_json(isc=InterSubject(), statistics=Statistics()),
+                "settings": as_json(isc=InterSubject(), labels={}, statistics=Statistics()),
                 **reading,
                 "output": "out/isc.json",
             },
@@ -271,7 +278,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "score",
             {
                 "zip": "submission.zip",
-                "settings": Statistics().model_dump_json(),
+                "settings": as_json(statistics=Statistics(), labels={}),
                 **reading,
                 "output": "out/score.json",
             },
@@ -284,9 +291,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "baseline",
             {
                 "node": "mean",
-                "settings": BaselinePhase(
-                    kind="baseline", target="reaction_time", features="mean"
-                ).model_dump_json(),
+                "settings": as_json(phase=mean, labels={}),
                 "split": "test",
                 "index": index,
                 "output": "out/answers.parquet",
@@ -299,6 +304,16 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                 "marker": "marker.json",
                 "index": index,
                 "output": "out/answers.parquet",
+            },
+        ),
+        Command(
+            "score-phase",
+            {
+                "node": "a",
+                "settings": as_json(phase=mean, labels={}, statistics=Statistics()),
+                "answers": answers,
+                **reading,
+                "output": "out/score.json",
             },
         ),
         Command(

@@ -14,6 +14,7 @@ AGES = np.array([6.0, 9.0, 15.0, 11.0, 7.0, 8.0, 12.0, 14.0])
 def write(folder, encoder, error, found, embedding="tokens"):
     frame = {
         "target": "age",
+        "metric": "nrmse",
         "subject": list("abcdefgh"),
         "truth": AGES,
         "prediction": AGES + error,
@@ -25,7 +26,7 @@ def write(folder, encoder, error, found, embedding="tokens"):
     (folder / f"{encoder}.json").write_text(json.dumps(content))
 
 
-def test_the_page_shows_scores_gains_variants_and_films(tmp_path):
+def test_the_page_shows_scores_gains_variants_and_stimuli(tmp_path):
     for encoder, error, found in (
         ("random", 2, 0.05),
         ("random-1", 2, 0.07),
@@ -74,5 +75,20 @@ def test_a_study_in_which_no_probe_is_measurable_has_its_tables_all_the_same(tmp
         output=tmp_path / "encoders.csv",
     )
     text = (tmp_path / "encoders.md").read_text()
-    assert "Not measurable or not asked for" in text
     assert "| one | 0.100 [0.100, 0.100] |" in text
+
+
+def test_a_study_whose_people_met_no_stimulus_compares_none(tmp_path):
+    write(tmp_path, "random", 1, 0.1)
+    rows = Comparison({"random": ["random"]}, {})
+    tabulate_encoders(
+        rows,
+        Comparison({}, {}),
+        probes={"random": tmp_path / "random.parquet"},
+        isc={},
+        resamples=100,
+        output=tmp_path / "encoders.csv",
+    )
+    text = (tmp_path / "encoders.md").read_text()
+    assert "age, NRMSE" in text
+    assert "stimulus" not in text

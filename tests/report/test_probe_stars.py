@@ -1,11 +1,15 @@
 """Encoders that know nothing, probed on few people: how many tables carry a star."""
 
-import numpy as np
+from collections.abc import Mapping
 
+import numpy as np
+import pytest
+
+from cerebro.config import AnyLabel
 from cerebro.evaluation.forms import Answer, Measure
 from cerebro.evaluation.metrics import auc, balanced_accuracy, mae, mean_recall, mean_value, nrmse, pearson_r
-from cerebro.evaluation.probes import scored
-from cerebro.evaluation.targets import TARGETS
+from cerebro.evaluation.probes import Probed, scored
+from cerebro.evaluation.targets import Target, probe_targets
 from cerebro.report.probes import probe_tables
 
 N_SUBJECTS, N_WINDOWS, N_ENCODERS = 12, 15, 4
@@ -64,14 +68,19 @@ def answers(random: np.random.Generator, labels: dict[str, np.ndarray]) -> dict[
     who = Measure(mean_value, zeros, hit, np.full(len(WINDOWS), 1 / N_SUBJECTS))
     for name, metric, measure in (
         ("task", "balanced_accuracy", task),
-        ("movie_moment", "rank", moment),
+        ("movie", "rank", moment),
         ("identity", "accuracy", who),
     ):
         found[name] = Answer({metric: measure}, WINDOWS, (1.0,), N_SUBJECTS)
     return found
 
 
-def contents(random: np.random.Generator) -> list[dict]:
+@pytest.fixture
+def targets(labels: Mapping[str, AnyLabel]) -> dict[str, Target]:
+    return probe_targets([*labels, "identity"], labels)
+
+
+def contents(random: np.random.Generator, targets: Mapping[str, Target]) -> list[dict]:
     """The files of all encoders of one study, probed on the same people."""
     labels = {name: random.normal(size=N_SUBJECTS) for name in ("age", "p_factor", "externalizing")}
     labels["sex"] = random.permutation(np.arange(N_SUBJECTS) % 3 > 0).astype(float)
@@ -83,7 +92,7 @@ def contents(random: np.random.Generator) -> list[dict]:
         {
             "node": f"encoder_{number}",
             "targets": {
-                name: scored(found, TARGETS[name], resamples=200)
+                name: scored(Probed(found), targets[name], resamples=200)
                 for name, found in answers(random, labels).items()
             },
         }
@@ -91,15 +100,17 @@ def contents(random: np.random.Generator) -> list[dict]:
     ]
 
 
-def test_a_study_in_which_nothing_is_known_carries_a_star_in_about_one_table_of_twenty() -> None:
+def test_a_study_in_which_nothing_is_known_carries_a_star_in_about_one_table_of_twenty(
+    targets: Mapping[str, Target],
+) -> None:
     """Forty cells of a dozen people, two tables together; without correction most studies would have one."""
     print("seed 40")
     random = np.random.default_rng(40)
     n_studies, starred, alone = 150, 0, 0
     for _ in range(n_studies):
-        files = contents(random)
+        files = contents(random, targets)
         cells = [cell for table in probe_tables(files) for row in table.rows for cell in row[1:]]
-        assert len(cells) == 10 * (N_ENCODERS + 1)
+        assert len(cells) == 9 * (N_ENCODERS + 1)
         starred += any("*" in cell for cell in cells)
         single = [
             score["p"]
@@ -113,15 +124,17 @@ def test_a_study_in_which_nothing_is_known_carries_a_star_in_about_one_table_of_
     assert alone / n_studies > 0.5
 
 
-def test_what_one_encoder_knows_is_starred_among_others_that_know_nothing() -> None:
+def test_what_one_encoder_knows_is_starred_among_others_that_know_nothing(
+    targets: Mapping[str, Target],
+) -> None:
     print("seed 41")
     random = np.random.default_rng(41)
-    files = contents(random)
+    files = contents(random, targets)
     truth = np.tile(np.arange(N_WINDOWS) % 2, N_SUBJECTS).astype(float)
     probability = (0.5 + 0.3 * (truth - 0.5) + random.normal(0, 0.2, len(truth))).clip(0, 1)
     measure = Measure(balanced_accuracy, truth, probability, np.zeros(len(truth)))
     known = Answer({"balanced_accuracy": measure}, WINDOWS, (1.0,), N_SUBJECTS)
-    files[2]["targets"]["eyes"] = scored(known, TARGETS["eyes"], resamples=200)
+    files[2]["targets"]["eyes"] = scored(Probed(known), targets["eyes"], resamples=200)
     starred = {
         (row[0], name.partition("\n")[0])
         for table in probe_tables(files)

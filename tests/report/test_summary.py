@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from cerebro.report.probes import probe_tables
+from cerebro.report.scores import phase_score_table
 from cerebro.report.summary import isc_table, phase_table, score_table, summarise
 from cerebro.report.tables import as_markdown, print_tables
 
@@ -62,10 +63,12 @@ def _probes(node, mae, accuracy):
                     "mae": _interval(mae, mae - 0.5, mae + 0.5, floor=3.4, p=0.5 if mae > 2.9 else 0.001),
                     "r": _interval(0.4, 0.1, 0.6, floor=None, p=0.002),
                 },
+                "unit": "subject",
                 "n_subjects": 12,
             },
             "eyes": {
                 "metrics": {"balanced_accuracy": _interval(accuracy, 0.48, 0.9, floor=0.5, p=0.03)},
+                "unit": "window",
                 "n_subjects": 12,
             },
             "sex": {"not_measurable": "3 and 0 training subjects in the two classes"},
@@ -161,13 +164,12 @@ def test_a_challenge_without_a_score_says_why():
 
 def test_probes_are_starred_where_they_beat_no_eeg_whichever_way_is_better():
     table, moments = probe_tables([_probes("random", 3.2, 0.6), _probes("contrast", 2.5, 0.8)])
-    assert _cells(table, "random")["age\nMAE, years"] == "3.200\n[2.70, 3.70]"
-    assert _cells(table, "contrast")["age\nMAE, years"] == "2.500*\n[2.00, 3.00]"
-    assert _cells(table, "contrast")["age\nr"] == "0.400*\n[0.10, 0.60]"
+    assert _cells(table, "random")["age\nMAE"] == "3.200\n[2.70, 3.70]"
+    assert _cells(table, "contrast")["age\nMAE"] == "2.500*\n[2.00, 3.00]"
     assert "*" not in _cells(moments, "contrast")["eyes\nbal. acc."]
-    assert _cells(table, "no EEG")["age\nMAE, years"] == "3.400"
-    assert _cells(table, "random")["sex\nbal. acc."] == "-"
-    assert any("3 and 0 training subjects" in note for note in table.notes)
+    assert _cells(table, "no EEG")["age\nMAE"] == "3.400"
+    assert [name.partition("\n")[0] for name in table.header] == ["encoder", "age"]
+    assert any("sex is not measurable: 3 and 0 training subjects" in note for note in table.notes)
 
 
 def test_an_encoder_that_knows_people_and_not_what_they_do_is_warned_of():
@@ -175,15 +177,21 @@ def test_an_encoder_that_knows_people_and_not_what_they_do_is_warned_of():
         return {
             "node": node,
             "targets": {
-                "identity": {"metrics": {"accuracy": _interval(identity, 0.5, 1.0, floor=0.1, p=0.1)}},
-                "task": {"metrics": {"balanced_accuracy": _interval(task, 0.2, 0.9, floor=0.25, p=0.1)}},
+                "identity": {
+                    "unit": "window",
+                    "metrics": {"accuracy": _interval(identity, 0.5, 1.0, floor=0.1, p=0.1)},
+                },
+                "load": {
+                    "unit": "window",
+                    "metrics": {"balanced_accuracy": _interval(task, 0.2, 0.9, floor=0.25, p=0.1)},
+                },
             },
         }
 
     caps, brain, neither = content("caps", 0.9, 0.3), content("brain", 0.9, 0.8), content("none", 0.3, 0.3)
     (table,) = probe_tables([caps, brain, neither])
     (warning,) = [note for note in table.notes if note.startswith("Warning")]
-    assert "caps (89% and 7%)" in warning
+    assert "caps (89%, and load 7%)" in warning
     assert "brain" not in warning
     assert "none" not in warning
 
@@ -192,7 +200,7 @@ def test_a_value_without_an_interval_is_explained():
     probes = _probes("random", 3.2, 0.6)
     probes["targets"]["age"]["metrics"]["mae"] |= {"low": None, "high": None, "p": None}
     table = probe_tables([probes])[0]
-    assert _cells(table, "random")["age\nMAE, years"] == "3.200"
+    assert _cells(table, "random")["age\nMAE"] == "3.200"
     assert any("too few subjects" in note for note in table.notes)
     assert not any(
         "too few subjects" in note for note in probe_tables([_probes("random", 3.2, 0.6)])[0].notes
@@ -229,7 +237,15 @@ def test_the_summary_is_printed_and_written_with_encoders_in_the_order_of_phases
         files.append(tmp_path / f"{node}.json")
         files[-1].write_text(json.dumps(_probes(node, 3.0, 0.6)))
     output = tmp_path / "summary.md"
-    summarise(score=tmp_path / "score.json", probes=files, isc=[], phases=phases, windows=None, output=output)
+    summarise(
+        score=tmp_path / "score.json",
+        scores=[],
+        probes=files,
+        isc=[],
+        phases=phases,
+        windows=None,
+        output=output,
+    )
     text = output.read_text()
     nodes = ("random", "pretrain", "reaction_time")
     rows = [line for line in text.splitlines() if line.startswith(tuple(f"| {node} " for node in nodes))]
@@ -268,3 +284,46 @@ def test_markdown_escapes_what_it_would_take_for_markup():
     assert r"-0.071\*" in text
     lengths = {line.count(" | ") for line in text.splitlines() if line.startswith("|")}
     assert len(lengths) == 1
+
+
+def _score_of(node, target, split="test", **metrics):
+    return {
+        "node": node,
+        "target": target,
+        "split": split,
+        "metrics": metrics,
+        "n_windows": 40,
+        "n_subjects": 8,
+    }
+
+
+def test_a_study_without_a_submission_sums_up_what_each_phase_scores(phases, tmp_path):
+    def metric(value, floor, difference, p):
+        beside = _interval(floor, floor - 0.1, floor + 0.1, difference=_interval(difference, p=p))
+        return _interval(value, value - 0.1, value + 0.1, floors={"training_mean": beside})
+
+    files = []
+    for number, content in enumerate(
+        (
+            _score_of("eyes", "eyes", balanced_accuracy=metric(0.8, 0.5, 0.3, 0.001)),
+            _score_of("age", "age", nrmse=metric(0.9, 1.0, -0.1, 0.001), r=metric(0.4, 0.0, 0.4, 0.4)),
+            _score_of("worse", "age", nrmse=metric(1.2, 1.0, 0.2, 0.001)),
+        )
+    ):
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(content))
+    output = tmp_path / "summary.md"
+    summarise(score=None, scores=files, probes=[], isc=[], phases=phases, windows=None, output=output)
+    text = output.read_text()
+    assert "Challenge" not in text
+    assert "stimulus" not in text
+    assert r"| eyes | eyes, bal. acc. | 0.800\* [0.700, 0.900] | 0.500 [0.400, 0.600] | 40 | 8 |" in text
+    assert r"| age | age, NRMSE | 0.900\* [0.800, 1.000] |" in text
+    assert "| age | age, r | 0.400 [0.300, 0.500] |" in text
+    assert "| worse | age, NRMSE | 1.200 [1.100, 1.300] |" in text
+    assert "| phase | label | score | training mean | windows | subjects |" in text
+
+
+def test_scores_on_people_who_also_selected_say_so():
+    table = phase_score_table([_score_of("eyes", "eyes", "validation", r=_interval(0.1))])
+    assert "validation people, who also selected" in table.notes[0]

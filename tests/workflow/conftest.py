@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,11 @@ class Study:
     repository: Path
 
     def snakemake(
-        self, *arguments: str, overlay: Mapping[str, Any] | None = None
+        self, *arguments: str, overlay: Mapping[str, Any] | None = None, over: str | None = "smoke"
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake on the smoke configuration, with further settings on top."""
+        """Run Snakemake on the smoke configuration, or another or none, with further settings on top."""
         return subprocess.run(
-            self.command(*arguments, overlay=overlay),
+            self.command(*arguments, overlay=overlay, over=over),
             cwd=self.repository,
             env=self.environment,
             capture_output=True,
@@ -41,9 +41,11 @@ class Study:
             check=False,
         )
 
-    def command(self, *arguments: str, overlay: Mapping[str, Any] | None = None) -> list[str]:
+    def command(
+        self, *arguments: str, overlay: Mapping[str, Any] | None = None, over: str | None = "smoke"
+    ) -> list[str]:
         """The command line of :meth:`snakemake`."""
-        overlays = [str(self.repository / "config" / "smoke.yaml")]
+        overlays = [] if over is None else [str(self.repository / "config" / f"{over}.yaml")]
         if overlay is not None:
             file = self.folder / "overlay.yaml"
             file.write_text(yaml.safe_dump(dict(overlay)))
@@ -130,6 +132,12 @@ def pretended(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Pat
     study = Study(tmp_path_factory.mktemp("pretended"), repository)
     study.pretend_finished()
     return study.folder
+
+
+@pytest.fixture(scope="session")
+def study_in(repository: Path) -> Callable[[Path], Study]:
+    """Makes a study of which nothing has run, in a folder."""
+    return lambda folder: Study(folder, repository)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_a_new_node_of_the_graph_trains_alone(finished: Any) -> None:
 
 
 def test_probe_settings_rerun_the_probes_and_the_summary_and_no_encoder(finished: Any) -> None:
-    jobs = finished.jobs({"probes": {"targets": ["age", "reaction_time", "eyes", "movie_moment"]}})
+    jobs = finished.jobs({"probes": {"targets": ["age", "reaction_time", "eyes", "movie"]}})
     probes = {job for job in INDEX_ONWARDS if job.startswith("Probing")}
     assert jobs == probes | {"Scores and probes beside their floors", LINEAGE}
 
@@ -154,7 +154,7 @@ def test_a_touched_or_added_file_of_no_subject_reruns_the_inventory_and_nothing_
 def test_new_labels_rerun_the_index_and_no_shard(archived: Any) -> None:
     (archived.folder / "archive" / "R1" / "participants.tsv").write_text("participant_id\tage\n")
     assert archived.jobs(archived.from_archive) == {INVENTORY}
-    after_the_inventory(archived, age=8.0)
+    after_the_inventory(archived, person='{"age": "8"}')
     assert archived.jobs(archived.from_archive) == INDEX_ONWARDS
 
 
@@ -225,3 +225,48 @@ def after_the_inventory(study: Any, overlay: Any = None, **columns: Any) -> None
     inventory = "results/smoke/inventory/recordings.parquet"
     done = study.snakemake("--touch", "--force", inventory, overlay=overlay or study.from_archive)
     assert done.returncode == 0, done.stderr
+
+
+def test_targets_ask_for_their_part_of_the_study_and_no_more(finished: Any) -> None:
+    phases = finished.jobs({"encoder": {"dim": 32}}, target="phases")
+    assert phases == {f"Training {phase}" for phase in PHASES}
+    table = {"Features of covariance", "Probing covariance", "Probes beside their floors"}
+    assert finished.jobs(target="probes") == table
+    scored = {f"{job} {phase}" for phase in PHASES[3:] for job in ("Scoring",)}
+    answers = {f"Answers of {phase} on test windows" for phase in PHASES[3:]}
+    assert finished.jobs(target="study") == table | scored | answers
+
+
+OWN = {
+    "name": "own",
+    "datasets": {"mine": {"reader": "files", "roots": ["data"]}},
+    "labels": {"group": {"of": "recording", "entity": "folder", "classes": ["a", "b"]}},
+    "phases": {"tokenizer": {"kind": "tokenizer"}},
+}
+
+
+def test_a_study_of_one_phase_lists_nothing_that_it_lacks(empty: Any) -> None:
+    (empty.folder / "data").mkdir()
+    done = empty.snakemake("--dry-run", overlay=OWN, over=None)
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout + done.stderr
+    assert "Training tokenizer" in listed
+    assert "Probes beside their floors" in listed
+    for absent in ("submission", "Comparing subjects", "Answers", "Scoring", "simulated"):
+        assert absent not in listed
+
+
+def test_a_study_without_a_submission_says_so_where_one_is_asked_for(empty: Any) -> None:
+    (empty.folder / "data").mkdir()
+    for target, words in (("submission", "no section 'submission'"), ("ablations", "no section 'ablations'")):
+        done = empty.snakemake(target, "--dry-run", overlay=OWN, over=None)
+        assert done.returncode != 0
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_layer_that_is_not_there_gets_a_sentence(empty: Any) -> None:
+    done = empty.snakemake("--dry-run", overlay={**OWN, "extends": "chalenge"}, over=None)
+    assert done.returncode != 0
+    assert "cerebro: extends: 'chalenge' is no file and no shipped layer" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -66,23 +66,24 @@ def test_the_dataset_on_the_page_goes_from_raw_files_to_windows(empty: Any) -> N
     section = page[page.index("## A dataset of your own") :]
     (module,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
     overlay, *_ = re.findall(r"```yaml\n(.*?)```", section, flags=re.DOTALL)
-    assert "snakemake --cores 2 results/with_resting/windows/index.parquet" in section
+    assert "snakemake --cores 2 results/resting/windows/index.parquet" in section
     (empty.folder / "resting_study.py").write_text(module)
     for subject in ("01", "02", "03"):
         write_bids(empty.folder / "data/resting", subject)
-    (empty.folder / "with_resting.yaml").write_text(overlay)
-    command = [Path(sys.executable).with_name("cerebro"), "check", "with_resting.yaml"]
+    (empty.folder / "resting.yaml").write_text(overlay)
+    command = [Path(sys.executable).with_name("cerebro"), "check", "resting.yaml"]
     checked = subprocess.run(command, cwd=empty.folder, env=empty.environment, capture_output=True, text=True)
     print(checked.stdout, checked.stderr)
     assert re.search(r"resting +data/resting +3 +3 ", checked.stdout)
-    done = empty.snakemake("results/with_resting/windows/index.parquet", overlay=yaml.safe_load(overlay))
+    done = empty.snakemake(
+        "results/resting/windows/index.parquet", overlay=yaml.safe_load(overlay), over=None
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    results = empty.folder / "results/with_resting"
+    results = empty.folder / "results/resting"
     inventory = pd.read_parquet(results / "inventory/recordings.parquet")
     assert list(inventory["recording"]) == [f"resting/sub-0{n}/rest" for n in (1, 2, 3)]
     assert set(inventory["status"]) == {"ok"}
-    assert set(inventory["age"]) == {10.0}
-    assert set(inventory["sex"]) == {1.0}
+    assert {json.loads(person)["age"] for person in inventory["person"]} == {"10"}
     table = read_table(results / "shards/resting-0.parquet")
     assert sorted(table.channels) == sorted(NAMES)
     index = pd.read_parquet(results / "windows/index.parquet")
@@ -102,11 +103,11 @@ def test_a_real_recording_goes_from_its_raw_file_to_windows_by_a_configuration_a
         shutil.copy(path, folder)
     overlay = {
         "name": "real",
-        "simulation": None,
-        "datasets": {"hbn": None, "tuh": None, "sample": {"reader": "files", "roots": ["recordings"]}},
-        "phases": {"pretrain": {"mix": {"hbn": None, "tuh": None, "sample": 1.0}}},
+        "datasets": {"sample": {"reader": "files", "roots": ["recordings"]}},
+        "splits": {"test": None},
+        "phases": {"pretrain": {"kind": "pretrain", "target": "signal", "mix": {"sample": 1.0}}},
     }
-    done = empty.snakemake("results/real/windows/audit.json", overlay=overlay)
+    done = empty.snakemake("results/real/windows/audit.json", overlay=overlay, over=None)
     assert done.returncode == 0, done.stdout + done.stderr
     results = empty.folder / "results/real"
     (row,) = pd.read_parquet(results / "inventory/recordings.parquet").to_dict(orient="records")

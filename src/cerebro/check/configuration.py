@@ -1,6 +1,6 @@
 """The configuration as the workflow sees it: layers merged by Snakemake's own functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,19 @@ def read_configuration(overlays: Sequence[Path]) -> Config:
     UserError
         If a file can't be read, or what comes out is no valid configuration.
     """
-    return load_config(_merged([SHIPPED / "base.yaml", *_below(overlays), *overlays]))
+    return load_config(layered(*map(read_layer, overlays)))
+
+
+def layered(*overlays: Mapping[str, Any]) -> dict[str, Any]:
+    """Contents of overlays over the layers that they stand on.
+
+    Raises
+    ------
+    UserError
+        If a layer can't be read or there is none of its name.
+    """
+    below = [SHIPPED / "base.yaml", *_below(overlays)]
+    return _merged([*map(read_layer, below), *overlays])
 
 
 def read_layer(path: Path) -> dict[str, Any]:
@@ -46,16 +58,17 @@ def read_layer(path: Path) -> dict[str, Any]:
 
 def lists_ablations(overlays: Sequence[Path]) -> bool:
     """Tell whether a study asks for variants itself; shipped ones are of the study without overlays."""
-    own = [path for path in _below(overlays) if path.parent != SHIPPED]
-    return not overlays or any("ablations" in read_layer(path) for path in (*own, *overlays))
+    contents = [read_layer(path) for path in overlays]
+    own = [read_layer(path) for path in _below(contents) if path.parent != SHIPPED]
+    return not overlays or any("ablations" in content for content in (*own, *contents))
 
 
-def _below(overlays: Sequence[Path]) -> list[Path]:
-    return layers_below(_merged([SHIPPED / "base.yaml", *overlays]), SHIPPED, read_layer)
+def _below(overlays: Sequence[Mapping[str, Any]]) -> list[Path]:
+    return layers_below(_merged([read_layer(SHIPPED / "base.yaml"), *overlays]), SHIPPED, read_layer)
 
 
-def _merged(layers: Sequence[Path]) -> dict[str, Any]:
+def _merged(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for path in layers:
-        update_config(merged, read_layer(path))
+    for layer in layers:
+        update_config(merged, layer)
     return merged

@@ -66,7 +66,11 @@ def check(overlays: Sequence[Path]) -> None:
         surveys.append(one)
     problems += [problem for one in surveys for problem in one.problems]
     notes += [note for one in surveys for note in one.notes]
-    printed, prospects = _found(surveys, config, complete=len(surveys) == len(config.datasets))
+    try:
+        printed, prospects = _found(surveys, config, complete=len(surveys) == len(config.datasets))
+    except UserError as error:  # of rules of `splits`, which need people to be held against
+        printed, prospects = [tables.archives(surveys), tables.left_out(surveys)], []
+        problems.append(str(error))
     if surveys and not prospects:
         notes.append("splits and phases are not looked at before every dataset has usable recordings")
     problems += [outlook.problem for outlook in prospects if outlook.problem]

@@ -186,7 +186,7 @@ def _first_line(error: Exception) -> str:
 
 
 INVENTORY = table("an inventory", "recording", "dataset", "subject", "group", "status")
-SHARD_TABLE = table("the table of a shard", "recording", "offset", "length")
+SHARD_TABLE = table("the table of a shard", "recording", "offset", "length", "fingerprint")
 INDEX = table("a window index", "window", "kind", "split", "subject", "shard", "start", "length", "keep")
 ANSWERS = table("a file of answers", "window", "subject", "truth", "prediction")
 PROBE_ANSWERS = table("the answers of a probe", "target", "metric", "subject", "truth", "prediction", "floor")

@@ -44,6 +44,8 @@ class Simulation(Settings):
     """HBN releases by name (`R1`, `R5`, ...)."""
     tuh_subjects: int = Field(default=12, ge=0)
     """Number of TUH patients; 0 writes no TUH corpus."""
+    tuab_subjects: int = Field(default=0, ge=0)
+    """Number of TUAB patients, every second one abnormal, a third of them below `eval`; 0 writes no TUAB."""
     contrast_change_trials: int = Field(default=24, ge=3)
     """Trials in the contrast change detection run (24 in the real one)."""
     resting_cycles: int = Field(default=2, ge=1)

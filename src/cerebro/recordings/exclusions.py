@@ -94,7 +94,7 @@ def evaluation_patients(root: Path) -> set[str]:
             continue
         patient = path.name.partition("_")[0]
         if not _PATIENT.fullmatch(patient):
-            patient = _patient_of_header(path)
+            patient = patient_of_header(path)
         if patient:
             patients.add(patient)
         else:
@@ -113,16 +113,21 @@ def evaluation_patients(root: Path) -> set[str]:
     return patients
 
 
-def _patient_of_header(path: Path) -> str:
+def patient_of_header(path: Path) -> str:
+    """Read who an EDF file's header is of; empty where it does not begin with a TUH patient.
+
+    Raises
+    ------
+    UserError
+        If the disk does not give the header.
+    """
     try:
         with path.open("rb") as stream:
             field = stream.read(88)[8:].decode("latin1")
     except FileNotFoundError:  # a link to content that has not been downloaded
         return ""
     except OSError as error:
-        raise UserError(
-            f"datasets.*.exclude_evaluation_of: {path} can't be read ({error}); running again may help"
-        ) from error
+        raise UserError(f"{path} can't be read ({error}); running again may help") from error
     first = field.split()[0] if field.split() else ""
     return first if _PATIENT.fullmatch(first) else ""
 

@@ -6,13 +6,14 @@ TUEG: ``edf/000/aaaaaaaa/s001_2015_12_30/01_tcp_ar/aaaaaaaa_s001_t000.edf``, the
 TUAB: ``edf/train/normal/01_tcp_ar/aaaaaaaa_s001_t000.edf`` (Obeid & Picone 2016,
 https://doi.org/10.3389/fnins.2016.00196). Patient, session and token are those of the file's name, so that a
 recording that lies in TUEG and in TUAB has one name. The montage folder tells the reference, the EDF header
-the patient's age and sex where it has them.
+the patient's age and sex where it has them. TUEV: :mod:`cerebro.recordings.tuev`, whose events are read.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cerebro.recordings import tuev
 from cerebro.recordings.folders import walk_files
 from cerebro.recordings.recording import Recording
 
@@ -26,6 +27,8 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
     for path in walk_files(roots):
         match = _FILE.fullmatch(path.name)
         if match is None:
+            if (of_tuev := tuev.recording(path)) is not None:
+                yield of_tuev
             continue
         above = path.parent.parts[::-1]
         montage = next((found for name in above if (found := _MONTAGE_FOLDER.fullmatch(name))), None)
@@ -38,6 +41,9 @@ def scan(roots: Sequence[Path]) -> Iterator[Recording]:
             session=dated,
             reference=_REFERENCES[montage[1]] if montage else "unknown",
         )
+
+
+read_events = tuev.read_events
 
 
 def read_person(patient: str) -> dict[str, str]:

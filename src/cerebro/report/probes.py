@@ -38,7 +38,39 @@ def probe_tables(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
             [*([] if person else notes), *_warnings(contents)],
         ),
     ]
-    return [table for table in tables if len(table.header) > 1]
+    return [*(table for table in tables if len(table.header) > 1), *_readouts(contents)]
+
+
+def _readouts(contents: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """For each label of a state: windows alone, averaged, and less their recording's mean."""
+    tables = []
+    read = {
+        target: result
+        for content in contents
+        for target, result in content["targets"].items()
+        if result.get("readouts")
+    }
+    for target, result in read.items():
+        metric, forms = next(iter(result["metrics"])), list(result["readouts"])
+        rows = []
+        for content in contents:
+            own = content["targets"].get(target, {})
+            scores = [
+                _score(content["targets"], target, metric),
+                *(own.get("readouts", {}).get(f) for f in forms),
+            ]
+            rows.append([content["node"], *(interval(score, digits=2) for score in scores)])
+        floors = [result["metrics"][metric], *(result["readouts"][form] for form in forms)]
+        rows.append(["no EEG", *(number(score["floor"]) for score in floors)])
+        notes = ["'averaged': answers are averaged over neighbouring windows of a recording with one class."]
+        if result.get("centred_on"):
+            notes.append(
+                f"'centred': features less their mean over the {result['centred_on']}, which needs no label."
+            )
+        header = ["encoder", heading(target, metric), *(name(form) for form in forms)]
+        title = f"Linear probes: {name(target)}, in several readouts"
+        tables.append(Table(title, header, rows, notes, separated=frozenset({len(contents) - 1})))
+    return tables
 
 
 def _units(contents: Sequence[Mapping[str, Any]]) -> dict[Column, str]:

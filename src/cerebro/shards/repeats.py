@@ -15,7 +15,8 @@ from scipy.spatial import cKDTree
 
 SECOND = 100
 """Samples; shards are of 100 Hz."""
-QUANTILES = np.linspace(0, 1, 17)
+SECONDS = 16
+"""Length of a fingerprint."""
 _TOLERANCE = 0.02
 """Largest difference of two fingerprints (natural logarithm of amplitude) of one signal: another file format
 rounds to another least bit."""
@@ -24,11 +25,13 @@ _LENGTH_TOLERANCE = 2.0
 _BLOCKS = 16
 """Seconds of two candidates whose signals are compared, evenly spread."""
 _LARGEST_DIFFERENCE = 0.1
-"""Root mean square of the difference of two courses of one signal, as a share of the course's deviation."""
+"""Root mean square of the difference of two courses of one signal in a second, as a share of deviation."""
 
 
 def fingerprint(samples: NDArray[np.int16]) -> list[float]:
-    """Quantiles over seconds of the logarithm of amplitude.
+    """The logarithm of amplitude in each of the first seconds, from the first on that has a signal.
+
+    What follows the end of a recording, as a file's last record does, changes nothing.
 
     Parameters
     ----------
@@ -37,14 +40,15 @@ def fingerprint(samples: NDArray[np.int16]) -> list[float]:
 
     Returns
     -------
-    list of 17 floats
-        Empty where there is no whole second, or none with a signal.
+    list of :data:`SECONDS` floats
+        Zeros behind the end of a shorter recording; empty where nothing has a signal.
     """
-    seconds = len(samples) // SECOND
-    course = np.array([_energy(samples[k * SECOND : (k + 1) * SECOND]).mean() for k in range(seconds)])
-    if not course.any():
+    begin = int(np.argmax(samples.any(axis=1))) // SECOND * SECOND
+    part = samples[begin : begin + SECONDS * SECOND]
+    if not part.any():
         return []
-    return [float(value) for value in np.quantile(np.log1p(course) / 2, QUANTILES)]
+    energies = [_energy(part[start : start + SECOND]).mean() for start in range(0, len(part), SECOND)]
+    return [float(np.log1p(energy) / 2) for energy in energies] + [0.0] * (SECONDS - len(energies))
 
 
 def repeated(recordings: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -62,7 +66,7 @@ def repeated(recordings: pd.DataFrame, folder: Path) -> pd.DataFrame:
     DataFrame
         Columns ``first`` and ``second``: rows of ``recordings`` by number.
     """
-    known = recordings[recordings["fingerprint"].map(len) == len(QUANTILES)]
+    known = recordings[recordings["fingerprint"].map(len) == SECONDS]
     pairs = [
         (first, second)
         for first, second in _candidates(known)
@@ -83,16 +87,16 @@ def _candidates(known: pd.DataFrame) -> Iterator[tuple[int, int]]:
 
 
 def _same(one: pd.Series, other: pd.Series, folder: Path) -> bool:
-    """Whether the signals agree in seconds all over the recordings."""
+    """Whether the signals agree in most of some seconds all over the recordings; filters blur the ends."""
     seconds = min(one["length"], other["length"]) // SECOND
     starts = np.unique(np.linspace(0, seconds - 1, _BLOCKS).astype(int)) * SECOND
     first, second = (
-        np.concatenate([np.sqrt(_energy(signals[row["offset"] + start :][:SECOND])) for start in starts])
+        np.stack([np.sqrt(_energy(signals[row["offset"] + start :][:SECOND])) for start in starts])
         for row in (one, other)
         for signals in [np.load(folder / f"{row['shard']}.npy", mmap_mode="r")]
     )
-    deviation = max(first.std(), second.std())
-    return bool(np.sqrt(np.mean((first - second) ** 2)) <= _LARGEST_DIFFERENCE * deviation)
+    difference = np.median(np.sqrt(np.mean((first - second) ** 2, axis=1)))
+    return bool(difference <= _LARGEST_DIFFERENCE * max(first.std(), second.std()))
 
 
 def _energy(samples: NDArray[np.int16]) -> NDArray[np.float64]:

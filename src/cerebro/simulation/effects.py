@@ -99,6 +99,10 @@ BETA_FEMALE = 1.25
 # TUH patients with a slow background; about half of such records are abnormal, a part of them diffusely slow:
 # Obeid & Picone (2016).
 CLINICAL_SLOWING, CLINICAL_SLOWING_HZ = 0.25, -2.0
+# Abnormal records of TUAB: a slower rhythm and more slow activity, as in Lopez et al. (2015), IEEE SPMB,
+# https://doi.org/10.1109/SPMB.2015.7405423, and Gemein et al. (2020), NeuroImage 220, 117021. Favourable:
+# what is added to the aperiodic exponent, so that a dozen people show it.
+ABNORMAL_EXPONENT = 0.8
 
 # --- Contrast change detection: behaviour ---------------------------------------------------------------
 

@@ -19,11 +19,12 @@ from cerebro.simulation import hbn, tuh
 from cerebro.simulation.timeline import MOVIES
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_OWN = ("hbn", "tuh", "ground_truth.parquet")
+_ARCHIVES = ("hbn", "tuh", "tuab")
+_OWN = (*_ARCHIVES, "ground_truth.parquet")
 
 
 def simulate(settings: Simulation, *, marker: Path, workers: int) -> None:
-    """Write simulated HBN releases and a TUH corpus.
+    """Write simulated HBN releases, and the corpora TUEG and TUAB of TUH.
 
     Parameters
     ----------
@@ -31,8 +32,8 @@ def simulate(settings: Simulation, *, marker: Path, workers: int) -> None:
         How many subjects, which recordings, how long.
     marker
         ``simulation.json``, written last: settings and files with their sizes. The archives stand beside it
-        in ``hbn/`` and ``tuh/``, the latents and true reaction times in ``ground_truth.parquet``. What an
-        interrupted run left there is removed first.
+        in ``hbn/``, ``tuh/`` and ``tuab/``, the latents and true reaction times in ``ground_truth.parquet``.
+        What an interrupted run left there is removed first.
     workers
         Participants written at the same time, each in a process of its own.
 
@@ -54,12 +55,16 @@ def simulate(settings: Simulation, *, marker: Path, workers: int) -> None:
         partial(tuh.write_patient, folder / "tuh" / "edf", index=index, settings=settings)
         for index in range(settings.tuh_subjects)
     ]
+    jobs += [
+        partial(tuh.write_tuab_patient, folder / "tuab" / "edf", index=index, settings=settings)
+        for index in range(settings.tuab_subjects)
+    ]
     for release in settings.releases:
         hbn.write_release(folder / "hbn", release=release, settings=settings)
     truth = pd.DataFrame(_run(jobs, workers)).sort_values(["archive", "release", "name"])
     with atomic_path(folder / "ground_truth.parquet") as temporary:
         truth.to_parquet(temporary, index=False)
-    files = sorted(path for name in ("hbn", "tuh") for path in (folder / name).rglob("*") if path.is_file())
+    files = sorted(path for name in _ARCHIVES for path in (folder / name).rglob("*") if path.is_file())
     write_json(
         Path(marker),
         {
@@ -73,8 +78,10 @@ def simulate(settings: Simulation, *, marker: Path, workers: int) -> None:
 def _check(settings: Simulation, workers: int) -> None:
     if workers < 1:
         raise UserError(f"simulate: --threads must be at least 1, not {workers}")
-    if not settings.releases and not settings.tuh_subjects:
-        raise UserError("simulation: there are neither releases nor tuh_subjects; name at least one release")
+    if not (settings.releases or settings.tuh_subjects or settings.tuab_subjects):
+        raise UserError(
+            "simulation: there are no releases, tuh_subjects or tuab_subjects; name at least one release"
+        )
     if twice := {name for name in settings.movies if settings.movies.count(name) > 1}:
         raise UserError(f"simulation.movies: '{sorted(twice)[0]}' stands there twice; name each movie once")
     for name in settings.movies:

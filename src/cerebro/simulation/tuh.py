@@ -1,6 +1,8 @@
-"""The TUH EEG corpus on disk: EDF files in its folder layout, with its channel names and header fields."""
+"""TUEG and TUAB on disk: EDF files in their folder layouts, with their channel names and header fields."""
 
 import datetime
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +31,12 @@ MONTAGES = {
 """Folder of a montage: the suffix of its channels' names, and whether A1 and A2 were recorded."""
 _MONTAGE_SHARES = (0.7, 0.2, 0.1)
 _HEADERS_WITHOUT_AGE = 0.1
+_FIRST_OF_TUAB = 5000
+"""Number of the first patient of TUAB, above all of TUEG."""
 
 
 def write_patient(root: Path, *, index: int, settings: Simulation) -> dict[str, Any]:
-    """Write one patient's recording below ``root`` (the ``edf`` folder).
+    """Write one patient's recording below ``root`` (the ``edf`` folder of TUEG).
 
     Returns
     -------
@@ -40,6 +44,45 @@ def write_patient(root: Path, *, index: int, settings: Simulation) -> dict[str, 
         The patient's row of the ground truth.
     """
     subject = draw_patient(settings.seed, patient_name(index), POPULATIONS[settings.effects])
+
+    def place(montage: str, date: datetime.date, rng: np.random.Generator) -> Path:
+        session = f"s001_{date:%Y_%m_%d}" if rng.random() < 0.8 else f"s001_{date:%Y}"
+        return root / f"{index // 100:03d}" / subject.name / session / montage
+
+    _write(subject, place, settings)
+    return {"archive": "tuh", "release": "", **subject.latents()}
+
+
+def write_tuab_patient(root: Path, *, index: int, settings: Simulation) -> dict[str, Any]:
+    """Write one patient's recording below ``root`` (the ``edf`` folder of TUAB), every second one abnormal.
+
+    Of six patients two lie below ``eval``, one of them abnormal. None of them is in the simulated TUEG.
+
+    Returns
+    -------
+    dict
+        The patient's row of the ground truth.
+    """
+    name = patient_name(_FIRST_OF_TUAB + index)
+    subject = draw_patient(settings.seed, name, POPULATIONS[settings.effects])
+    abnormal = index % 2 == 1
+    if abnormal:
+        subject = replace(
+            subject,
+            alpha_hz=subject.alpha_hz + effects.CLINICAL_SLOWING_HZ,
+            exponent=subject.exponent + effects.ABNORMAL_EXPONENT,
+        )
+    folder = root / ("eval" if index // 2 % 3 == 2 else "train") / ("abnormal" if abnormal else "normal")
+    _write(subject, lambda montage, _date, _rng: folder / montage, settings)
+    return {"archive": "tuab", "release": "", **subject.latents()}
+
+
+def _write(
+    subject: Subject,
+    place: Callable[[str, datetime.date, np.random.Generator], Path],
+    settings: Simulation,
+) -> None:
+    """Write a recording into the folder that its montage and date say."""
     rng = subject_rng(settings.seed, subject.name, "clinic")
     montage = str(rng.choice(list(MONTAGES), p=_MONTAGE_SHARES))
     suffix, with_ears = MONTAGES[montage]
@@ -60,16 +103,13 @@ def write_patient(root: Path, *, index: int, settings: Simulation) -> dict[str, 
     data = record(subject, course, amplifier=amplifier, name="s001_t000", seed=settings.seed)
     channels = {f"EEG {name.upper()}-{suffix}": row for name, row in zip(electrodes, data, strict=True)}
     channels |= _other_channels(data.shape[1], sfreq=sfreq, suffix=suffix, rng=rng)
-    session = f"s001_{date:%Y_%m_%d}" if rng.random() < 0.8 else f"s001_{date:%Y}"
-    path = root / f"{index // 100:03d}" / subject.name / session / montage / f"{subject.name}_s001_t000.edf"
     write_edf(
-        path,
+        place(montage, date, rng) / f"{subject.name}_s001_t000.edf",
         channels,
         sfreq=sfreq,
         patient=_patient(subject, date.year, known=known),
         recording=Recording(startdate=date),
     )
-    return {"archive": "tuh", "release": "", **subject.latents()}
 
 
 def _patient(subject: Subject, year: int, *, known: bool) -> Patient:
