@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -257,6 +258,23 @@ def test_a_step_that_logs_when_its_work_is_done_succeeds_and_its_run_follows_who
     assert (store.parent / "mlartifacts" / identity / "artifacts" / "metrics.json").exists()
 
 
+def test_what_a_full_disk_keeps_from_mlflow_fails_no_step_whose_results_are_written(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with start_run(store, name="finished", kind="probe") as run:
+            run.log_metrics({"val/loss": 1.0})
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().out
+    assert "the results are written; what MLflow lacks of them is lost to it (" in said
+    assert "no space left on its disk" in said
+    assert "make room on its disk" in said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["text", "gone", "replaced"])
 def test_a_training_ends_well_although_its_database_breaks_and_its_run_stands_in_the_new_one(
     store: Path, damage: str, capsys: pytest.CaptureFixture[str]

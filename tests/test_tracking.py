@@ -123,6 +123,7 @@ def test_a_resume_file_from_a_store_that_was_rebuilt_starts_a_new_run(
     assert resume.read_text() == run.id != "f" * 32
 
 
+@pytest.mark.slow
 def test_parallel_processes_lose_no_metric(empty_store: Path) -> None:
     script = (
         "import sys\n"

@@ -76,6 +76,32 @@ def test_the_table_of_inputs_and_outputs_is_that_of_the_program(commands: dict[s
         assert paths - set(command.outputs) == set(READS.get(step, []))
 
 
+@pytest.mark.parametrize(
+    ("step", "broken"),
+    [
+        ("check-windows", "study/windows/index.parquet"),
+        ("audit", "study/inventory.parquet"),
+        ("audit", "study/shards/mine-0.parquet"),
+        ("features", "study/shards/mine-0.parquet"),
+    ],
+)
+def test_a_damaged_page_of_a_table_gets_the_file_and_the_command_that_makes_it_again(
+    step: str, broken: str, commands: dict[str, Any], refused: Any
+) -> None:
+    """The end of the file, which says what is in it, is whole; the shards' tables are found by the index."""
+    for path in ("study/windows/index.parquet", "study/inventory.parquet", "study/shards/mine-0.parquet"):
+        _fill(Path(path))
+    np.save("study/shards/mine-0.npy", np.zeros((100, 1), np.int16))
+    content = bytearray(Path(broken).read_bytes())
+    content[4:200] = bytes(196)
+    Path(broken).write_bytes(content)
+    said = refused(commands[step].line())
+    assert f"{Path(broken).resolve() if step == 'features' else broken} is damaged (" in said.replace(
+        str(Path.cwd()), str(Path.cwd())
+    )
+    assert f"snakemake --cores 8 --force {broken}" in said
+
+
 @pytest.mark.parametrize("step", WRITES)
 def test_a_right_command_line_is_one(step: str, commands: dict[str, Any]) -> None:
     parser().parse_args(commands[step].line())

@@ -179,6 +179,7 @@ def test_every_kind_of_phase_trains_in_mixed_precision_and_ends_near_single(trai
     assert all(value.isfinite().all() for value in states[0].values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("node", "parent", "changes", "die_after"),
     [

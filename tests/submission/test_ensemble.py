@@ -92,6 +92,7 @@ def read_weights(zip: Path, challenge: int) -> dict[str, Any]:
     return torch.load(stream, weights_only=True)
 
 
+@pytest.mark.slow
 def test_an_ensemble_scores_as_the_table_of_variants_scores_the_mean_of_its_members(
     ensemble: Path, weights: Any, answers: Path, index: Path, tmp_path: Path
 ) -> None:

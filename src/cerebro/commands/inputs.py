@@ -7,7 +7,7 @@ wrong after that is a fault of the program, and keeps its traceback.
 import argparse
 import json
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,32 @@ def index_with_signals(text: str) -> Path:
                 f"{path} points into the shard {signals}, which is not there; leave both in their study"
             )
     return path
+
+
+def damaged_table(read: Iterable[Any]) -> str | None:
+    """Name the first table that a step read, or the shards of its index, of which a page cannot be read.
+
+    Looked for once a step has failed: a look at every page beforehand would read each table twice.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from cerebro.data.selection import shards_folder
+
+    paths = [path for path in read if isinstance(path, Path) and path.suffix == ".parquet"]
+    for path in [*paths, *(found for one in paths for found in sorted(shards_folder(one).glob("*.parquet")))]:
+        try:
+            with pq.ParquetFile(path) as opened:
+                for _ in opened.iter_batches():
+                    pass
+        except FileNotFoundError:
+            continue
+        except (pa.ArrowException, OSError) as error:
+            return (
+                f"{path} is damaged ({_first_line(error)}); make it again with: "
+                f"snakemake --cores 8 --force {path}, with the study's --configfile"
+            )
+    return None
 
 
 def document(what: str, *keys: str) -> Kind:

@@ -17,6 +17,7 @@ from cerebro.data.windows import WindowDataset
 from cerebro.evaluation.band_power import band_power
 from cerebro.evaluation.feature_store import Features, write_features
 from cerebro.evaluation.window_sets import probed_windows
+from cerebro.files import digest_file
 from cerebro.models.token_encoder import TokenEncoder
 
 BATCH_SIZE = 64
@@ -54,7 +55,7 @@ def run_features(
     """
     windows = probed_windows(read_index(index), settings["sets"], at_most=settings["max_windows_per_subject"])
     shards = shards_folder(index)
-    origin: dict[str, Any] = {"node": node, "lineage": []}
+    origin: dict[str, Any] = {"node": node, "lineage": [], "index": digest_file(index)}
     if encoder is None and "encoder" not in settings:
         write_features(output, origin, described(windows, lambda rows: band_power(rows, shards)))
         return
@@ -67,7 +68,7 @@ def run_features(
             model = load_encoder(encoder)
         else:
             model, lineage = load_checkpoint(encoder, checkpoint), [*lineage[:-1], node]
-        origin = {"node": node, "lineage": lineage, "encoder": str(encoder)}
+        origin |= {"lineage": lineage, "encoder": str(encoder)}
     write_features(
         output, origin, described(windows, lambda rows: extract_features(model, rows, shards=shards))
     )

@@ -18,7 +18,7 @@ from cerebro.config import Probes, Statistics
 from cerebro.data.card import read_card
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.comparison import Gap
-from cerebro.evaluation.feature_store import Features, read_features
+from cerebro.evaluation.feature_store import Features, read_features, require_same_index
 from cerebro.evaluation.forms import FORMS, Answer, Measure, leading_answers
 from cerebro.evaluation.identity import identity
 from cerebro.evaluation.linear import TooFewSubjects
@@ -54,6 +54,7 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
     probes = Probes.model_validate(settings["probes"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples
     origin, sets = read_features(features)
+    require_same_index(origin, features=features, index=index)
     node, lineage = origin["node"], origin["lineage"]
     answers = answer_targets(sets, pd.read_parquet(index), probes=probes)
     results = {name: scored(answer, TARGETS[name], resamples=resamples) for name, answer in answers.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cerebro.config import Config, Dataset
 from cerebro.errors import UserError
 from cerebro.files import digest_text
+from cerebro.plan.snakefile import or_stop
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest, step_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions
@@ -40,7 +41,7 @@ class DataPlan(StudyPlan):
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
         excluded = config.splits.excluded_subjects
         self._exclusions = {name: _excluded(name, part, excluded) for name, part in config.datasets.items()}
-        self._inventory = cache(_read_inventory)  # asked for by many jobs, and final once it is asked for
+        self._inventory = cache(lambda path: or_stop(lambda: _read_inventory(path)))  # asked for by many jobs, and final once it is asked for
 
     @property
     def simulated(self) -> bool:
@@ -195,7 +196,12 @@ def _dataset_name(group: str) -> str:
 def _read_inventory(path: str) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.read_parquet(path).drop(columns="mtime_ns")
+    try:
+        return pd.read_parquet(path).drop(columns="mtime_ns")
+    except (OSError, ValueError) as error:  # of which those of pyarrow are
+        from cerebro.commands.inputs import damaged_table
+
+        raise UserError(damaged_table([Path(path)]) or f"{path}: {error}") from error
 
 
 def _digest(rows: "pd.DataFrame") -> str:
