@@ -48,7 +48,8 @@ def _refuse(command: str, sentence: str) -> int:
 
 def _given(options: argparse.Namespace) -> list[Any]:
     """What the arguments say, one by one."""
-    return [one for value in vars(options).values() for one in (value if isinstance(value, list) else [value])]
+    values = vars(options).values()
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def parser() -> Command:

@@ -1,4 +1,5 @@
 import os
+
 import mlflow
 import numpy as np
 import pandas as pd

@@ -18,12 +18,12 @@ rule package:
         mem_mb=2000,
         runtime=10,
     params:
-        members=PLAN.package_options(),
+        members=PLAN.handed_words("members.txt", *PLAN.package_options()),
         code=PLAN.package_code(),
     message:
         "Packaging the submission"
     shell:
-        "python -m cerebro.cli package {params.members:q} --output {output:q} &> {log:q}"
+        "python -m cerebro.cli package @{params.members:q} --output {output:q} &> {log:q}"
 
 
 rule preflight:
@@ -101,11 +101,15 @@ rule summary:
         mem_mb=1000,
         runtime=10,
     params:
-        phases=[PLAN.phase_folder(phase) for phase in PLAN.phases],
+        measured=PLAN.handed_words(
+            "summary.txt",
+            *("--probes", *expand(rules.probe.output[0], encoder=PLAN.encoders)),
+            *("--isc", *expand(rules.isc.output[0], compared=PLAN.encoders)),
+            *("--phases", *map(PLAN.phase_folder, PLAN.phases)),
+        ),
         code=step_digest("summary"),
     message:
         "Scores and probes beside their floors"
     shell:
-        "python -m cerebro.cli summary --score {input.score:q} --probes {input.probes:q}"
-        " --isc {input.isc:q}"
-        " --phases {params.phases:q} --windows {input.windows:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -m cerebro.cli summary --score {input.score:q} @{params.measured:q}"
+        " --windows {input.windows:q} --output {output:q} 2>&1 | tee {log:q}"

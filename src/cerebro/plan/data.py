@@ -41,7 +41,8 @@ class DataPlan(StudyPlan):
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
         excluded = config.splits.excluded_subjects
         self._exclusions = {name: _excluded(name, part, excluded) for name, part in config.datasets.items()}
-        self._inventory = cache(lambda path: or_stop(lambda: _read_inventory(path)))  # asked for by many jobs, and final once it is asked for
+        # Asked for by many jobs, and final once it is asked for.
+        self._inventory = cache(lambda path: or_stop(lambda: _read_inventory(path)))
 
     @property
     def simulated(self) -> bool:
@@ -140,9 +141,9 @@ class DataPlan(StudyPlan):
             }
         )
 
-    def shard_tables(self) -> str:
-        """The tables of all shards, one a line."""
-        return "".join(f"{self.results}/shards/{group}.parquet\n" for group in self.groups)
+    def shard_tables(self) -> list[str]:
+        """The tables of all shards."""
+        return [f"{self.results}/shards/{group}.parquet" for group in self.groups]
 
     def windows_code(self) -> str:
         """Digest of the code behind the window index, readers of one's own included."""
