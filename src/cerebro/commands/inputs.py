@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.errors import UserError
+from cerebro.files import describe_damage
 
 Kind = Callable[[str], Path]
 
@@ -87,25 +88,11 @@ def damaged_table(read: Iterable[Any]) -> str | None:
 
     Looked for once a step has failed: a look at every page beforehand would read each table twice.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from cerebro.data.selection import shards_folder
 
     paths = [path for path in read if isinstance(path, Path) and path.suffix == ".parquet"]
-    for path in [*paths, *(found for one in paths for found in sorted(shards_folder(one).glob("*.parquet")))]:
-        try:
-            with pq.ParquetFile(path) as opened:
-                for _ in opened.iter_batches():
-                    pass
-        except FileNotFoundError:
-            continue
-        except (pa.ArrowException, OSError) as error:
-            return (
-                f"{path} is damaged ({_first_line(error)}); make it again with: "
-                f"snakemake --cores 8 --force {path}, with the study's --configfile"
-            )
-    return None
+    beside = [table for path in paths for table in sorted(shards_folder(path).glob("*.parquet"))]
+    return next(filter(None, map(describe_damage, [*paths, *beside])), None)
 
 
 def document(what: str, *keys: str) -> Kind:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cerebro.config import Config, Dataset
 from cerebro.errors import UserError
-from cerebro.files import digest_text
+from cerebro.files import describe_damage, digest_text
 from cerebro.plan.snakefile import or_stop
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest, step_digest
@@ -200,9 +200,7 @@ def _read_inventory(path: str) -> "pd.DataFrame":
     try:
         return pd.read_parquet(path).drop(columns="mtime_ns")
     except (OSError, ValueError) as error:  # of which those of pyarrow are
-        from cerebro.commands.inputs import damaged_table
-
-        raise UserError(damaged_table([Path(path)]) or f"{path}: {error}") from error
+        raise UserError(describe_damage(Path(path)) or f"{path}: {error}") from error
 
 
 def _digest(rows: "pd.DataFrame") -> str:
