@@ -139,6 +139,7 @@ def test_a_damaged_database_stops_a_step_before_its_work_and_at_once(store: Path
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "folder"])
 def test_the_command_sets_a_damaged_database_aside_and_the_new_one_takes_runs(
     store: Path, damage: str, capsys: pytest.CaptureFixture[str]
@@ -167,6 +168,7 @@ def test_a_newer_schema_is_left_alone_and_the_version_that_wrote_it_is_named(sto
         check_store(store)
 
 
+@pytest.mark.slow
 def test_an_older_schema_is_upgraded_by_the_command_that_is_said_and_by_nothing_else(tmp_path: Path) -> None:
     """A real database of an earlier schema, in a folder whose name a shell would take apart."""
     from alembic import command

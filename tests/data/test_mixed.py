@@ -117,7 +117,6 @@ def ranks(study, in_two_processes, tmp_path_factory) -> list[dict]:
     return [torch.load(f"{meeting}.{rank}", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.slow
 def test_two_processes_share_the_batches_of_one_and_workers_change_nothing(study, ranks):
     table = study.table.query("kind == 'fixed' and split == 'train'").reset_index(drop=True)
     alone = loaded(MixedDataset(table, study.shards), epoch=2, workers=0)
@@ -133,7 +132,6 @@ def test_all_ranks_learn_one_codebook_from_the_vectors_of_all(ranks):
     assert (ranks[0]["codes"].sum(dim=1) > 2).any()  # towards the second rank's vectors
 
 
-@pytest.mark.slow
 def test_errors_by_subject_are_over_the_windows_of_all_ranks(study, ranks):
     table = study.table.query("kind == 'fixed' and split == 'train'").reset_index(drop=True)
     held_out = HeldOutSubjects(table, ["age"], label_scales(table, ["age"]), label_means(table, ["age"]))

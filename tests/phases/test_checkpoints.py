@@ -22,6 +22,8 @@ from cerebro.data.card import read_card
 from cerebro.phases.checkpoints import WholeCheckpoints, newest_checkpoint
 from cerebro.phases.recorder import Recorder
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Done:
@@ -201,7 +203,6 @@ RANKS = {"RANK": "1", "LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "4", "M
 SLURM = {"SLURM_PROCID": "3", "SLURM_JOB_ID": "7", "SLURM_NTASKS": "4"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("environment", [RANKS, SLURM])
 def test_a_rank_in_the_environment_makes_no_single_training_another_process(
     command, whole, tmp_path, environment

@@ -166,7 +166,6 @@ dist.destroy_process_group()
 """
 
 
-@pytest.mark.slow
 def test_two_ranks_have_the_loss_and_the_gradients_of_one_process(study, in_two_processes, tmp_path):
     """Real processes with gloo; the ranks hold different numbers of windows, and one holds no trial."""
     torch.manual_seed(0)

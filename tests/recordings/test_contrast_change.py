@@ -16,7 +16,6 @@ def trial_events(*rows: tuple[float, str]) -> pd.DataFrame:
     return complete_events(pd.DataFrame(rows, columns=["onset", "value"]), source="a test")
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_trials_of_every_real_contrast_change_file_equal_eegdash(sidecars: Path) -> None:
     files = sorted(sidecars.glob("sub-*/eeg/*_task-contrastChangeDetection*_events.tsv"))

@@ -1,6 +1,7 @@
 """Encoders that know nothing, probed on few people: how many tables carry a star."""
 
 import numpy as np
+import pytest
 
 from cerebro.evaluation.forms import Answer, Measure
 from cerebro.evaluation.metrics import auc, balanced_accuracy, mae, mean_recall, mean_value, nrmse, pearson_r
@@ -91,6 +92,7 @@ def contents(random: np.random.Generator) -> list[dict]:
     ]
 
 
+@pytest.mark.slow
 def test_a_study_in_which_nothing_is_known_carries_a_star_in_about_one_table_of_twenty() -> None:
     """Forty cells of a dozen people, two tables together; without correction most studies would have one."""
     print("seed 40")

@@ -113,7 +113,6 @@ def test_trial_windows_of_real_files_equal_those_of_the_start_kit(
     assert len(trial) > 15
 
 
-@pytest.mark.slow
 def test_every_real_file_gives_windows_inside_its_recording_and_what_its_task_is_about(
     sidecars: Path,
 ) -> None:

@@ -16,7 +16,6 @@ from cerebro.errors import UserError
 from cerebro.shards.store import ShardWriter, write_table
 from cerebro.shards.windows import build_index
 
-pytestmark = pytest.mark.slow
 FACTORS = ("p_factor", "attention", "internalizing", "externalizing")
 Index = Callable[..., tuple[pd.DataFrame, dict[str, Any]]]
 

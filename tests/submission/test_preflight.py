@@ -24,6 +24,7 @@ def test_a_packaged_submission_passes_every_check(submission, tmp_path):
     assert all(result["passed"] for result in content["checks"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "check", "reason"),
     [
@@ -65,6 +66,7 @@ def test_weights_that_would_run_code_are_refused(hand_made, tmp_path):
         preflight(hand_made(extra={"more.pt": stream.getvalue()}), output=tmp_path / "preflight.json")
 
 
+@pytest.mark.slow
 def test_another_python_is_asked_and_named(submission, tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\ntouch "{tmp_path}/called"\nexec "{sys.executable}" "$@"\n')
@@ -83,6 +85,7 @@ def test_no_zip_at_all_is_a_sentence(tmp_path):
         preflight(tmp_path / "text.zip", output=tmp_path / "preflight.json")
 
 
+@pytest.mark.slow
 def test_a_model_that_never_improved_on_the_mean_passes_because_it_says_so(tmp_path, capsys, write_phase):
     folders = {
         challenge: [write_phase(tmp_path / target, target, constant=True)]
