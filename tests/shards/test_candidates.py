@@ -275,6 +275,7 @@ events_rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, print_blob=True)
 @given(
     rows=events_rows,

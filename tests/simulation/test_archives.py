@@ -38,6 +38,7 @@ def test_mne_reads_every_hbn_recording_with_its_129_channels_in_plausible_microv
         assert described["SamplingFrequency"] == sfreq
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", RELEASES)
 def test_mne_bids_reads_the_releases(raw, folder):
     root = raw / "hbn" / folder

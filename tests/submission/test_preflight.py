@@ -100,6 +100,7 @@ def test_a_model_that_never_improved_on_the_mean_passes_because_it_says_so(tmp_p
     assert "declared" in details["not constant"]
 
 
+@pytest.mark.slow
 def test_prints_and_errors_of_a_submission_do_not_disturb_its_answers(hand_made):
     with CleanProcess(hand_made("class Model", "print('hello')\nclass Model")) as process:
         process.construct(sfreq=100)
@@ -110,6 +111,7 @@ def test_prints_and_errors_of_a_submission_do_not_disturb_its_answers(hand_made)
         assert process.predict(1, windows, batch_size=2) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_sampling_rate_must_be_the_models(submission):
     with CleanProcess(submission) as process, pytest.raises(SubmissionError, match=r"100\.0 Hz, not at 250"):
         process.construct(sfreq=250)
