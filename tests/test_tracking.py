@@ -90,6 +90,7 @@ def test_more_metrics_and_params_than_mlflow_takes_at_once_are_all_stored(empty_
     assert len(stored.data.params) == 150
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_and_a_repeated_step_is_stored_once(empty_store: Path, tmp_path: Path) -> None:
     resume = tmp_path / "state" / "run_id"
     script = (
