@@ -28,13 +28,14 @@ submission: $(READY)
 smoke:
 	$(MAKE) submission CONFIG=config/smoke.yaml
 
-# All tests; `quick-test` leaves out those that run the workflow. Both take options: make test ARGS=tests/models
+# All tests; `quick-test` leaves out those that run the workflow and those marked slow, and ends within two
+# minutes. Both take options: make test ARGS=tests/models
 PYTEST = python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 test: $(READY)
 	$(PYTEST) $(ARGS)
 
 quick-test: $(READY)
-	$(PYTEST) --ignore tests/workflow $(ARGS)
+	$(PYTEST) --ignore tests/workflow -m "not slow" $(ARGS)
 
 lint: $(READY)
 	ruff check .

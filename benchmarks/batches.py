@@ -1,4 +1,4 @@
-"""What does it take to draw training batches, windows of 2 s at 100 Hz in random order?"""
+"""Cost of drawing training batches, windows of 2 s at 100 Hz in random order."""
 
 from collections.abc import Callable
 from pathlib import Path

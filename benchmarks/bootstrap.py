@@ -1,4 +1,4 @@
-"""What does a 95 % interval over subjects take?"""
+"""Cost of a 95 % interval over subjects."""
 
 from pathlib import Path
 

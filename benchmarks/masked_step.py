@@ -1,4 +1,4 @@
-"""What does a step of masked modelling take if hidden tokens stay out of the encoder, and if they do not?
+"""Cost of a step of masked modelling with hidden tokens kept out of the encoder, and with them inside.
 
 Both views of each window, forwards and backwards, and AdamW. The rival is the same model with LaBraM's way
 of hiding (Jiang et al. 2024, ICLR): mask tokens in all hidden places, through all blocks, and no decoder but

@@ -1,4 +1,4 @@
-"""What does it take to preprocess a recording? Files lie in the page cache: the disk has no part in it."""
+"""Cost of preprocessing a recording. Files lie in the page cache: the disk has no part in it."""
 
 from pathlib import Path
 

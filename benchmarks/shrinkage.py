@@ -12,7 +12,7 @@ same people.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.signal import lfilter
 
-from cerebro.phases.shrinkage import BEST_FACTORS, jackknife, posterior
+from cerebro.phases.shrinkage import BEST_FACTORS, SLOPES, jackknife, posterior, prior
 
 SUBJECTS = (3, 6, 13, 50)
 TRIALS, BETWEEN, AUTOCORRELATION = 65, 0.21, 0.3
@@ -95,11 +95,43 @@ def replaced_rule(slope: Array, error: Array, n_subjects: int) -> Array:
     return np.where(kept, (slope * (1 - (threshold / np.where(kept, slope, 1.0)) ** 2)).clip(0, 1), 0.0)
 
 
-RULES: dict[str, Callable[[Array, Array, int], Array]] = {
+Rule = Callable[[Array, Array, int], Array]
+
+
+def expected_factor(before: Array) -> Rule:
+    """The rule with a prior on the slope."""
+
+    def rule(slope: Array, error: Array, count: int) -> Array:
+        with np.errstate(divide="ignore"):  # of priors that rule a slope out
+            return posterior(slope, error, count, before=before) @ BEST_FACTORS
+
+    return rule
+
+
+RULES: dict[str, Rule] = {
     "none": lambda slope, error, count: np.ones_like(slope),
     "before": replaced_rule,
-    "now": lambda slope, error, count: posterior(slope, error, count) @ BEST_FACTORS,
+    "now": expected_factor(prior()),
 }
+
+
+def spread(*, nothing: float, right: float, wrong: float) -> Array:
+    """A prior from the weights of slope 0 and of slopes even between 0 and 1, and between -1 and 0."""
+    believed = np.zeros_like(SLOPES)
+    for way, share in ((0, nothing), (1, right), (-1, wrong)):
+        there = np.sign(SLOPES) == way
+        believed[there] = share / there.sum()
+    return believed
+
+
+PRIORS = {
+    "even between 0 and 1": spread(nothing=0.0, right=1.0, wrong=0.0),
+    "even between -1 and 1": spread(nothing=0.0, right=1 / 2, wrong=1 / 2),
+    "half nothing, half even between 0 and 1": spread(nothing=1 / 2, right=1 / 2, wrong=0.0),
+    "a third each: nothing, right way, wrong way": prior(),
+    "two thirds nothing, a third even between 0 and 1": spread(nothing=2 / 3, right=1 / 3, wrong=0.0),
+}
+"""What was tried before subjects speak; docs/submission.md says which was taken."""
 
 
 def coverage(model: Model, slope: Array, error: Array, n_subjects: int) -> float:
@@ -109,7 +141,7 @@ def coverage(model: Model, slope: Array, error: Array, n_subjects: int) -> float
 
 
 def simulate(
-    model: Model, n_subjects: int, *, draws: int = DRAWS, seed: int = 0
+    model: Model, n_subjects: int, *, rules: Mapping[str, Rule] = RULES, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """Harm and gain of each rule for a model.
 
@@ -125,7 +157,7 @@ def simulate(
     slope, error = judged(model, n_subjects, random, studies=max(10, draws // SEEDS // n_subjects))
     best = model.covariance**2 / model.variance
     found: dict[str, dict[str, float]] = {}
-    for name, rule in RULES.items():
+    for name, rule in rules.items():
         score = model.score(rule(slope, error, n_subjects))
         found[name] = {
             "harm": float((score - 1).mean()),
@@ -139,7 +171,7 @@ def simulate(
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the three tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shrinkage")
     parser.add_argument("--small", action="store_true", help="few draws: does it still work?")
     draws = 480 if parser.parse_args().small else DRAWS
@@ -167,6 +199,16 @@ def main() -> None:
             ]
             row = f"| {model.name} | {count} | {found['none']['kept']:.2f} | {cells[0]} | {cells[1]} | "
             print(f"{row}{found['now']['covered']:.0%} |", flush=True)
+    count = SUBJECTS[0]
+    print(f"\n### Priors on the slope, judged by {count} subjects: harm, and share of the gain kept\n")
+    models = (*WORTHLESS[:2], WORTHLESS[3], useful(0.45))
+    print(f"| prior | {' | '.join(model.name for model in models)} |")
+    print("|---|---:|---:|---:|---:|")
+    rules = {name: expected_factor(before) for name, before in PRIORS.items()}
+    found_by = [simulate(model, count, rules=rules, draws=draws) for model in models]
+    for name in PRIORS:
+        harms = [f"{100 * found[name]['harm']:.2f} %" for found in found_by[:-1]]
+        print(f"| {name} | {' | '.join(harms)} | {found_by[-1][name]['kept']:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

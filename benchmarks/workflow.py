@@ -1,4 +1,4 @@
-"""What does the workflow take when there is nothing to do, and what the start of a step?"""
+"""Cost of the workflow when there is nothing to do, and of the start of a step."""
 
 import re
 import subprocess

@@ -111,6 +111,18 @@ def test_the_committed_schema_is_the_one_of_the_models() -> None:
     assert committed == config_schema(), "run `make schema`"
 
 
+def test_every_seed_is_the_number_of_a_random_stream() -> None:
+    models = json.loads(config_schema())["$defs"]
+    seeds = [
+        (name, field.get("items", field))
+        for name, model in models.items()
+        for key, field in model.get("properties", {}).items()
+        if re.search(r"(^|_)seeds?$", key)
+    ]
+    assert len(seeds) > 10
+    assert [name for name, field in seeds if field.get("minimum") != 0] == []
+
+
 def test_every_field_has_a_description() -> None:
     """Readers look the keys up in the schema."""
     schema = json.loads(config_schema())
@@ -320,6 +332,11 @@ WRONG = {
         {"ablations": {"variants": {"a/b": {}}}},
         "ablations: variants: 'a/b' can't be a name",
     ),
+    "a seed below zero": (
+        {"phases": {"tokenizer": {"seed": -1}}},
+        "phases.tokenizer.seed: -1 is no seed; random streams are numbered 0, 1, 2",
+    ),
+    "a seed below zero in a list": ({"ablations": {"seeds": [0, -2]}}, "ablations.seeds.1: -2 is no seed"),
     "an accelerator that is none": (
         {"compute": {"accelerator": "gpuu"}},
         "compute.accelerator: Input should be 'auto', 'cpu' or 'gpu'",

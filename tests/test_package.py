@@ -52,10 +52,12 @@ def run(installed: Path, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_line_of_a_wheel_lists_its_commands(installed: Path, tmp_path: Path) -> None:
     assert "check" in run(installed, tmp_path, "-m", "cerebro.cli", "--help")
 
 
+@pytest.mark.slow
 def test_a_wheel_checks_an_overlay_on_the_base_configuration_it_holds(
     installed: Path, tmp_path: Path
 ) -> None:
@@ -64,12 +66,14 @@ def test_a_wheel_checks_an_overlay_on_the_base_configuration_it_holds(
     assert shown.startswith("study mine: ")
 
 
+@pytest.mark.slow
 def test_the_digest_of_code_and_lock_file_is_that_of_the_repository(installed: Path, tmp_path: Path) -> None:
     step = "cerebro.phases.run"
     code = f"from cerebro.provenance import code_digest; print(code_digest({step!r}))"
     assert run(installed, tmp_path, "-c", code).strip() == cerebro.provenance.code_digest(step)
 
 
+@pytest.mark.slow
 def test_a_wheel_loads_the_encoder_of_a_card(installed: Path, tmp_path: Path) -> None:
     encoder = random_encoder(EncoderSettings(dim=16, depth=1, heads=2), seed=0)
     model = torch.nn.Module()

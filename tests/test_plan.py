@@ -192,6 +192,13 @@ def test_braindecode_counts_only_where_a_network_of_it_is_the_encoder(
     assert {name for name in before if before[name] != after[name]} == {"scratch"}
 
 
+def test_a_damaged_inventory_ends_the_planning_with_the_command_that_makes_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "recordings.parquet"
+    path.write_bytes(b"PAR1" + bytes(200) + b"PAR1")
+    with pytest.raises(SystemExit, match=f"cerebro: {path} is damaged .*snakemake --cores 8 --force {path}"):
+        plan().recordings(str(path))
+
+
 def test_parents_are_handed_over_by_key_and_folder() -> None:
     assert plan().phase_parents("pretrain") == {"tokenizer": "results/demo/phases/tokenizer"}
     assert plan().phase_parents("reaction_time") == {"init": "results/demo/phases/contrast"}

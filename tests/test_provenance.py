@@ -62,16 +62,23 @@ STEPS = (
 )
 
 
+def digests() -> dict[str, str]:
+    code_digest.cache_clear()
+    return {step: step_digest(step) for step in STEPS}
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    """Digests of the package as it is."""
+    return digests()
+
+
 @pytest.fixture
-def rerun_by(package: Path) -> Callable[[str, str, str], set[str]]:
+def rerun_by(before: dict[str, str], package: Path) -> Callable[[str, str, str], set[str]]:
     """The steps whose digest changes when a text of a module is replaced by another."""
 
-    def digests() -> dict[str, str]:
-        code_digest.cache_clear()
-        return {step: step_digest(step) for step in STEPS}
-
     def edit(module: str, old: str, new: str) -> set[str]:
-        file, before = package / module, digests()
+        file = package / module
         text = file.read_text()
         assert text.count(old) == 1, f"{module} holds {text.count(old)} times: {old}"
         file.write_text(text.replace(old, new))

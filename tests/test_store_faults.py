@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -138,6 +139,7 @@ def test_a_damaged_database_stops_a_step_before_its_work_and_at_once(store: Path
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "folder"])
 def test_the_command_sets_a_damaged_database_aside_and_the_new_one_takes_runs(
     store: Path, damage: str, capsys: pytest.CaptureFixture[str]
@@ -166,6 +168,7 @@ def test_a_newer_schema_is_left_alone_and_the_version_that_wrote_it_is_named(sto
         check_store(store)
 
 
+@pytest.mark.slow
 def test_an_older_schema_is_upgraded_by_the_command_that_is_said_and_by_nothing_else(tmp_path: Path) -> None:
     """A real database of an earlier schema, in a folder whose name a shell would take apart."""
     from alembic import command
@@ -257,6 +260,23 @@ def test_a_step_that_logs_when_its_work_is_done_succeeds_and_its_run_follows_who
     assert (store.parent / "mlartifacts" / identity / "artifacts" / "metrics.json").exists()
 
 
+def test_what_a_full_disk_keeps_from_mlflow_fails_no_step_whose_results_are_written(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with start_run(store, name="finished", kind="probe") as run:
+            run.log_metrics({"val/loss": 1.0})
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().out
+    assert "the results are written; what MLflow lacks of them is lost to it (" in said
+    assert "no space left on its disk" in said
+    assert "make room on its disk" in said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["text", "gone", "replaced"])
 def test_a_training_ends_well_although_its_database_breaks_and_its_run_stands_in_the_new_one(
     store: Path, damage: str, capsys: pytest.CaptureFixture[str]

@@ -90,6 +90,7 @@ def test_more_metrics_and_params_than_mlflow_takes_at_once_are_all_stored(empty_
     assert len(stored.data.params) == 150
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_and_a_repeated_step_is_stored_once(empty_store: Path, tmp_path: Path) -> None:
     resume = tmp_path / "state" / "run_id"
     script = (
@@ -123,6 +124,7 @@ def test_a_resume_file_from_a_store_that_was_rebuilt_starts_a_new_run(
     assert resume.read_text() == run.id != "f" * 32
 
 
+@pytest.mark.slow
 def test_parallel_processes_lose_no_metric(empty_store: Path) -> None:
     script = (
         "import sys\n"

@@ -4,10 +4,13 @@ Settings arrive as JSON text (or the path of a JSON file), exactly as the workfl
 line of `snakemake --printshellcmds` can be run by hand. What re-runs nothing stands in the environment.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from cerebro.commands import answers, data, encoders, phases
+from cerebro.commands.inputs import damaged_table
 from cerebro.commands.parsing import Command, Commands, keep_apart
 from cerebro.errors import UserError
 
@@ -29,9 +32,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_store(options.tracking)  # before the step computes what it could not log
         options.step(options)
     except UserError as error:
-        print(f"cerebro {options.command}: {error}", file=sys.stderr)
-        return 1
+        return _refuse(options.command, str(error))
+    except Exception as error:
+        from_a_table = isinstance(error, OSError) or type(error).__module__.startswith("pyarrow")
+        if from_a_table and (damaged := damaged_table(_given(options))):
+            return _refuse(options.command, damaged)
+        raise
     return 0
+
+
+def _refuse(command: str, sentence: str) -> int:
+    print(f"cerebro {command}: {sentence}", file=sys.stderr)
+    return 1
+
+
+def _given(options: argparse.Namespace) -> list[Any]:
+    """What the arguments say, one by one."""
+    values = vars(options).values()
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def parser() -> Command:

@@ -109,6 +109,25 @@ def _full_disk_said(path: Path) -> Iterator[None]:
         raise
 
 
+def describe_damage(table: Path) -> str | None:
+    """One sentence on a parquet file of which a page cannot be read, with the way out; none if all can."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(table) as opened:
+            for _ in opened.iter_batches():
+                pass
+    except FileNotFoundError:
+        pass
+    except (pa.ArrowException, OSError) as error:
+        return (
+            f"{table} is damaged ({next(iter(str(error).splitlines()), '')}); make it again with: "
+            f"snakemake --cores 8 --force {table}, with the study's --configfile"
+        )
+    return None
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON, atomically; NaN is not valid JSON and raises ``ValueError``."""
     text = json.dumps(content, indent=2, allow_nan=False)

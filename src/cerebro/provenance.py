@@ -184,7 +184,7 @@ def _read(part: _Part) -> tuple[str, list[_Import], set[_Part]]:
     """
     source = _source(part.module)
     if part.name is None:
-        return source.text, list(_imported([source.tree])), set()
+        return source.text, list(_imported_by(source)), set()
     nodes: list[ast.AST] = []
     found: list[_Import] = []
     for statement in source.definition(part.name):
@@ -269,3 +269,8 @@ def _source(module: str) -> Source:
 
 _taken_apart = cache(Source)
 """By the text: every start of Snakemake asks for most files a dozen times."""
+
+
+@cache
+def _imported_by(source: Source) -> tuple[_Import, ...]:
+    return tuple(_imported([source.tree]))

@@ -93,7 +93,7 @@ class Run:
             return
         try:
             kept = f"kept in {self._record.keep(self._store)} and sent by the next step, or by"
-        except OSError as error:
+        except (OSError, UserError) as error:  # the disk is full
             kept = f"lost to it ({error}); repair the store with"
         print(f"the results are written; what MLflow lacks of them is {kept}: {self._store.mend}", flush=True)
 

@@ -63,6 +63,7 @@ def test_features_stand_under_the_name_of_what_was_measured(
     [
         ("pretrain", False, "there is no folder pretrain; an encoder is the folder of a finished phase"),
         ("random", False, "there is no 'encoder', which says what 'random' is made of"),
+        ("random--1", True, "'random--1' names no seed; write random, or random-1"),
         ("phases/contrast", True, "'encoder' has no effect on --encoder contrast"),
     ],
 )

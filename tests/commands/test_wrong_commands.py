@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from cerebro.cli import main, parser
 
+RULES = Path(__file__).parents[2] / "workflow" / "rules"
 READS = {
     "inventory": ["raw"],
     "shard": ["inventory"],
@@ -74,6 +75,57 @@ def test_the_table_of_inputs_and_outputs_is_that_of_the_program(commands: dict[s
         options = set(commands[step].options) if step != "check" else set()
         paths = options - {"settings", "group", "node", "name", "split", "target", "parents"}
         assert paths - set(command.outputs) == set(READS.get(step, []))
+
+
+def test_no_list_that_grows_with_the_study_stands_on_a_command_line() -> None:
+    """Linux takes 128 KiB; a line of a file is a word of its own, spaces and all."""
+    rules = "".join(path.read_text() for path in RULES.glob("*.smk"))
+    (steps,) = (
+        action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    options = (option for step in steps.values() for option in step._actions if option.option_strings)
+    lists = {option.option_strings[0] for option in options if option.nargs in ("+", "*")} - {"--parents"}
+    assert {"--shards", "--probes", "--isc", "--phases", "--challenge-1", "--validation"} <= lists
+    folders = ("--probes {params.probes:q}", "--isc {params.isc:q}")  # of `encoders`, which takes one each
+    for folder in folders:
+        rules = rules.replace(folder, "")
+    assert [option for option in lists if f"{option} {{" in rules] == []
+    assert "cli package @{" in rules
+
+
+def damage(path: Path) -> None:
+    """Write zeros into the pages of a table; its end, which says what is in it, stays whole."""
+    content = bytearray(path.read_bytes())
+    pages = slice(4, len(content) - 8 - int.from_bytes(content[-8:-4], "little"))
+    content[pages] = bytes(len(content[pages]))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("step", "broken"),
+    [("check-windows", "study/windows/index.parquet"), ("windows", "study/inventory.parquet")],
+)
+def test_a_damaged_page_of_a_table_gets_the_file_and_the_command_that_makes_it_again(
+    step: str, broken: str, commands: dict[str, Any], refused: Any
+) -> None:
+    texts = [f"{broken}-{number}" for number in range(100)]
+    pq.write_table(pa.table(dict.fromkeys(pq.read_schema(broken).names, texts)), broken)
+    damage(Path(broken))
+    said = refused(commands[step].line())
+    assert f": {broken} is damaged (" in said
+    assert f"make it again with: snakemake --cores 8 --force {broken}, with the study's" in said
+
+
+def test_a_damaged_table_of_a_shard_is_found_behind_its_index(
+    study: Any, tmp_path: Path, refused: Any
+) -> None:
+    for part in ("windows", "shards"):
+        shutil.copytree(study.root / part, tmp_path / part)
+    damage(tmp_path / "shards" / "hbn-0.parquet")
+    line = ["features", "--encoder", "signal", "--index", str(tmp_path / "windows" / "index.parquet")]
+    line += ["--settings", json.dumps({"sets": ["eyes"], "max_windows_per_subject": 2})]
+    said = refused([*line, "--output", str(tmp_path / "features.npz")])
+    assert f"{tmp_path}/shards/hbn-0.parquet is damaged (" in said
 
 
 @pytest.mark.parametrize("step", WRITES)

@@ -78,6 +78,7 @@ print("trained")
 """
 
 
+@pytest.mark.slow
 def test_eight_workers_train_where_there_is_next_to_no_shared_memory(study):
     """A real one of 64 kB, in a mount namespace of its own: processes that load batches hung there."""
     small = "mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 
 from cerebro.data.streams import numpy_stream, torch_seed, torch_stream
@@ -49,6 +50,7 @@ print(len(found))
 """
 
 
+@pytest.mark.slow
 def test_threads_add_up_a_gradient_to_the_same_bytes_every_time():
     """Without it 100 times gave 28 results: the adapter's maps are indexed by montage, and so trained."""
     done = subprocess.run(

@@ -48,6 +48,7 @@ def compared(study, tmp_path_factory):
     return folder, content
 
 
+@pytest.mark.slow
 def test_archives_are_compared_where_their_montage_can_tell_and_no_test_window_is_read(compared):
     folder, content = compared
     assert content == read_json(folder / "comparison.json")
@@ -63,6 +64,7 @@ def test_archives_are_compared_where_their_montage_can_tell_and_no_test_window_i
     assert not any(tuh["scenarios"].values())
 
 
+@pytest.mark.slow
 def test_intervals_hold_their_value_and_the_value_is_the_mean_over_seeds(compared):
     for part in compared[1]["reconstruction"].values():
         for scores in part["scenarios"].values():

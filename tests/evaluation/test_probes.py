@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import mlflow
@@ -17,7 +18,7 @@ from cerebro.evaluation.features import extract_features, run_features
 from cerebro.evaluation.probes import Probed, probed, run_probes, scored
 from cerebro.evaluation.targets import needed_sets, probe_targets
 from cerebro.evaluation.window_sets import probed_windows
-from cerebro.files import read_json
+from cerebro.files import digest_file, read_json
 from cerebro.tracking import create_store
 
 CHALLENGE = yaml.safe_load((Path(__file__).parents[2] / "config" / "challenge.yaml").read_text())
@@ -290,7 +291,7 @@ def test_the_signal_itself_is_probed_by_its_band_power(study, store, tmp_path):
     settings = {"sets": ["eyes", "fixed"], "labels": {}, "max_windows_per_subject": 6}
     run_features("signal", settings, encoder=None, index=study.index, output=features)
     origin, sets = read_features(features)
-    assert origin == {"node": "signal", "lineage": []}
+    assert origin == {"node": "signal", "lineage": [], "index": digest_file(study.index)}
     for part in sets.values():
         assert part.values.shape == (len(part.window), 21 * len(BANDS_HZ))
     rows = study.table.loc[sets["fixed"].window[[2]]].reset_index(drop=True)
@@ -301,6 +302,25 @@ def test_the_signal_itself_is_probed_by_its_band_power(study, store, tmp_path):
 def test_the_same_encoder_gives_the_same_files(study, store, tmp_path):
     first, second = (_run(study, tmp_path / name, ["eyes", "age"], store) for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("other", ["fewer windows", "another label"])
+def test_features_of_another_index_are_refused_with_the_older_file(study, store, tmp_path, other):
+    """Their windows would be looked up by number: missing, or another's."""
+    _run(study, tmp_path, ["age"], store)
+    features, index = tmp_path / "features" / "random.npz", tmp_path / "windows" / "index.parquet"
+    index.parent.mkdir()
+    table = study.table[::2] if other == "fewer windows" else study.table.assign(age=7.0)
+    table.to_parquet(index)
+    probes = {"probes": {"targets": ["age"]}, "labels": CHALLENGE["labels"], "statistics": {"resamples": 100}}
+    for older, newer in ((features, index), (index, features)):
+        os.utime(older, (1e9, 1e9))
+        os.utime(newer)
+        with pytest.raises(UserError) as told:
+            run_probes(probes, features=features, index=index, store=store, output=tmp_path / "no.json")
+        assert f"{features} was made from another window index than {index} ({older} is" in str(told.value)
+        assert f"snakemake --cores 8 --force {features}" in str(told.value)
+    assert not (tmp_path / "no.json").exists()
 
 
 def test_without_a_test_split_the_validation_people_are_scored_and_the_result_says_so(study, store, tmp_path):

@@ -64,6 +64,7 @@ def finetuned(start):
     return {name: start(settings, **FINETUNE | changes[name]) for name, settings in NETWORKS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_a_network_is_finetuned_and_loads_as_it_was(name, finetuned, study):
     folder = finetuned[name]
@@ -101,6 +102,7 @@ def test_cbramod_is_pretrained_by_hiding_its_patches(start):
     assert np.isfinite(read_json(folder / "metrics.json")["val/loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Labram", "EEGNeX"])
 def test_a_network_trains_on_pairs_of_subjects(name, start):
     """Some steps, all kept: an untrained EEGNeX gives all windows one embedding, and is refused for it."""

@@ -22,6 +22,8 @@ from cerebro.data.card import read_card
 from cerebro.phases.checkpoints import WholeCheckpoints, newest_checkpoint
 from cerebro.phases.recorder import Recorder
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Done:

@@ -12,6 +12,8 @@ import torch
 from cerebro.phases import contrast, pretrain, tokenizer
 from cerebro.phases.base import PhaseModule
 
+pytestmark = pytest.mark.slow
+
 Batch = dict[str, torch.Tensor]
 STEPS = 300
 

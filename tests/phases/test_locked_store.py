@@ -15,6 +15,8 @@ from cerebro.files import read_json
 from cerebro.phases.recorder import Recorder
 from cerebro.tracking import describe_unsent, start_run
 
+pytestmark = pytest.mark.slow
+
 
 def losses(store, run_id):
     """Validation losses by epoch, as MLflow has them."""

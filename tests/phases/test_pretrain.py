@@ -24,6 +24,7 @@ def test_the_losses_of_the_first_ten_steps_on_spectra_are_golden(ten_losses):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["spectrum", "signal"])
 def test_regression_needs_no_tokenizer_and_learns(train, target):
     folder = train("pretrain", f"pretrain_{target}", target=target, tokenizer=None, learning_rate=3e-3)

@@ -166,6 +166,7 @@ run.run_phase(job["node"], job["settings"], index=Path(job["index"]), store=Path
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", ["tokenizer", "pretrain", "contrast", "reaction_time", "externalizing"])
 def test_every_kind_of_phase_trains_in_mixed_precision_and_ends_near_single(trained, train, node):
     """bfloat16 on a CPU: other products, the same weights' type, nearly the same losses."""
@@ -179,6 +180,7 @@ def test_every_kind_of_phase_trains_in_mixed_precision_and_ends_near_single(trai
     assert all(value.isfinite().all() for value in states[0].values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("node", "parent", "changes", "die_after"),
     [

@@ -33,6 +33,7 @@ def test_further_files_differ_from_the_demo_by_people_and_epochs_alone() -> None
         assert (config.encoder, config.compute) == (demo.encoder, demo.compute), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_shipped_configuration_trains_for_some_steps(name: str, study, store, tmp_path: Path) -> None:
     config = read_configuration([CONFIG / f"{name}.yaml"])

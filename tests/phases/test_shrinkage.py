@@ -82,11 +82,29 @@ def test_models_that_know_something_keep_more_and_differ_less_between_seeds_than
         assert 0.85 < found["now"]["covered"] < 0.98
 
 
-def test_the_table_of_the_page_can_be_made_again(simulation, monkeypatch, capsys):
+def test_the_tables_of_the_page_can_be_made_again(simulation, monkeypatch, capsys):
+    """Row by row, of the same names."""
     monkeypatch.setattr("sys.argv", ["shrinkage", "--small"])
     simulation.main()
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert len(rows) == 2 + 4 * (len(simulation.WORTHLESS) + len(simulation.USEFUL))
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(rows) == 3 + 4 * (len(simulation.WORTHLESS) + len(simulation.USEFUL)) + len(simulation.PRIORS)
+    page = (ROOT / "docs" / "submission.md").read_text().replace("**", "").splitlines()
+    written = {line.split("|")[1].strip() for line in page if line.startswith("| ")}
+    assert {row[0].strip() for row in rows[2:]} - {"prior"} <= written
+
+
+def test_of_the_priors_that_were_tried_the_one_that_is_used_harms_least_for_what_it_keeps(simulation):
+    nothing, wrong = simulation.WORTHLESS[0], simulation.WORTHLESS[3]
+    rules = {name: simulation.expected_factor(before) for name, before in simulation.PRIORS.items()}
+    found = [
+        simulation.simulate(model, 3, rules=rules, draws=4_800)
+        for model in (nothing, wrong, simulation.useful(0.45))
+    ]
+    even, doubtful = "even between 0 and 1", "two thirds nothing, a third even between 0 and 1"
+    used = "a third each: nothing, right way, wrong way"
+    assert 0.001 < found[0][used]["harm"] < found[0][even]["harm"] / 2
+    assert min(rules, key=lambda name: found[1][name]["harm"]) == used
+    assert found[2][doubtful]["kept"] < found[2][used]["kept"] < found[2][even]["kept"]
 
 
 def test_the_best_of_many_useless_models_is_not_taken_for_a_good_one_by_those_who_chose_it():

@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 from cerebro.data.card import load_encoder
 from cerebro.tracking import create_store
 
+pytestmark = pytest.mark.slow
 SHORT = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 12}
 SETTINGS = {
     "tokenizer": {"kind": "tokenizer", "codes": 16, "code_dim": 8, "start_epoch": 1, **SHORT},

@@ -314,6 +314,22 @@ def test_neuroscans_cnt_is_read_and_any_other_is_one_sentence(tmp_path: Path) ->
     assert "not Neuroscan's (ANT Neuro writes others of this name) can't be read: export it" in found.reason
 
 
+@pytest.mark.parametrize("lost", [1, 40, 4000, 15_000])
+def test_a_neuroscan_file_that_was_cut_has_fewer_samples_than_its_header_says(
+    tmp_path: Path, lost: int
+) -> None:
+    """The nine bytes at its end are a table of events."""
+    path = write_neuroscan(tmp_path / "a.cnt", signal(1))
+    n_chans, n_times = signal(1).shape
+    path.write_bytes(path.read_bytes()[: path.stat().st_size - 9 - lost])
+    found = header(path)
+    held = n_times - -(-lost // (4 * n_chans))
+    assert (found.status, found.reason) == (
+        "quarantined",
+        f"truncated: a.cnt holds {held} of {n_times} samples",
+    )
+
+
 READER = """
 from cerebro.recordings.bids_tables import read_participants
 from cerebro.recordings.folders import walk_files

@@ -88,6 +88,7 @@ def test_a_clear_difference_is_marked_and_the_figure_is_drawn(study: Path) -> No
     assert (study / "forest.svg").read_text().lstrip().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_the_learning_curve_has_a_point_for_each_share(study: Path) -> None:
     table = table_of(study)
     assert table.loc[("worse", "overall"), "subject_share"] == 0.5

@@ -100,6 +100,7 @@ def contents(random: np.random.Generator, targets: Mapping[str, Target]) -> list
     ]
 
 
+@pytest.mark.slow
 def test_a_study_in_which_nothing_is_known_carries_a_star_in_about_one_table_of_twenty(
     targets: Mapping[str, Target],
 ) -> None:

@@ -300,6 +300,7 @@ events_rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, print_blob=True)
 @given(
     rows=events_rows,
@@ -364,6 +365,7 @@ PARTICIPANTS = lines_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, print_blob=True)
 @given(events=EVENTS, participants=PARTICIPANTS, task=st.sampled_from(TASKS), n_times=st.integers(0, 6000))
 @pytest.mark.filterwarnings("ignore")

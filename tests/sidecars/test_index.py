@@ -71,6 +71,7 @@ def index_of(
     return pd.read_parquet(folder / "index.parquet")
 
 
+@pytest.mark.slow
 def test_a_trial_that_two_files_hold_is_trained_on_once_and_scored_as_often_as_the_scorer_does(
     small_sidecars: Path, tmp_path: Path, labels: Mapping[str, AnyLabel]
 ) -> None:

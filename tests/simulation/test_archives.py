@@ -20,6 +20,7 @@ def _recordings(raw, folder, task="*"):
     return sorted((raw / "hbn" / folder).glob(f"sub-*/eeg/*_task-{task}_eeg.{RELEASES[folder][1]}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", RELEASES)
 def test_mne_reads_every_hbn_recording_with_its_129_channels_in_plausible_microvolts(raw, folder):
     _, kind, sfreq = RELEASES[folder]
@@ -37,6 +38,7 @@ def test_mne_reads_every_hbn_recording_with_its_129_channels_in_plausible_microv
         assert described["SamplingFrequency"] == sfreq
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", RELEASES)
 def test_mne_bids_reads_the_releases(raw, folder):
     root = raw / "hbn" / folder

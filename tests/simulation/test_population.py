@@ -36,6 +36,7 @@ def once(tmp_path_factory):
     return folder, _run(folder)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_on_one_process_and_on_two(once, tmp_path):
     assert _run(tmp_path, workers=2) == once[1]
 

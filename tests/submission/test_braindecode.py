@@ -31,6 +31,7 @@ def zipped(phase, phases, tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_the_preflight_passes_with_braindecode_and_without_this_package(zipped, tmp_path):
     preflight(zipped, output=tmp_path / "preflight.json")
     results = read_json(tmp_path / "preflight.json")
@@ -38,6 +39,7 @@ def test_the_preflight_passes_with_braindecode_and_without_this_package(zipped, 
     assert details["constructs"].startswith("twice, without cerebro, with torch, numpy and braindecode (")
 
 
+@pytest.mark.slow
 def test_the_packaged_network_answers_as_the_phase(zipped, phase):
     volts = eeg_like_windows(4)
     where = torch.from_numpy(positions(CHANNELS)).expand(4, -1, -1)

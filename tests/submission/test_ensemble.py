@@ -92,6 +92,7 @@ def read_weights(zip: Path, challenge: int) -> dict[str, Any]:
     return torch.load(stream, weights_only=True)
 
 
+@pytest.mark.slow
 def test_an_ensemble_scores_as_the_table_of_variants_scores_the_mean_of_its_members(
     ensemble: Path, weights: Any, answers: Path, index: Path, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_an_ensemble_scores_as_the_table_of_variants_scores_the_mean_of_its_memb
         assert (stored == dict.fromkeys(members, 0.5)) == (weights == "equal")
 
 
+@pytest.mark.slow
 def test_the_answers_of_a_shrunk_zip_stand_beside_what_its_heads_gave(
     folders: dict[str, Path], write_phase: Callable[..., Path], index: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +180,7 @@ def test_the_answers_of_a_shrunk_zip_stand_beside_what_its_heads_gave(
     assert "c2/r" not in run.data.metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["validation"], indirect=True)
 def test_an_ensemble_passes_every_check(ensemble: Path, tmp_path: Path) -> None:
     preflight(ensemble, output=tmp_path / "preflight.json")

@@ -24,6 +24,7 @@ def test_a_packaged_submission_passes_every_check(submission, tmp_path):
     assert all(result["passed"] for result in content["checks"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "check", "reason"),
     [
@@ -65,6 +66,7 @@ def test_weights_that_would_run_code_are_refused(hand_made, tmp_path):
         preflight(hand_made(extra={"more.pt": stream.getvalue()}), output=tmp_path / "preflight.json")
 
 
+@pytest.mark.slow
 def test_another_python_is_asked_and_named(submission, tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\ntouch "{tmp_path}/called"\nexec "{sys.executable}" "$@"\n')
@@ -83,6 +85,7 @@ def test_no_zip_at_all_is_a_sentence(tmp_path):
         preflight(tmp_path / "text.zip", output=tmp_path / "preflight.json")
 
 
+@pytest.mark.slow
 def test_a_model_that_never_improved_on_the_mean_passes_because_it_says_so(tmp_path, capsys, write_phase):
     folders = {
         challenge: [write_phase(tmp_path / target, target, constant=True)]
@@ -97,6 +100,7 @@ def test_a_model_that_never_improved_on_the_mean_passes_because_it_says_so(tmp_p
     assert "declared" in details["not constant"]
 
 
+@pytest.mark.slow
 def test_prints_and_errors_of_a_submission_do_not_disturb_its_answers(hand_made):
     with CleanProcess(hand_made("class Model", "print('hello')\nclass Model")) as process:
         process.construct(sfreq=100)
@@ -107,6 +111,7 @@ def test_prints_and_errors_of_a_submission_do_not_disturb_its_answers(hand_made)
         assert process.predict(1, windows, batch_size=2) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_sampling_rate_must_be_the_models(submission):
     with CleanProcess(submission) as process, pytest.raises(SubmissionError, match=r"100\.0 Hz, not at 250"):
         process.construct(sfreq=250)

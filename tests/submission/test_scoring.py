@@ -84,6 +84,7 @@ def test_the_score_equals_one_computed_by_hand(study, store, hand_made, tmp_path
     assert run.data.metrics["c2/subject_nrmse"] == content["challenge_2"]["by_subject"]["nrmse"]["value"]
 
 
+@pytest.mark.slow
 def test_answers_that_depend_on_the_batch_are_asked_for_one_by_one(study, store, hand_made, tmp_path):
     zip = hand_made("self.offset + 1e3", "self.offset + len(X) + 1e3")
     score(zip, SETTINGS, index=study.index, store=store, output=tmp_path / "score.json")
@@ -91,6 +92,7 @@ def test_answers_that_depend_on_the_batch_are_asked_for_one_by_one(study, store,
     assert pd.read_parquet(tmp_path / "predictions.parquet")["prediction"].between(2.5, 2.7).all()
 
 
+@pytest.mark.slow
 def test_a_single_test_subject_leaves_challenge_2_without_a_score_and_says_why(
     study, store, hand_made, tmp_path, capsys
 ):

@@ -107,7 +107,7 @@ rule windows:
         runtime=120,
     params:
         settings=PLAN.handed("windows.json", PLAN.windows_settings()),
-        tables=PLAN.handed("shards.txt", PLAN.shard_tables()),
+        tables=PLAN.handed_words("shards.txt", *PLAN.shard_tables()),
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=PLAN.windows_code(),
     message:
@@ -139,7 +139,7 @@ rule audit:
         runtime=60,
     params:
         settings=PLAN.handed("audit.json", PLAN.audit_settings()),
-        tables=PLAN.handed("shards.txt", PLAN.shard_tables()),
+        tables=PLAN.handed_words("shards.txt", *PLAN.shard_tables()),
         recordings=lambda wildcards: PLAN.recordings(checkpoints.inventory.get().output[0]),
         code=step_digest("audit"),
     message:

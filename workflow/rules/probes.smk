@@ -100,8 +100,11 @@ rule lineage:
         mem_mb=1000,
         runtime=10,
     params:
+        probes=PLAN.handed_words(
+            "lineage.txt", *expand(rules.probe.output[0], encoder=[*PLAN.encoders, *PLAN.checkpoints])
+        ),
         code=step_digest("lineage"),
     message:
         "Drawing the probes along the lineages"
     shell:
-        "python -m cerebro.cli lineage --probes {input.probes:q} --output {output:q} &> {log:q}"
+        "python -m cerebro.cli lineage --probes @{params.probes:q} --output {output:q} &> {log:q}"

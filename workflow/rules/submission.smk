@@ -18,12 +18,12 @@ rule package:
         mem_mb=2000,
         runtime=10,
     params:
-        members=PLAN.package_options(),
+        members=PLAN.handed_words("members.txt", *PLAN.package_options()),
         code=PLAN.package_code(),
     message:
         "Packaging the submission"
     shell:
-        "python -m cerebro.cli package {params.members:q} --output {output:q} &> {log:q}"
+        "python -m cerebro.cli package @{params.members:q} --output {output:q} &> {log:q}"
 
 
 rule preflight:

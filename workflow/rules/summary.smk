@@ -22,11 +22,15 @@ rule summary:
         runtime=10,
     params:
         scores=PLAN.score_option(),
-        phases=[PLAN.phase_folder(phase) for phase in PLAN.phases],
+        measured=PLAN.handed_words(
+            "summary.txt",
+            *("--probes", *PLAN.probe_files(PLAN.summed_probes)),
+            *("--isc", *PLAN.isc_files(PLAN.encoders)),
+            *("--phases", *map(PLAN.phase_folder, PLAN.phases)),
+        ),
         code=step_digest("summary"),
     message:
         "Scores and probes beside their floors"
     shell:
-        "python -m cerebro.cli summary {params.scores} {input.score:q} --probes {input.probes:q}"
-        " --isc {input.isc:q}"
-        " --phases {params.phases:q} --windows {input.windows:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -m cerebro.cli summary {params.scores} {input.score:q} @{params.measured:q}"
+        " --windows {input.windows:q} --output {output:q} 2>&1 | tee {log:q}"

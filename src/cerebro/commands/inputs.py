@@ -7,11 +7,12 @@ wrong after that is a fault of the program, and keeps its traceback.
 import argparse
 import json
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from cerebro.errors import UserError
+from cerebro.files import describe_damage
 
 Kind = Callable[[str], Path]
 
@@ -80,6 +81,18 @@ def index_with_signals(text: str) -> Path:
                 f"{path} points into the shard {signals}, which is not there; leave both in their study"
             )
     return path
+
+
+def damaged_table(read: Iterable[Any]) -> str | None:
+    """Name the first table that a step read, or the shards of its index, of which a page cannot be read.
+
+    Looked for once a step has failed: a look at every page beforehand would read each table twice.
+    """
+    from cerebro.data.selection import shards_folder
+
+    paths = [path for path in read if isinstance(path, Path) and path.suffix == ".parquet"]
+    beside = [table for path in paths for table in sorted(shards_folder(path).glob("*.parquet"))]
+    return next(filter(None, map(describe_damage, [*paths, *beside])), None)
 
 
 def document(what: str, *keys: str) -> Kind:

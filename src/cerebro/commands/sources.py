@@ -54,7 +54,10 @@ def encoder(text: str) -> Source:
         return Source(text)
     if is_untrained(text):
         try:
-            return Source(text, seed=untrained_seed(text))
+            seed = untrained_seed(text)
+            if seed < 0:
+                raise ValueError(seed)
+            return Source(text, seed=seed)
         except ValueError:
             raise argparse.ArgumentTypeError(f"'{text}' names no seed; write random, or random-1") from None
     folder, sign, number = text.rpartition("@")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from cerebro.config.labels import Names
-from cerebro.config.settings import Settings, hint
+from cerebro.config.settings import Seed, Settings, hint
 
 RIDGE_PENALTIES = tuple(10.0**power for power in range(-1, 5))
 """Ridge penalties that cross-validation over subjects chooses from, where nothing else is said."""
@@ -25,7 +25,7 @@ class Probes(Settings):
 class AdapterComparison(Settings):
     """What `snakemake adapters` compares channel adapters with; no other step reads it."""
 
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1)
     """Seeds of initial weights, training batches and hidden channels; each gives a value of its own."""
     steps: int = Field(default=400, gt=0)
     """Optimiser steps in which a learned adapter is trained to reconstruct hidden channels."""
@@ -64,7 +64,7 @@ class Submission(Settings):
     """A finetune phase with target `reaction_time` on its own windows, or several."""
     challenge_2: Names
     """A finetune phase with target `externalizing` on windows of kind `crop`, or several."""
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     """Each phase answers once with every seed of the list, which is added to the seeds of its whole
     lineage."""
     weights: Weights = "equal"
@@ -97,7 +97,7 @@ class Submission(Settings):
 class Ablations(Settings):
     """What `snakemake ablations` compares: variants of the graph of phases, each with several seeds."""
 
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1)
     """Added to the seed of every phase of a variant; the simulation and the splits stay as they are."""
     compare: tuple[str, ...] = ()
     """The variants to compare, by name; empty compares all."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from cerebro.config.settings import Settings
+from cerebro.config.settings import Seed, Settings
 
 _RELEASE = re.compile(r"\s*r(?:elease)?[\s_-]*0*(\d+)\s*", flags=re.IGNORECASE)
 
@@ -35,7 +35,7 @@ class SimulatedRelease(Settings):
 class Simulation(Settings):
     """The embedded raw data: how many subjects, which recordings, how long."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the whole population; subjects depend on it and on their own name only."""
     effects: Literal["published", "shifted", "null"] = "published"
     """`published`: as in the literature; `shifted`: other heads, noise and sizes within its ranges; `null`:

@@ -7,18 +7,18 @@ from pydantic import Field, model_validator
 
 from cerebro.config.analyses import RIDGE_PENALTIES
 from cerebro.config.encoders import AnyEncoder, Architecture
-from cerebro.config.settings import Settings
+from cerebro.config.settings import Seed, Settings
 
 
 class Node(Settings):
     """What every node of the graph has: trainings and baselines."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initial weights, sampling, masks, and of labels that are shuffled."""
     subject_share: float = Field(default=1.0, gt=0, le=1)
     """Share of the training subjects of each dataset that this node learns from; a smaller share is a part of
     a larger one. Validation subjects are always all of them."""
-    subject_seed: int = 0
+    subject_seed: Seed = 0
     """Seed of the order in which shares take subjects; phases of one lineage need the same."""
 
 

@@ -3,12 +3,22 @@
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, get_origin
+from typing import Annotated, Any, get_origin
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 """Names become parts of paths, arguments of commands, and parts of Snakemake's regular expressions."""
+
+
+def _not_negative(seed: int) -> int:
+    if seed < 0:
+        raise ValueError(f"{seed} is no seed; random streams are numbered 0, 1, 2 ...")
+    return seed
+
+
+Seed = Annotated[int, AfterValidator(_not_negative), Field(json_schema_extra={"minimum": 0})]
+"""The number of a random stream; numpy knows no negative ones."""
 
 
 class Settings(BaseModel):

@@ -1,7 +1,7 @@
 """Features on disk: one NPZ per encoder, with one part per set of windows.
 
-Labels stay in the window index and are looked up by window, so that a new target or a corrected label never
-runs an encoder again.
+Labels stay in the window index and are looked up by window, so that a new target never runs an encoder again.
+Windows are known by their numbers, so the features say which index numbered them.
 """
 
 import json
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebro.files import atomic_path
+from cerebro.errors import UserError
+from cerebro.files import atomic_path, digest_file
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,20 @@ def read_features(path: Path) -> tuple[dict[str, Any], dict[str, Features]]:
         names = [key.removesuffix("/values") for key in arrays.files if key.endswith("/values")]
         sets = {name: Features(arrays[f"{name}/window"], arrays[f"{name}/values"]) for name in names}
         return json.loads(str(arrays["origin"])), sets
+
+
+def require_same_index(origin: Mapping[str, Any], *, features: Path, index: Path) -> None:
+    """Refuse features whose windows another index numbered, or labelled.
+
+    Raises
+    ------
+    UserError
+        Naming both files, and the older of the two.
+    """
+    if origin.get("index") == digest_file(index):
+        return
+    older = min((features, index), key=lambda path: path.stat().st_mtime)
+    raise UserError(
+        f"{features} was made from another window index than {index} ({older} is the older file); make the "
+        f"features of this one with: snakemake --cores 8 --force {features}, with the study's --configfile"
+    )

@@ -19,6 +19,7 @@ from cerebro.evaluation.band_power import band_power
 from cerebro.evaluation.covariance import tangent_features
 from cerebro.evaluation.feature_store import Features, write_features
 from cerebro.evaluation.window_sets import probed_windows
+from cerebro.files import digest_file
 from cerebro.models.token_encoder import TokenEncoder
 
 BATCH_SIZE = 64
@@ -68,7 +69,7 @@ def run_features(
         stimuli=[name for name, label in labels.items() if isinstance(label, MomentLabel)],
         at_most=settings["max_windows_per_subject"],
     )
-    origin: dict[str, Any] = {"node": node, "lineage": []}
+    origin: dict[str, Any] = {"node": node, "lineage": [], "index": digest_file(index)}
     if encoder is None and "encoder" not in settings:
         describe = CLASSICAL[node](table, shards)
         write_features(output, origin, described(windows, describe))
@@ -82,7 +83,7 @@ def run_features(
             model = load_encoder(encoder)
         else:
             model, lineage = load_checkpoint(encoder, checkpoint), [*lineage[:-1], node]
-        origin = {"node": node, "lineage": lineage, "encoder": str(encoder)}
+        origin |= {"lineage": lineage, "encoder": str(encoder)}
     write_features(
         output, origin, described(windows, lambda rows: extract_features(model, rows, shards=shards))
     )

@@ -23,7 +23,7 @@ from cerebro.data.classes import class_names, codes
 from cerebro.errors import UserError
 from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
 from cerebro.evaluation.comparison import Gap
-from cerebro.evaluation.feature_store import Features, read_features
+from cerebro.evaluation.feature_store import Features, read_features, require_same_index
 from cerebro.evaluation.forms import FORMS, Answer, Measure, leading_answers
 from cerebro.evaluation.identity import identity
 from cerebro.evaluation.linear import TooFewSubjects
@@ -62,6 +62,7 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
     probes = Probes.model_validate(settings["probes"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples
     origin, sets = read_features(features)
+    require_same_index(origin, features=features, index=index)
     node, lineage = origin["node"], origin["lineage"]
     labels = TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"])
     targets = probe_targets(probes.targets, labels)

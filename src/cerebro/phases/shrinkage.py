@@ -18,7 +18,7 @@ def shrinkage(deviation: ArrayLike, truth: ArrayLike, subjects: ArrayLike, *, ca
     The best factor is the least-squares slope of the truth on the prediction through the training mean, or 0
     where this is negative. Few subjects tell it badly, so its posterior mean is taken, which has the least
     expected squared error. It moves smoothly with what the subjects say: there is no line at which a model is
-    kept or dropped. Likelihood and prior are those of :func:`posterior`.
+    kept or dropped. The prior is :func:`prior`, the likelihood that of :func:`posterior`.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def shrinkage(deviation: ArrayLike, truth: ArrayLike, subjects: ArrayLike, *, ca
         np.bincount(number, part).astype(float) for part in (deviation * truth, deviation**2)
     )
     slope, error = jackknife(products, squares)
-    factor = float(posterior(slope, error, count, candidates=candidates) @ BEST_FACTORS)
+    factor = float(posterior(slope, error, count, before=prior(candidates)) @ BEST_FACTORS)
     return factor if factor >= NEGLIGIBLE else 0.0
 
 
@@ -72,8 +72,8 @@ def jackknife(products: Array, squares: Array) -> tuple[Array, Array]:
     return _ratio(product, square), np.sqrt((count - 1) / count * spread)
 
 
-def posterior(slope: ArrayLike, error: ArrayLike, count: int, *, candidates: int = 1) -> Array:
-    """How likely each of :data:`SLOPES` is.
+def prior(candidates: int = 1) -> Array:
+    """How likely each of :data:`SLOPES` is before subjects speak, up to a factor.
 
     The prior gives a third each to a model that knows nothing (slope 0), to one that points the right way and
     to one that points the wrong way (slopes uniform up to 1 and down to -1): nobody is believed before
@@ -82,32 +82,43 @@ def posterior(slope: ArrayLike, error: ArrayLike, count: int, *, candidates: int
 
     Parameters
     ----------
-    slope, error : array, shape (...)
-        The estimate and its standard error; their difference to the true slope, in standard errors, follows
-        Student's t with one degree of freedom less than subjects.
-    count : int
-        Number of subjects.
     candidates : int
         Models of which this one was chosen by the same subjects. The best of many that have learned nothing
         looks good to those who chose it, so the prior odds of the right way are divided by their number.
-
-    Returns
-    -------
-    array, shape (..., n_slopes)
-        Sums to 1.
 
     References
     ----------
     Prior odds and the number of comparisons: Westfall, Johnson & Utts (1997), A Bayesian perspective on the
     Bonferroni adjustment, Biometrika 84(2).
     """
-    slope, error = np.asarray(slope, np.float64), np.asarray(error, np.float64)
     right = SLOPES > 0
-    prior = np.where(right, 1 / right.sum() / candidates, 1 / (SLOPES < 0).sum())
-    prior[SLOPES == 0] = 1.0
+    believed = np.where(right, 1 / right.sum() / candidates, 1 / (SLOPES < 0).sum())
+    believed[SLOPES == 0] = 1.0
+    return believed
+
+
+def posterior(slope: ArrayLike, error: ArrayLike, count: int, *, before: Array) -> Array:
+    """How likely each of :data:`SLOPES` is.
+
+    Parameters
+    ----------
+    slope, error : array, shape (...)
+        The estimate and its standard error; their difference to the true slope, in standard errors, follows
+        Student's t with one degree of freedom less than subjects.
+    count : int
+        Number of subjects.
+    before : array, shape (n_slopes,)
+        Such as :func:`prior`.
+
+    Returns
+    -------
+    array, shape (..., n_slopes)
+        Sums to 1.
+    """
+    slope, error = np.asarray(slope, np.float64), np.asarray(error, np.float64)
     nearest = slope.clip(SLOPES[0], SLOPES[-1])  # Student's tails would take one far beyond for no evidence
     distance = (nearest[..., None] - SLOPES) / np.maximum(error, np.finfo(np.float64).eps)[..., None]
-    log = np.log(prior) - count / 2 * np.log1p(distance**2 / (count - 1))
+    log = np.log(before) - count / 2 * np.log1p(distance**2 / (count - 1))
     weights = np.exp(log - log.max(axis=-1, keepdims=True))
     return weights / weights.sum(axis=-1, keepdims=True)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from cerebro.config import Config, Dataset
 from cerebro.errors import UserError
-from cerebro.files import digest_text
+from cerebro.files import describe_damage, digest_text
+from cerebro.plan.snakefile import or_stop
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest, step_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions
@@ -39,7 +40,8 @@ class DataPlan(StudyPlan):
         self._reader_files = {name: _reader_file(name, part) for name, part in config.datasets.items()}
         excluded = config.splits.excluded_subjects
         self._exclusions = {name: _excluded(name, part, excluded) for name, part in config.datasets.items()}
-        self._inventory = cache(_read_inventory)  # asked for by many jobs, and final once it is asked for
+        # Asked for by many jobs, and final once it is asked for.
+        self._inventory = cache(lambda path: or_stop(lambda: _read_inventory(path)))
 
     @property
     def simulated(self) -> bool:
@@ -140,9 +142,9 @@ class DataPlan(StudyPlan):
             }
         )
 
-    def shard_tables(self) -> str:
-        """The tables of all shards, one a line."""
-        return "".join(f"{self.results}/shards/{group}.parquet\n" for group in self.groups)
+    def shard_tables(self) -> list[str]:
+        """The tables of all shards."""
+        return [f"{self.results}/shards/{group}.parquet" for group in self.groups]
 
     def windows_code(self) -> str:
         """Digest of the code behind the window index, readers of one's own included."""
@@ -209,7 +211,10 @@ def _dataset_name(group: str) -> str:
 def _read_inventory(path: str) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.read_parquet(path).drop(columns="mtime_ns")
+    try:
+        return pd.read_parquet(path).drop(columns="mtime_ns")
+    except (OSError, ValueError) as error:  # of which those of pyarrow are
+        raise UserError(describe_damage(Path(path)) or f"{path}: {error}") from error
 
 
 def _digest(rows: "pd.DataFrame") -> str:

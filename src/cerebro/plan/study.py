@@ -77,6 +77,10 @@ class StudyPlan:
         self._handed[Path(path)] = text
         return path
 
+    def handed_words(self, name: str, *words: str) -> str:
+        """Such a file for words of a command line, one a line: lists grow with phases and seeds."""
+        return self.handed(name, "".join(f"{word}\n" for word in words))
+
     def hand_over(self) -> None:
         """Write the files that steps are handed, before any of them begins."""
         for path, text in self._handed.items():

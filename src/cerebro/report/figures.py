@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cerebro.files import atomic_path
 
@@ -46,9 +47,7 @@ def forest_plot(table: pd.DataFrame, output: Path) -> None:
     axes[0][0].set_yticks(range(len(variants)), variants)
     axes[0][0].invert_yaxis()
     figure.suptitle("left of the line: better than full", fontsize=9, color="0.4")
-    with atomic_path(output) as temporary:
-        figure.savefig(temporary, format=output.suffix.removeprefix("."))
-    plt.close(figure)
+    save(figure, output)
 
 
 def learning_curve(table: pd.DataFrame, output: Path) -> None:
@@ -75,6 +74,13 @@ def learning_curve(table: pd.DataFrame, output: Path) -> None:
         axis.set_xlabel("training subjects (%)")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("NRMSE")
-    with atomic_path(output) as temporary:
-        figure.savefig(temporary, format=output.suffix.removeprefix("."))
+    save(figure, output)
+
+
+def save(figure: Figure, output: Path) -> None:
+    """Write a figure in the suffix's format, and close it; the same drawing gives the same bytes."""
+    form = output.suffix.removeprefix(".")
+    today = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with atomic_path(output) as temporary, plt.rc_context({"svg.hashsalt": "cerebro"}):
+        figure.savefig(temporary, format=form, metadata=today.get(form))
     plt.close(figure)

@@ -6,7 +6,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from cerebro.files import atomic_path, read_json
+from cerebro.files import read_json
+from cerebro.report.figures import save
 from cerebro.report.headings import heading, name
 
 COLUMNS = 3
@@ -68,9 +69,7 @@ def draw(
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_xticks(range(len(nodes)), nodes, rotation=40, ha="right", fontsize=8)
         axis.tick_params(labelbottom=True)
-    with atomic_path(output) as temporary:
-        figure.savefig(temporary, format=output.suffix.removeprefix("."), metadata={"Date": None})
-    plt.close(figure)
+    save(figure, output)
 
 
 def in_training_order(contents: Mapping[str, Mapping[str, Any]]) -> list[str]:
