@@ -18,7 +18,7 @@ SNAKEMAKE = snakemake --cores $(CORES)
 SETTINGS = $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 READY = $(VENV)/.ready
 
-.PHONY: submission smoke test quick-test lint bench ui clean environment schema lock
+.PHONY: submission smoke test quick-test lint bench ui clean environment schema settings lock
 
 submission: $(READY)
 	@$(if $(wildcard $(CONFIG)),,$(if $(CONFIG),echo "make: there is no configuration $(CONFIG)" >&2; exit 1))
@@ -84,6 +84,9 @@ $(READY): requirements.lock
 schema: $(READY)
 	python -c 'from cerebro.config import config_schema; print(config_schema(), end="")' \
 	  > workflow/schemas/config.schema.json
+
+settings: $(READY)
+	python -m cerebro.config.reference docs/settings.md
 
 # Needs uv. Packages of NVIDIA's are for Linux alone.
 lock:

@@ -7,7 +7,8 @@ SOURCE = f"{workflow.basedir}/src"
 sys.path.insert(0, SOURCE)
 sys.path.append("")  # readers of one's own lie where the workflow runs, or on $PYTHONPATH
 
-from cerebro.plan.snakefile import begin, end, layers, one_of, or_stop, planned
+from cerebro.plan.mistakes import or_stop
+from cerebro.plan.snakefile import begin, end, layers, one_of, planned
 from cerebro.provenance import step_digest
 
 

@@ -36,8 +36,9 @@ FLOORS = {
     "report": 5,
     "submission": 5,
     "check": 6,
-    "commands": 7,
-    "cli": 8,
+    "drafting": 7,
+    "commands": 8,
+    "cli": 9,
     "plan": 6,
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -15,6 +15,14 @@ from cerebro.errors import UserError
 
 def add_commands(command: Commands) -> None:
     """Add them to the program; defaults that come from the environment are read here."""
+    draft = command(
+        "init",
+        _init,
+        "write a first configuration for recordings of one's own",
+        settings=False,
+        output=(".yaml", ".yml"),
+    )
+    draft.add_argument("folders", type=inputs.folder, nargs="+", help="folders of recordings, a dataset each")
     look = command(
         "check", _check, "say what a configuration would do, before it runs", settings=False, output=None
     )
@@ -74,6 +82,12 @@ def add_commands(command: Commands) -> None:
         default=os.environ.get("CEREBRO_NEEDED_WINDOWS", '{"phases": {}, "labels": {}}'),
         help="further phases to check, as --settings; default: $CEREBRO_NEEDED_WINDOWS, else none",
     )
+
+
+def _init(options: argparse.Namespace) -> None:
+    from cerebro.drafting.run import init
+
+    init(options.folders, options.output)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -15,6 +15,8 @@ from cerebro.recordings.readers import events_function
 
 MOST_CLASSES = 8
 """A column with more values than this names no classes."""
+MOST_CODES = 5
+"""Numbers of up to as many values are codes of classes."""
 LEAST_PEOPLE = 6
 """A label that fewer people have is not proposed."""
 LEAST_PER_CLASS = 3
@@ -86,7 +88,7 @@ def _of_people(rows: pd.DataFrame) -> Iterator[Draft]:
         numbers = pd.to_numeric(values, errors="coerce")
         sizes = values.value_counts()
         name, known = _name(str(column)), f"{len(values)} of {len(people)} people"
-        if numbers.notna().all() and len(sizes) > MOST_CLASSES:
+        if numbers.notna().all() and (len(sizes) > MOST_CODES or column == "age"):
             keys: dict[str, Any] = {"of": "person", "column": str(column)}
             if str(column) == "age":
                 keys |= {"log": True, "range": [0, 120]}
@@ -188,5 +190,6 @@ def _counted(sizes: Mapping[Any, int] | Counter[str] | pd.Series) -> str:
 
 
 def first(drafts: Sequence[Draft], *kinds: str) -> Draft | None:
-    """The first wanted label of some kinds (`person`, ...); none if there is none."""
-    return next((draft for draft in drafts if draft.wanted and draft.keys["of"] in kinds), None)
+    """The first wanted label of the first kind (`person`, ...) that has one; none if there is none."""
+    wanted = [draft for kind in kinds for draft in drafts if draft.wanted and draft.keys["of"] == kind]
+    return wanted[0] if wanted else None

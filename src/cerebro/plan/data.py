@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cerebro.config import Config, Dataset
 from cerebro.errors import UserError
 from cerebro.files import describe_damage, digest_text
-from cerebro.plan.snakefile import or_stop
+from cerebro.plan.mistakes import or_stop
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import code_digest, step_digest
 from cerebro.recordings.exclusions import Exclusions, read_exclusions

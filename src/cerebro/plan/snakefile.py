@@ -3,23 +3,20 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from cerebro.config import layers_below, load_config
 from cerebro.config.files import check_files
-from cerebro.errors import UserError
 from cerebro.instance import clear_stale_lock, record_instance
 from cerebro.plan import Plan
+from cerebro.plan.mistakes import or_stop
 from cerebro.provenance import installed_otherwise
 from cerebro.tracking import describe_unsent
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
-
-Result = TypeVar("Result")
-
 
 def layers(config: Mapping[str, Any], workflow: "Workflow") -> list[Path]:
     """The files between `base.yaml` and the study's own."""
@@ -49,14 +46,6 @@ def one_of(names: Iterable[str]) -> str:
     No name has a file called `-`: it stands where there are none, since nothing would match everything.
     """
     return "|".join(map(re.escape, names)) or "-"
-
-
-def or_stop(step: Callable[[], Result]) -> Result:
-    """Return the result of a step; a mistake of the user ends everything with one sentence."""
-    try:
-        return step()
-    except UserError as error:
-        sys.exit(f"cerebro: {error}")
 
 
 def _environment(plan: Plan, source: str) -> dict[str, str]:
