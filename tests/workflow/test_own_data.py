@@ -20,7 +20,8 @@ def walked(
     """A folder with the page's dataset in which its commands ran, one after another."""
     folder = tmp_path_factory.mktemp("walk")
     write_own_study(folder / "data" / "rest")
-    (folder / "Snakefile").symlink_to(ROOT / "Snakefile")
+    for name in ("Snakefile", "workflow", "config", "src", "envs"):
+        (folder / name).symlink_to(ROOT / name)
     bin_folder = Path(sys.executable).parent
     environment = {
         **os.environ,
