@@ -186,7 +186,7 @@ def _pairs(count: int) -> list[tuple[str, str]]:
         ),
         (
             {"datasets": {"hbn": {"tasks": ["DespicableMe"]}}},
-            "splits.test: nothing to score challenge 1 on: it needs labels.reaction_time: events target with a",
+            "splits.test: nothing to score challenge 1 on: it needs labels.reaction_time: events target with",
         ),
         (
             {"datasets": {"hbn": {"tasks": ["contrastChangeDetection"]}}},

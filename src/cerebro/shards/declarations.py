@@ -119,8 +119,9 @@ def _faults(key: str, label: PersonLabel | RecordingLabel, found: Found) -> Iter
             stops=True,
         )
         return
-    is_entity = isinstance(label, RecordingLabel) and label.entity is not None
-    where = f"entity {label.entity}" if is_entity else f"column {label.column}"
+    where = f"column {label.column}"
+    if isinstance(label, RecordingLabel) and label.entity is not None:
+        where = f"entity {label.entity}"
     seen = f"{where} holds {_some(found.values)}" if found.values else f"{where} holds nothing"
     if not found.classes:
         yield Fault(f"{key}: nobody has this label: {seen}", stops=True)
@@ -129,7 +130,9 @@ def _faults(key: str, label: PersonLabel | RecordingLabel, found: Found) -> Iter
     if found.faults and not is_folder:
         listed = ", ".join(f"{fault} ({count})" for fault, count in found.faults.most_common(_SHOWN))
         yield Fault(f"{key}: taken as missing in {found.faults.total()} recordings: {listed}", stops=False)
-    if isinstance(label.classes, Mapping) and (absent := [one for one in label.classes if one not in found.classes]):
+    if isinstance(label.classes, Mapping) and (
+        absent := [one for one in label.classes if one not in found.classes]
+    ):
         yield Fault(f"{key}.classes: nobody is {' or '.join(absent)}: {seen}", stops=False)
     if label.classes == ALL and len(found.classes) < 2:
         yield Fault(f"{key}: everybody is of one class: {seen}", stops=False)

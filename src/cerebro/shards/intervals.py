@@ -7,7 +7,7 @@ import pandas as pd
 
 from cerebro.config import EventLabel, IntervalLabel, MomentLabel, TimedLabel
 from cerebro.recordings.events import text_of
-from cerebro.shards.labels import column_values, plain, read_value
+from cerebro.shards.labels import column_values, plain
 
 _MICROSECONDS = 6
 """Decimals of ends: a begin plus a duration, so that it is the number that a table would have written."""
@@ -51,7 +51,12 @@ def _is_at(events: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
 
 
 def intervals(
-    found: pd.DataFrame, name: str, label: IntervalLabel | MomentLabel, *, duration: float, notes: Counter[str]
+    found: pd.DataFrame,
+    name: str,
+    label: IntervalLabel | MomentLabel,
+    *,
+    duration: float,
+    notes: Counter[str],
 ) -> pd.DataFrame:
     """Give labelled events their ``start`` and ``stop`` (s), inside the recording.
 
