@@ -129,7 +129,7 @@ def test_a_table_without_values_is_read_by_its_trial_types_and_further_columns_s
     )
     events = complete_events(table, source="a table")
     assert list(events["value"]) == ["eyes_open", "n/a"]
-    assert list(events["load"]) == ["2.0", np.nan]
+    assert list(events["load"].fillna("none")) == ["2.0", "none"]
     assert list(events["side"]) == ["left", "right"]
     both = complete_events(table.assign(value=[7, 8]), source="a table")
     assert list(both["value"]) == ["7", "8"]
