@@ -82,7 +82,8 @@ def test_people_who_see_one_film_share_its_moments(cut: Cut) -> None:
     film = {"of": "moment", "column": "film", "classes": "all", "starts": "second", "grid_seconds": 2}
     moments = []
     for onset, second in ((3.0, "0"), (7.5, "0"), (0.5, "1")):
-        table = f"onset\tduration\ttrial_type\tfilm\tsecond\n{onset}\t12\tfilm\tUp\t{second}\n40\t5\trest\tn/a\tn/a\n"
+        shown = f"{onset}\t12\tfilm\tUp\t{second}"
+        table = f"onset\tduration\ttrial_type\tfilm\tsecond\n{shown}\n40\t5\trest\tn/a\tn/a\n"
         windows, _ = cut(table, {"film": film})
         own = windows[windows["kind"] == "film"]
         assert set(own["stream"]) == set(own["film"]) == {"Up"}
