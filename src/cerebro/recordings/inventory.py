@@ -254,7 +254,7 @@ def inventory_row(
         "left_out": json.dumps(header.left_out),
         "filtered": recording.filtered,
         "reference": recording.reference,
-        "mains_hz": recording.mains_hz,
+        "mains_hz": recording.mains_hz if dataset.mains_hz is None else float(dataset.mains_hz),
         "person": _as_json({**stated, **recording.person}),
         "facts": _as_json(recording.facts),
         "group": group_name(dataset_name, group_index(recording.subject, dataset.groups)),
