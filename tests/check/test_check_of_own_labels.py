@@ -1,4 +1,4 @@
-"""`cerebro check` of people of one's own, without HBN, TUH, a challenge: good declarations pass, bad are told."""
+"""`cerebro check` of people of one's own, without HBN and TUH: good declarations pass, bad ones are told."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from cerebro.cli import main
 
 Check = Callable[..., tuple[int, str]]
 CHANNELS = ("Fp1", "Fp2", "C3", "C4", "Cz", "Pz", "O1", "O2")
-READER = '''
+READER = """
 from cerebro.recordings import events
 from cerebro.recordings.bids_tables import read_participants
 from cerebro.recordings.folders import walk_files
@@ -29,7 +29,7 @@ def scan(roots):
 
 def read_events(path):
     return events.read_events(path.with_name(path.name.replace("_eeg.edf", "_events.tsv")))
-'''
+"""
 EVENTS = "onset\tduration\ttrial_type\tresponse_time\n" + "".join(
     [
         "1.0\t10.0\teyes_open\tn/a\n11.0\t10.0\teyes_closed\tn/a\n",
@@ -127,8 +127,8 @@ def test_without_a_test_split_nobody_is_missed(check: Check) -> None:
         ),
         (
             {"eyes": {"of": "interval", "classes": {"open": "open_eyes", "closed": "closed_eyes"}}},
-            "phases.state: no train windows: they need labels.eyes: events with a value of open_eyes, closed_eyes"
-            "; seen are eyes_closed, eyes_open, target_left",
+            "phases.state: no train windows: they need labels.eyes: events with a value of open_eyes, "
+            "closed_eyes; seen are eyes_closed, eyes_open, target_left",
         ),
         (
             {

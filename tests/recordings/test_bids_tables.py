@@ -32,9 +32,7 @@ def test_the_real_table_of_release_1_is_read_as_it_is_written(sidecars: Path) ->
 
 @pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("folder", ["guinea_bissau", "eegmat", "muse_cueing"])
-def test_real_tables_of_other_archives_are_read_without_a_warning(
-    real_recordings: Path, folder: str
-) -> None:
+def test_real_tables_of_other_archives_are_read_without_a_warning(real_recordings: Path, folder: str) -> None:
     path = real_recordings / folder / "participants.tsv"
     reference = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).set_index("participant_id")
     people = read_participants(path)
@@ -59,7 +57,9 @@ def test_none_is_a_value_like_another(tmp_path: Path) -> None:
 
 def test_a_subject_listed_twice_keeps_what_the_rows_agree_on(tmp_path: Path) -> None:
     path = table(tmp_path, "sub-A\tcontrol\tM\t9.5", "sub-A\tn/a\tM\t9.6")
-    with pytest.warns(UserWarning, match="more than once 1.*values of age on which rows .* disagree 1") as said:
+    with pytest.warns(
+        UserWarning, match="more than once 1.*values of age on which rows .* disagree 1"
+    ) as said:
         people = read_participants(path)
     assert people == {"sub-A": {"group": "control", "sex": "M"}}
     assert len(said) == 1

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import BREAKS, complete_events, read_events
+from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
+from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.hbn_movies import movie_intervals
 from cerebro.recordings.hbn_resting_state import eyes_intervals
-from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
 
 ReadSidecar = Callable[[str], pd.DataFrame]
 
@@ -120,11 +120,16 @@ def test_a_length_is_one_only_where_it_says_so() -> None:
 
 def test_a_table_without_values_is_read_by_its_trial_types_and_further_columns_stay_as_text() -> None:
     table = pd.DataFrame(
-        {"onset": ["1", "2"], "trial_type": ["eyes_open", np.nan], "load": [2, np.nan], "side": ["left", "right"]}
+        {
+            "onset": ["1", "2"],
+            "trial_type": ["eyes_open", np.nan],
+            "load": [2, np.nan],
+            "side": ["left", "right"],
+        }
     )
     events = complete_events(table, source="a table")
     assert list(events["value"]) == ["eyes_open", "n/a"]
-    assert list(events["load"]) == ["2.0", np.nan]
+    assert list(events["load"].fillna("none")) == ["2.0", "none"]
     assert list(events["side"]) == ["left", "right"]
     both = complete_events(table.assign(value=[7, 8]), source="a table")
     assert list(both["value"]) == ["7", "8"]

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from eegdash.hbn.windows import build_trial_table
 
-from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import complete_events, read_events
+from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 
 ReadSidecar = Callable[[str], pd.DataFrame]
 

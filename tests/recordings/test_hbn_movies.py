@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cerebro.config import MomentLabel
 from cerebro.recordings.events import complete_events, read_events
 from cerebro.recordings.hbn_movies import DROPPED, MOVIES, PAUSED, STOPPED, movie_intervals
-from cerebro.config import MomentLabel
 from cerebro.shards.kinds import moment_windows
 
 ReadSidecar = Callable[[str], pd.DataFrame]

@@ -91,6 +91,7 @@ def test_the_layout_of_tuab_is_found_as_well(tmp_path: Path, write_signals: Writ
     rows = inventory(tmp_path, {"tuh": Dataset(reader="tuh")})
     assert list(rows.index) == ["tuh/aaaaaaaq/s004/t000"]
     assert rows["reference"].item() == "average"
+    assert rows["folder"].item() == "tuh/edf/train/normal/01_tcp_ar"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.events import complete_events, read_events
+from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.same_eeg import Copy, Timed, find_copies
 
 RUN_2_WITH_BLOCK_3 = re.findall(

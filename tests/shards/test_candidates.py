@@ -396,7 +396,7 @@ def test_whatever_the_tables_hold_the_archive_is_read_and_its_windows_are_sound(
 
 
 def test_a_reader_without_events_gives_fixed_windows() -> None:
-    row = {"recording": "a", "dataset": "tuh", "path": "a.edf", "reader": "tuh", "task": "", "run": ""}
+    row = {"recording": "a", "dataset": "mine", "path": "a.edf", "reader": "files", "task": "", "run": ""}
     row |= {"person": "{}", "facts": "{}"}
     notes: Counter[str] = Counter()
     assert recording_events(row, notes) is None

@@ -11,7 +11,7 @@ from braindecode.preprocessing import create_fixed_length_windows, create_window
 from cerebro.config import EventLabel, IntervalLabel, MomentLabel
 from cerebro.shards import kinds
 
-REACTION_TIME = EventLabel(of="event", at="target", column="response_time", window=(0.5, 2.5))
+REACTION_TIME = EventLabel(of="event", at=("target",), column="response_time", window=(0.5, 2.5))
 EYES = IntervalLabel(of="interval", classes="all", settle_seconds=1)
 CONDITION = IntervalLabel(of="interval", classes="all", timed=True)
 MOVIE = MomentLabel(of="moment", classes="all")
@@ -21,7 +21,7 @@ def raw_of(n_times: int) -> mne.io.RawArray:
     return mne.io.RawArray(np.zeros((1, n_times)), mne.create_info(["Cz"], 100, "eeg"), verbose="error")
 
 
-def targets_at(onsets: Sequence[float], values: Sequence[float]) -> pd.DataFrame:
+def targets_at(onsets: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"onset": onsets, "event": "target", "value": values})
 
 
@@ -87,7 +87,7 @@ def test_events_beyond_the_recording_give_no_window() -> None:
 def test_a_window_lies_before_or_after_its_event_and_no_mark_may_lie_between_them(
     window: tuple[float, float], start: int, first: int, last: int
 ) -> None:
-    label = EventLabel(of="event", at="go", column="hand", classes=["left", "right"], window=window)
+    label = EventLabel(of="event", at=("go",), column="hand", classes="all", window=window)
     events = pd.DataFrame({"onset": [5.0], "event": ["go"], "value": ["left"]})
     (found,) = kinds.event_windows(events, label, n_times=1000, sfreq=100).to_dict("records")
     assert (found["start"], found["length"]) == (start, round((window[1] - window[0]) * 100))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from cerebro.config import AnyLabel, IntervalLabel
+from cerebro.config import AnyLabel, EventLabel, IntervalLabel
 from cerebro.recordings.events import complete_events
 from cerebro.shards.declarations import faults
 from cerebro.shards.intervals import intervals, labelled
@@ -113,7 +113,7 @@ def events_of(*rows: tuple[float, float | None, str]) -> pd.DataFrame:
 
 
 EYES = IntervalLabel(
-    of="interval", column="trial_type", classes={"open": "eyes_open", "closed": "eyes_closed"}
+    of="interval", column="trial_type", classes={"open": ("eyes_open",), "closed": ("eyes_closed",)}
 )
 
 
@@ -152,7 +152,12 @@ def test_what_overlaps_or_lies_behind_the_end_is_cut_and_counted() -> None:
 
 def test_an_event_is_found_by_its_value_or_its_trial_type() -> None:
     table = pd.DataFrame(
-        {"onset": [1, 2, 3], "value": [11, 12, 13], "trial_type": ["go", "Stop", "go"], "hand": ["l", "r", "x"]}
+        {
+            "onset": [1, 2, 3],
+            "value": [11, 12, 13],
+            "trial_type": ["go", "Stop", "go"],
+            "hand": ["l", "r", "x"],
+        }
     )
     events = complete_events(table, source="a test")
     for at, onsets in ((["go"], [1]), ([12], [2]), (["stop"], [2]), (["wait"], [])):
@@ -160,6 +165,7 @@ def test_an_event_is_found_by_its_value_or_its_trial_type() -> None:
             of="event", at=[str(name) for name in at], column="hand", classes=["l", "r"], window=[0, 1]
         )
         notes: Counter[str] = Counter()
+        assert isinstance(label, EventLabel)
         assert list(labelled(events, "hand", label, notes)["onset"]) == onsets
         faulty = {"label hand: value 'x' is in none of its classes": 1} if at == ["go"] else {}
         assert dict(notes) == faulty
@@ -177,15 +183,22 @@ PEOPLE = pd.DataFrame(
 @pytest.mark.parametrize(
     ("declared", "sentences", "stops"),
     [
-        ({"of": "person", "column": "age"}, ["taken as missing in 1 recordings: value 'thirty' is no number (1)"], False),
+        (
+            {"of": "person", "column": "age"},
+            ["taken as missing in 1 recordings: value 'thirty' is no number (1)"],
+            False,
+        ),
         (
             {"of": "person", "column": "sex", "classes": ["F", "M"]},
-            ["labels.it.column: no table of participants has a column 'sex'; did you mean 'Sex'?; columns are"],
+            ["labels.it.column: no table of participants has a column 'sex'; did you mean 'Sex'?"],
             True,
         ),
         (
             {"of": "person", "column": "group", "classes": ["control", "epilepsy"]},
-            ["value 'Epilepsie' is in none of its classes (1)", "labels.it.classes: nobody is epilepsy: column"],
+            [
+                "value 'Epilepsie' is in none of its classes (1)",
+                "labels.it.classes: nobody is epilepsy: column",
+            ],
             False,
         ),
         (
@@ -214,7 +227,11 @@ PEOPLE = pd.DataFrame(
             ["labels.it.classes: nobody is a: entity folder holds"],
             False,
         ),
-        ({"of": "person", "column": "age", "datasets": ["mine"], "range": [0, 30]}, ["taken as missing"], False),
+        (
+            {"of": "person", "column": "age", "datasets": ["mine"], "range": [0, 30]},
+            ["taken as missing"],
+            False,
+        ),
     ],
 )
 def test_a_bad_declaration_is_told_in_a_sentence(

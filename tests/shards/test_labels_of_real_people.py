@@ -1,9 +1,9 @@
-"""Declared labels over recordings of real people, from their files to the index: numbers counted from the tables.
+"""Declared labels over recordings of real people, from their files to the index, against their tables.
 
 Times are those of the tables, which pandas reads here on its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cerebro.recordings.inventory import build_inventory
 from cerebro.shards.build import build_shard
 from cerebro.shards.windows import build_index
 
-READER = '''
+READER = """
 import re
 from cerebro.recordings import events
 from cerebro.recordings.bids_tables import read_participants
@@ -36,20 +36,18 @@ def scan(roots):
 
 def read_events(path):
     return events.read_events(path.with_name(path.name.replace("_eeg.edf", "_events.tsv")))
-'''
+"""
 Build = Callable[..., pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def build(real_recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def build(real_recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     """The index of some people of a set, with a column of the length (s) of each recording."""
 
     def index(name: str, people: tuple[str, ...], labels: Mapping[str, Any]) -> pd.DataFrame:
         folder = tmp_path_factory.mktemp(name)
         dataset = Dataset(reader="reader_of_real_sets", roots=(real_recordings / name,), keep=people)
-        build_inventory(
-            {name: dataset}, raw=None, excluded_subjects=(), output=folder / "inventory.parquet"
-        )
+        build_inventory({name: dataset}, raw=None, excluded_subjects=(), output=folder / "inventory.parquet")
         build_shard(
             Preprocessing(),
             Quality(),

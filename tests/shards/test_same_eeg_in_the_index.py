@@ -177,7 +177,10 @@ def test_scored_windows_of_a_test_release_are_all_kept_and_its_other_windows_onc
     tested = index[index["split"] == "test"]
     scored = tested["kind"].isin(["reaction_time", "crop"])
     assert tested.loc[scored, "keep"].all()
-    assert tested.loc[~scored & (tested["kind"] != "trial"), "reason"].str.startswith("same EEG as run 3").sum() > 100
+    assert (
+        tested.loc[~scored & (tested["kind"] != "trial"), "reason"].str.startswith("same EEG as run 3").sum()
+        > 100
+    )
 
 
 def test_eeg_is_twice_only_where_the_other_recording_can_be_used(

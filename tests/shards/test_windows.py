@@ -54,7 +54,9 @@ def test_a_window_of_the_grid_has_the_state_in_which_it_lies_wholly(index: pd.Da
     assert len(fixed) == 5 * 10
     for row in fixed.itertuples():
         inside = {"open": (3, 12), "closed": (13, 20)}
-        states = [name for name, (begin, end) in inside.items() if begin <= row.onset and row.onset + 2 <= end]
+        states = [
+            name for name, (begin, end) in inside.items() if begin <= row.onset and row.onset + 2 <= end
+        ]
         assert row.eyes == (states[0] if states else "")
 
 

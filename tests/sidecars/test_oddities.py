@@ -13,14 +13,14 @@ import pytest
 from eegdash.hbn.windows import build_trial_table
 
 from cerebro.config import AnyLabel, Windows
-from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
-from cerebro.recordings.events import BREAKS, read_events
 from cerebro.recordings.bids_tables import read_participants
+from cerebro.recordings.events import BREAKS, read_events
 from cerebro.recordings.hbn import scan
+from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
+from cerebro.recordings.hbn_contrast_change import contrast_change_trials, runs_within
 from cerebro.recordings.hbn_movies import DROPPED, MOVIES, PAUSED, movie_intervals
 from cerebro.recordings.hbn_resting_state import eyes_intervals
 from cerebro.recordings.same_eeg import Timed, find_copies
-from cerebro.recordings.hbn_conditions import learning_blocks, surround_stimuli, symbol_trials
 from cerebro.shards.candidates import BROKEN, candidates, recording_events
 
 
@@ -55,9 +55,7 @@ def windows_of(path: Path, notes: Counter[str], labels: Mapping[str, AnyLabel]) 
     n_times = round(seconds_of(path) * 100)
     events = recording_events(row, notes)
     windows = Windows(crops=("contrastChangeDetection",))
-    return candidates(
-        row, events, n_times=n_times, sfreq=100.0, windows=windows, labels=labels, notes=notes
-    )
+    return candidates(row, events, n_times=n_times, sfreq=100.0, windows=windows, labels=labels, notes=notes)
 
 
 @pytest.mark.filterwarnings("error::UserWarning")

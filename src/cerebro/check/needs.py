@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -64,9 +64,7 @@ def need_of_label(name: str, kind: str, labels: Mapping[str, AnyLabel]) -> str:
 
 def _declared(name: str, label: TimedLabel) -> str:
     of = f"events {' or '.join(label.at)} with" if isinstance(label, EventLabel) else "events with"
-    classes = f" of {', '.join(value for values in label.classes.values() for value in values)}" if (
-        isinstance(label.classes, Mapping)
-    ) else ""
+    classes = f" of {', '.join(_values(label))}" if _values(label) else ""
     tasks = f" in recordings of {' or '.join(label.tasks)}" if label.tasks else ""
     return f"labels.{name}: {of} a {label.column}{classes}{tasks}"
 
@@ -91,8 +89,17 @@ def _seen(rows: pd.DataFrame, label: TimedLabel) -> str:
         return f"none of {len(some)} recordings that were looked at has events"
     if not seen:
         return f"{read} recordings with events that were looked at have none"
-    wanted = [value for values in (label.classes if isinstance(label.classes, Mapping) else {}).values() for value in values]
-    wanted += label.at if isinstance(label, EventLabel) else ()
-    near = [value for one in wanted for value in difflib.get_close_matches(one, list(seen))]
-    listed = list(dict.fromkeys([*near, *(value for value, _ in seen.most_common())]))
+    wanted = [*_values(label), *(label.at if isinstance(label, EventLabel) else ())]
+    listed = sorted(seen, key=lambda value: (-_nearness(value, wanted), -seen[value]))
     return f"seen are {', '.join(listed[:_SHOWN])}" + (" and others" if len(listed) > _SHOWN else "")
+
+
+def _values(label: TimedLabel) -> list[str]:
+    """The values that are declared as classes."""
+    classes = label.classes if isinstance(label.classes, Mapping) else {}
+    return [value for values in classes.values() for value in values]
+
+
+def _nearness(value: str, wanted: Sequence[str]) -> float:
+    ratios = (difflib.SequenceMatcher(None, value.casefold(), one.casefold()).ratio() for one in wanted)
+    return max(ratios, default=0.0)

@@ -38,6 +38,7 @@ SAMPLED = 4
 TRIED = 20
 """Where these give nothing but windows that any recording has, up to this many are tried."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
     """What a phase, or the scoring, would find."""
@@ -123,7 +124,9 @@ def _windows(row: dict[str, Any], config: Config) -> pd.DataFrame:
     )
     identity = {column: row[column] for column in ("dataset", "subject", "split", "recording")}
     onset = frame["start"] / SFREQ
-    return frame.assign(**identity, task_of_row=row["task"], shard="", onset=onset, keep=frame["reason"] == "")
+    return frame.assign(
+        **identity, task_of_row=row["task"], shard="", onset=onset, keep=frame["reason"] == ""
+    )
 
 
 def outlooks(rows: pd.DataFrame, windows: pd.DataFrame, config: Config) -> list[Outlook]:
@@ -169,7 +172,7 @@ def _missing(
     windows: pd.DataFrame,
     config: Config,
 ) -> str:
-    """Why a phase would find no windows: what is missing is named by the first kind of which there is nothing."""
+    """Why a phase would find no windows, by the first kind of which there is nothing."""
     there = set(windows.loc[windows["split"] == split, "kind"]) if len(windows) else set()
     if absent := [kind for kind in kinds if kind not in there]:
         own = rows[rows["split"] == split]

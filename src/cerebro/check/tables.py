@@ -72,7 +72,7 @@ def tasks(surveys: Sequence[Survey]) -> Table:
 
 
 def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table:
-    """How many people or recordings have each label that is declared of them, and its classes or its range."""
+    """How many people or recordings have each label of theirs, and its classes or its range."""
     rows, notes = [], []
     for survey in surveys:
         usable = survey.usable
@@ -86,11 +86,20 @@ def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table
             notes.append(f"{survey.name}: labels stand in the headers, of which {len(usable)} were read")
         table = label_table(usable, own).assign(subject=usable["subject"])
         for name, label in own.items():
-            values = table[name] if isinstance(label, RecordingLabel) else table.groupby("subject")[name].first()
+            values = (
+                table[name] if isinstance(label, RecordingLabel) else table.groupby("subject")[name].first()
+            )
             known = values[is_known(values, label)]
             of = "recordings" if isinstance(label, RecordingLabel) else "people"
             rows.append(
-                [survey.name, name, of, f"{len(known):,}", f"{len(values) - len(known):,}", _told(known, label)]
+                [
+                    survey.name,
+                    name,
+                    of,
+                    f"{len(known):,}",
+                    f"{len(values) - len(known):,}",
+                    _told(known, label),
+                ]
             )
     header = ["dataset", "label", "of", "known", "unknown", "values"]
     return Table(title="Labels", header=header, rows=_once(rows), n_names=3, notes=notes)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cerebro.errors import UserError
 
-# https://bids-specification.readthedocs.io/en/stable/common-principles.html#tabular-files: `n/a`; others occur.
+# BIDS has `n/a` (https://bids-specification.readthedocs.io/en/stable/common-principles.html#tabular-files);
+# the others occur.
 _MISSING = {"", "n/a", "na", "nan", "null"}
 
 Row = dict[str, str]
@@ -113,7 +114,7 @@ def warn_of(path: Path, counts: Counter[str]) -> None:
 
 
 def _rows(path: Path, key: str, counts: Counter[str]) -> list[Row]:
-    """The table by column; of two columns of one name the first counts, cells that a short row lacks are none."""
+    """The table by column; of two columns of one name the first counts."""
     # Not pandas' parser: it stops at a row with a field too many, and a stray quotation mark swallows rows.
     text = path.read_bytes().decode("utf-8-sig", errors="replace")
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]

@@ -124,7 +124,11 @@ def _targets(events: pd.DataFrame, run: str, notes: Counter[str]) -> pd.DataFram
     notes["trials without a target"] += int((~shown).sum())
     notes["trials with a target and no press"] += int((shown & ~answered).sum())
     correct = trials["correct"].astype(float)
-    answer = trials["side"].astype(object) + "/" + correct.map({1.0: "right", 0.0: "wrong"}).fillna("").astype(object)
+    answer = (
+        trials["side"].astype(object)
+        + "/"
+        + correct.map({1.0: "right", 0.0: "wrong"}).fillna("").astype(object)
+    )
     return pd.DataFrame(
         {
             "onset": trials["stimulus_onset"],

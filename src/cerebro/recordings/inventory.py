@@ -58,13 +58,14 @@ SCHEMA = pa.schema(
     }
 )
 """Columns of the inventory: sfreq and mains_hz (NaN unknown) in Hz, duration in s, channels as a JSON list in
-the file's order, and as another the labels that were not understood (``left_out``). ``person`` and ``facts`` are
-JSON objects of text by column, as tables of participants and of scans write it; ``folder`` is the path of the
-file's folder from its root on, the root's own name included.
+the file's order, and as another the labels that were not understood (``left_out``). ``person`` and ``facts``
+are JSON objects of text by column, as tables of participants and of scans write it; ``folder`` is the path of
+the file's folder from its root on, the root's own name included.
 
 ``status`` is ``ok``, ``quarantined`` (broken), ``excluded`` (by the configuration, or a second copy) or
 ``missing`` (not downloaded), with its ``reason``; only what is ``ok`` goes on.
 """
+
 
 def build_inventory(
     datasets: Mapping[str, Dataset],
@@ -100,9 +101,7 @@ def build_inventory(
         or no usable recording is found at all.
     """
     roots = {name: _roots(name, dataset, raw) for name, dataset in datasets.items()}
-    found = {
-        name: _find(name, dataset, roots[name], excluded_subjects) for name, dataset in datasets.items()
-    }
+    found = {name: _find(name, dataset, roots[name], excluded_subjects) for name, dataset in datasets.items()}
     wanted = [recording.path for part in found.values() for recording, reason in part if not reason]
     headers = track(
         read_headers(wanted, state=state, threads=threads),

@@ -7,9 +7,9 @@ module name, so that a new archive is one file and one section of the configurat
     Every recording below the folders, headers unread: the inventory opens each file itself, once.
 ``read_events(path: Path) -> pandas.DataFrame``, optional
     Events of a recording, in the columns of :func:`cerebro.recordings.events.read_events`: at least
-    ``onset``, ``value`` or ``trial_type``, ``duration`` (s) where blocks have one, and any column that a label
-    is declared on. Raises ``FileNotFoundError`` where there are none and ``ValueError`` where they can't be
-    read. A reader without it has no events; its recordings give windows of fixed length.
+    ``onset``, ``value`` or ``trial_type``, ``duration`` (s) where blocks have one, and any column that a
+    label is declared on. Raises ``FileNotFoundError`` where there are none and ``ValueError`` where they
+    can't be read. A reader without it has no events; its recordings give windows of fixed length.
 ``interpret_events(events, *, row, duration, notes) -> pandas.DataFrame``, optional
     Turns an archive's own codes into plain events, see :mod:`cerebro.recordings.hbn_events`. Without it,
     labels are declared on the events as they are.

@@ -137,7 +137,7 @@ def candidates(
         if (label.tasks and row["task"] not in label.tasks) or label.column not in plain:
             continue
         parts[name], held = _windows_of(name, label, plain, windows, notes, **size)
-        if held is not None:
+        if held is not None and isinstance(label, IntervalLabel):
             inside[name] = _values_within(parts[FIXED], held, label, **size)
     if row["task"] in windows.crops:
         target = CHALLENGES[2].target

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cerebro.config import ALL, AnyLabel, PersonLabel, RecordingLabel
-from cerebro.shards.labels import Value, has_label, read_value, recording_values, stated, unknown
+from cerebro.shards.labels import Read, Value, has_label, read_value, recording_values, stated, unknown
 
 _SHOWN = 8
 
@@ -26,7 +26,7 @@ class Fault(NamedTuple):
 
 
 @dataclass
-class Found:
+class _Found:
     """What the recordings of one label say."""
 
     rows: int = 0
@@ -79,34 +79,38 @@ def faults(rows: pd.DataFrame, labels: Mapping[str, AnyLabel]) -> list[Fault]:
         A column that no table has, a label that nobody has, values that are in no class or no numbers, a
         class that nobody has; empty if all is well.
     """
-    found: list[Fault] = []
-    for name, label in labels.items():
-        if isinstance(label, PersonLabel | RecordingLabel):
-            found += _faults(f"labels.{name}", label, collect(rows, label))
-    return found
+    own = {name: label for name, label in labels.items() if isinstance(label, PersonLabel | RecordingLabel)}
+    return [
+        fault
+        for name, found in _collect(rows, own).items()
+        for fault in _faults(f"labels.{name}", own[name], found)
+    ]
 
 
-def collect(rows: pd.DataFrame, label: PersonLabel | RecordingLabel) -> Found:
-    """Return what is written where a label is declared."""
-    found = Found()
-    source = "person" if isinstance(label, PersonLabel) else "facts"
+def _collect(rows: pd.DataFrame, labels: Mapping[str, PersonLabel | RecordingLabel]) -> dict[str, _Found]:
+    collected = {name: _Found() for name in labels}
+    reads: dict[tuple[str, str], Read] = {}
     for row in rows.to_dict(orient="records"):
-        if not has_label(row, label):
-            continue
-        found.rows += 1
         known = {key: json.loads(row[key]) for key in ("person", "facts")}
-        found.columns |= set(known[source])
-        for text in stated(row, known, label):
-            found.values[text] += 1
-            read = read_value(text, label)
-            if read.fault:
-                found.faults[read.fault] += 1
-            elif read.value != unknown(label):
-                found.classes[read.value] += 1
-    return found
+        for name, label in labels.items():
+            if not has_label(row, label):
+                continue
+            found = collected[name]
+            found.rows += 1
+            found.columns.update(known["person" if isinstance(label, PersonLabel) else "facts"])
+            for text in stated(row, known, label):
+                found.values[text] += 1
+                if (name, text) not in reads:
+                    reads[name, text] = read_value(text, label)
+                read = reads[name, text]
+                if read.fault:
+                    found.faults[read.fault] += 1
+                elif read.value != unknown(label):
+                    found.classes[read.value] += 1
+    return collected
 
 
-def _faults(key: str, label: PersonLabel | RecordingLabel, found: Found) -> Iterator[Fault]:
+def _faults(key: str, label: PersonLabel | RecordingLabel, found: _Found) -> Iterator[Fault]:
     if not found.rows:
         yield Fault(f"{key}: no recording is of {_datasets(label)}", stops=True)
         return
@@ -119,8 +123,9 @@ def _faults(key: str, label: PersonLabel | RecordingLabel, found: Found) -> Iter
             stops=True,
         )
         return
-    is_entity = isinstance(label, RecordingLabel) and label.entity is not None
-    where = f"entity {label.entity}" if is_entity else f"column {label.column}"
+    where = f"column {label.column}"
+    if isinstance(label, RecordingLabel) and label.entity is not None:
+        where = f"entity {label.entity}"
     seen = f"{where} holds {_some(found.values)}" if found.values else f"{where} holds nothing"
     if not found.classes:
         yield Fault(f"{key}: nobody has this label: {seen}", stops=True)
@@ -129,7 +134,9 @@ def _faults(key: str, label: PersonLabel | RecordingLabel, found: Found) -> Iter
     if found.faults and not is_folder:
         listed = ", ".join(f"{fault} ({count})" for fault, count in found.faults.most_common(_SHOWN))
         yield Fault(f"{key}: taken as missing in {found.faults.total()} recordings: {listed}", stops=False)
-    if isinstance(label.classes, Mapping) and (absent := [one for one in label.classes if one not in found.classes]):
+    if isinstance(label.classes, Mapping) and (
+        absent := [one for one in label.classes if one not in found.classes]
+    ):
         yield Fault(f"{key}.classes: nobody is {' or '.join(absent)}: {seen}", stops=False)
     if label.classes == ALL and len(found.classes) < 2:
         yield Fault(f"{key}: everybody is of one class: {seen}", stops=False)

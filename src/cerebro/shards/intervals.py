@@ -7,7 +7,7 @@ import pandas as pd
 
 from cerebro.config import EventLabel, IntervalLabel, MomentLabel, TimedLabel
 from cerebro.recordings.events import text_of
-from cerebro.shards.labels import column_values, plain, read_value
+from cerebro.shards.labels import column_values, plain
 
 _MICROSECONDS = 6
 """Decimals of ends: a begin plus a duration, so that it is the number that a table would have written."""
@@ -43,15 +43,22 @@ def labelled(events: pd.DataFrame, name: str, label: TimedLabel, notes: Counter[
 def _is_at(events: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
     """Events of these names, by `value` or else `trial_type`; case matters only where it tells two apart."""
     value, kind = events["value"].astype(str), text_of(events, "trial_type").fillna("").astype(str)
-    exact = (value.isin(names) | kind.isin(names)).to_numpy(bool)
-    if exact.any():
-        return exact
-    alike = {plain(name) for name in names}
-    return (value.map(plain).isin(alike) | kind.map(plain).isin(alike)).to_numpy(bool)
+    found = np.zeros(len(events), dtype=bool)
+    for name in names:
+        own = ((value == name) | (kind == name)).to_numpy(bool)
+        if not own.any():
+            own = ((value.map(plain) == plain(name)) | (kind.map(plain) == plain(name))).to_numpy(bool)
+        found |= own
+    return found
 
 
 def intervals(
-    found: pd.DataFrame, name: str, label: IntervalLabel | MomentLabel, *, duration: float, notes: Counter[str]
+    found: pd.DataFrame,
+    name: str,
+    label: IntervalLabel | MomentLabel,
+    *,
+    duration: float,
+    notes: Counter[str],
 ) -> pd.DataFrame:
     """Give labelled events their ``start`` and ``stop`` (s), inside the recording.
 

@@ -1,8 +1,8 @@
 """Candidate windows of one recording, one function per way to cut them; nothing here reads a file.
 
-Each returns a table with ``start`` (sample within the recording), ``length`` (samples) and what the way fills:
-``value`` (of the label), ``stream``, ``moment`` (s), ``reason``; ``first`` and ``last`` are the samples between
-which no mark of the recorder may lie. Every window lies wholly inside the recording.
+Each returns a table with ``start`` (sample within the recording), ``length`` (samples) and what the way
+fills: ``value`` (of the label), ``stream``, ``moment`` (s), ``reason``; between the samples ``first`` and
+``last`` no mark of the recorder may lie. Every window lies wholly inside the recording.
 """
 
 import math
@@ -54,7 +54,9 @@ def event_windows(events: pd.DataFrame, label: EventLabel, *, n_times: int, sfre
     and braindecode's windowing: the event's time rounded, then the offset added.
     """
     at = samples(events["onset"], sfreq)
-    offset, length = (round(seconds * sfreq) for seconds in (label.window[0], label.window[1] - label.window[0]))
+    offset, length = (
+        round(seconds * sfreq) for seconds in (label.window[0], label.window[1] - label.window[0])
+    )
     starts = at + offset
     whole = (starts >= 0) & (starts + length <= n_times)
     events, at, starts = events[whole], at[whole], starts[whole]

@@ -1,4 +1,4 @@
-"""Values of declared labels: read from the text that tables, names and events hold, and counted where they fail."""
+"""Values of declared labels: read from what tables, names and events hold, and counted where they fail."""
 
 import json
 import math
@@ -124,12 +124,15 @@ def stated(
     label
         The declaration.
     """
-    if isinstance(label, RecordingLabel) and label.entity is not None:
-        if label.entity == "folder":
-            return list(PurePath(row["folder"]).parts)
-        return [row[label.entity]] if row[label.entity] else []
-    source = known["person" if isinstance(label, PersonLabel) else "facts"]
-    return [source[label.column]] if label.column in source else []
+    if isinstance(label, PersonLabel):
+        text = known["person"].get(label.column)
+    elif label.entity == "folder":
+        return list(PurePath(row["folder"]).parts)
+    elif label.entity is not None:
+        text = row[label.entity] or None
+    else:
+        text = known["facts"].get(str(label.column))
+    return [] if text is None else [text]
 
 
 def _first(reads: list[Read], label: Label) -> Read:
@@ -140,9 +143,7 @@ def _first(reads: list[Read], label: Label) -> Read:
     return reads[0] if len(reads) == 1 else Read(unknown(label))
 
 
-def column_values(
-    texts: pd.Series, name: str, label: TimedLabel, notes: Counter[str]
-) -> np.ndarray:
+def column_values(texts: pd.Series, name: str, label: TimedLabel, notes: Counter[str]) -> np.ndarray:
     """Read a label's values from a column of events; faults are counted in ``notes``.
 
     Returns

@@ -46,9 +46,9 @@ BASE = {
     "keep": pa.bool_(),
     "reason": pa.string(),
 }
-"""Columns of every index: start is a row of the shard, onset the same moment in s of the recording; stream and
-moment (s) say which windows of different people belong together, empty and NaN where none do; reason is empty
-where keep is true."""
+"""Columns of every index: start is a row of the shard, onset the same moment in s of the recording; stream
+and moment (s) say which windows of different people belong together, empty and NaN where none do; reason is
+empty where keep is true."""
 
 _SCORED = [challenge.kind for challenge in CHALLENGES.values()]
 _OF_RECORDING = ("dataset", "release", "subject", "run", "recording")
@@ -197,7 +197,9 @@ def _index_shard(
         present = [column[channel] for channel in json.loads(entry["channels"])]
         samples = signals[entry["offset"] : entry["offset"] + entry["length"]][:, present]
         frame = _judge(frame, samples, split, windows)
-        frame = frame.assign(**{column: row[column] for column in _OF_RECORDING}, split=split, shard=path.stem)
+        frame = frame.assign(
+            **{column: row[column] for column in _OF_RECORDING}, split=split, shard=path.stem
+        )
         frame["onset"] = frame["start"] / shard.sfreq
         frame["start"] += entry["offset"]
         frames[name] = frame
