@@ -66,7 +66,9 @@ def _scan(root: Path, expected: int) -> None:
 
 
 def _names(root: Path, expected: int) -> list[mne_bids.BIDSPath]:
-    found = mne_bids.find_matching_paths(root, suffixes="eeg", extensions=".edf", datatypes="eeg")
+    found: list[mne_bids.BIDSPath] = mne_bids.find_matching_paths(
+        root, suffixes="eeg", extensions=".edf", datatypes="eeg"
+    )
     if len(found) != expected:
         raise RuntimeError(f"MNE-BIDS found {len(found)} recordings")
     return found

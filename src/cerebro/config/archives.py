@@ -154,7 +154,7 @@ class Quality(Settings):
     """Share of uncorrelated seconds above which a channel is bad, by more than chance gives in as many
     seconds."""
     mains_hz: Literal[50, 60] = 60
-    """Frequency of the mains where the recordings were made."""
+    """Frequency of the mains where neither the dataset's `mains_hz` nor a recording's sidecar says it."""
     line_noise_deviations: float = Field(default=4.0, gt=0)
     """Robust deviations of log hum above the other channels that make a channel bad, if its hum also exceeds
     its EEG."""
