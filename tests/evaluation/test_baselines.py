@@ -12,7 +12,7 @@ from cerebro.data.phase_windows import phase_windows
 from cerebro.errors import UserError
 from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twenty
 from cerebro.evaluation.baselines import fit_baseline
-from cerebro.evaluation.covariance import covariances, tangent_features, tangent_vectors
+from cerebro.evaluation.covariance import covariances, tangent_vectors
 from cerebro.recordings.montages import LAYOUTS
 from cerebro.submission.answers import challenge_rows
 from cerebro.submission.baseline import answer
@@ -120,7 +120,8 @@ def test_shuffled_labels_give_a_model_that_knows_nothing(study, labels):
     rows = table["kind"] == "reaction_time"
     table.loc[rows, "reaction_time"] = 2 - 0.05 * table.loc[rows, "age"]
     true, shuffled = (
-        phase_windows(table, "x", baseline("age_sex", shuffle_labels=on), "train", labels) for on in (False, True)
+        phase_windows(table, "x", baseline("age_sex", shuffle_labels=on), "train", labels)
+        for on in (False, True)
     )
     wanted = challenge_rows(table, "reaction_time", "test", purpose="")
     found = fit_baseline("x", baseline("age_sex"), true, wanted, labels=labels, shards=study.shards)

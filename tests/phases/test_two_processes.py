@@ -33,7 +33,8 @@ from cerebro.phases.run import KINDS
 index, output = Path(sys.argv[2]), Path(sys.argv[3])
 for node, (phase, labels) in json.loads(sys.argv[1]).items():
     torch.manual_seed(0)
-    settings = {"phase": phase, "labels": labels, "encoder": {"dim": 16, "depth": 1, "heads": 2}, "lineage": [node]}
+    encoder = {"dim": 16, "depth": 1, "heads": 2}
+    settings = {"phase": phase, "labels": labels, "encoder": encoder, "lineage": [node]}
     job = PhaseJob.parse(node, settings, index=index, parents={},
                          compute=Compute(accelerator="cpu", devices=2, threads=1))
     module, data = KINDS[node](job)

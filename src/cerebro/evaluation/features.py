@@ -23,12 +23,12 @@ from cerebro.models.token_encoder import TokenEncoder
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the features."""
-CLASSICAL: Mapping[str, Callable[[pd.DataFrame, Path], Callable[[pd.DataFrame], NDArray[np.floating]]]] = {
+Describe = Callable[[pd.DataFrame], NDArray[np.floating]]
+CLASSICAL: Mapping[str, Callable[[pd.DataFrame, Path], Describe]] = {
     "signal": lambda index, shards: lambda rows: band_power(rows, shards),
     "covariance": tangent_features,
 }
-"""What is measured without any encoder, by name: takes the index and the shards, and gives what describes rows
-of it."""
+"""What is measured without any encoder, by name: takes index and shards, gives what describes rows of it."""
 
 
 def run_features(
@@ -45,8 +45,8 @@ def run_features(
     Parameters
     ----------
     node : str
-        The phase's name, ``random``, or a name of :data:`CLASSICAL` for no encoder; of a checkpoint within a phase
-        ``<phase>@<number>``.
+        The phase's name, ``random``, or a name of :data:`CLASSICAL` for no encoder; of a checkpoint within a
+        phase ``<phase>@<number>``.
     settings : dict
         ``{"sets": [...], "labels": ..., "max_windows_per_subject": int, "encoder": ..., "seed": int}``;
         labels are those of the sets; the last two build the untrained encoder and are read only where
