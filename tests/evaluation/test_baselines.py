@@ -12,7 +12,7 @@ from cerebro.data.phase_windows import phase_windows
 from cerebro.errors import UserError
 from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twenty
 from cerebro.evaluation.baselines import fit_baseline
-from cerebro.evaluation.covariance import covariances, tangent_vectors
+from cerebro.evaluation.covariance import covariances, tangent_features, tangent_vectors
 from cerebro.recordings.montages import LAYOUTS
 from cerebro.submission.answers import challenge_rows
 from cerebro.submission.baseline import answer
@@ -142,3 +142,22 @@ def test_too_few_subjects_are_said(study, labels):
     one = training[training["subject"] == training["subject"].iloc[0]].reset_index(drop=True)
     with pytest.raises(UserError, match=r"baseline 'x' cannot be fitted: 1 training subject"):
         fit_baseline("x", settings, one, one, labels=labels, shards=study.shards)
+
+
+def test_covariance_is_probed_in_the_tangent_space_of_each_dataset_s_own_training_people(study):
+    """The mean of a dataset's training vectors is 0, by definition of the Riemannian mean."""
+    describe = tangent_features(study.table, study.shards)
+    rows = study.table.query("kind == 'fixed' and split == 'train'").reset_index(drop=True)
+    vectors = describe(rows)
+    assert vectors.shape == (len(rows), 190)
+    for dataset in ("hbn", "tuh"):
+        assert vectors[rows["dataset"] == dataset].mean(axis=0) == pytest.approx(0, abs=1e-4)
+    order = np.random.default_rng(0).permutation(len(rows))
+    np.testing.assert_allclose(describe(rows.iloc[order].reset_index(drop=True)), vectors[order], atol=1e-9)
+
+
+def test_a_dataset_without_training_people_has_no_tangent_space(study):
+    table = study.table[(study.table["dataset"] == "hbn") | (study.table["split"] != "train")]
+    rows = table[(table["dataset"] == "tuh") & (table["kind"] == "fixed")].reset_index(drop=True)
+    with pytest.raises(UserError, match="dataset 'tuh' has no training people"):
+        tangent_features(table, study.shards)(rows)
