@@ -19,7 +19,13 @@ from cerebro.tracking import create_store
 SHORT = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 12}
 SETTINGS = {
     "tokenizer": {"kind": "tokenizer", "codes": 16, "code_dim": 8, "start_epoch": 1, **SHORT},
-    "pretrain": {"kind": "pretrain", "target": "signal", "mix": {"hbn": 0.7, "tuh": 0.3}, **SHORT},
+    "pretrain": {
+        "kind": "pretrain",
+        "target": "signal",
+        "mix": {"hbn": 0.7, "tuh": 0.3},
+        "auxiliary": {"age": 1.0, "sex": 0.5},
+        **SHORT,
+    },
 }
 TRAIN = """
 import json, sys
