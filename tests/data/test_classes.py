@@ -34,5 +34,5 @@ def test_what_is_unknown_or_no_class_becomes_nan():
 
 
 def test_a_label_of_all_values_that_has_one_in_training_says_so():
-    with pytest.raises(UserError, match="label 'site' takes every value as a class.* have A only"):
+    with pytest.raises(UserError, match=r"label 'site' takes every value as a class.* have A only"):
         training_classes(INDEX.assign(site="A"), ["site"], LABELS)

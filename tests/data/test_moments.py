@@ -36,7 +36,9 @@ def contrast(**sources: float) -> ContrastPhase:
 
 
 def test_moments_meet_although_they_differ_by_rounding():
-    rows = [{"moment": time, "subject": subject} for time, subject in ((3.0, "a"), (3.0000001, "b"), (4.0, "b"))]
+    rows = [
+        {"moment": time, "subject": subject} for time, subject in ((3.0, "a"), (3.0000001, "b"), (4.0, "b"))
+    ]
     found = with_source(index(*rows), "movie")["moment"]
     assert found[0] == found[1] != found[2]
 

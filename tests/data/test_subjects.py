@@ -54,7 +54,9 @@ def test_phases_of_one_lineage_learn_from_the_same_part_and_validate_on_all(stud
     hbn = set(first.loc[first["dataset"] == "hbn", "subject"])
     assert len(hbn) == 2
     assert set(second["subject"]) == hbn
-    assert phase_windows(study.table, "reaction_time", finetune, "validation", labels)["subject"].nunique() == 2
+    assert (
+        phase_windows(study.table, "reaction_time", finetune, "validation", labels)["subject"].nunique() == 2
+    )
 
 
 def test_reaction_times_are_exchanged_between_windows_and_externalizing_between_subjects(study, labels):
@@ -62,7 +64,9 @@ def test_reaction_times_are_exchanged_between_windows_and_externalizing_between_
         plain = FinetunePhase(kind="finetune", target=target, windows=kind, seed=3)
         control = plain.model_copy(update={"shuffle_labels": True})
         for split in ("train", "validation"):
-            true, mixed = (phase_windows(study.table, "x", phase, split, labels) for phase in (plain, control))
+            true, mixed = (
+                phase_windows(study.table, "x", phase, split, labels) for phase in (plain, control)
+            )
             assert (true[target] != mixed[target]).mean() > 0.3
             assert sorted(true[target]) == pytest.approx(sorted(mixed[target]))
             pd.testing.assert_frame_equal(true.drop(columns=target), mixed.drop(columns=target))

@@ -120,7 +120,8 @@ def test_shuffled_labels_give_a_model_that_knows_nothing(study, labels):
     rows = table["kind"] == "reaction_time"
     table.loc[rows, "reaction_time"] = 2 - 0.05 * table.loc[rows, "age"]
     true, shuffled = (
-        phase_windows(table, "x", baseline("age_sex", shuffle_labels=on), "train", labels) for on in (False, True)
+        phase_windows(table, "x", baseline("age_sex", shuffle_labels=on), "train", labels)
+        for on in (False, True)
     )
     wanted = challenge_rows(table, "reaction_time", "test", purpose="")
     found = fit_baseline("x", baseline("age_sex"), true, wanted, labels=labels, shards=study.shards)
@@ -141,3 +142,22 @@ def test_too_few_subjects_are_said(study, labels):
     one = training[training["subject"] == training["subject"].iloc[0]].reset_index(drop=True)
     with pytest.raises(UserError, match=r"baseline 'x' cannot be fitted: 1 training subject"):
         fit_baseline("x", settings, one, one, labels=labels, shards=study.shards)
+
+
+def test_covariance_is_probed_in_the_tangent_space_of_each_dataset_s_own_training_people(study):
+    """The mean of a dataset's training vectors is 0, by definition of the Riemannian mean."""
+    describe = tangent_features(study.table, study.shards)
+    rows = study.table.query("kind == 'fixed' and split == 'train'").reset_index(drop=True)
+    vectors = describe(rows)
+    assert vectors.shape == (len(rows), 190)
+    for dataset in ("hbn", "tuh"):
+        assert vectors[rows["dataset"] == dataset].mean(axis=0) == pytest.approx(0, abs=1e-4)
+    order = np.random.default_rng(0).permutation(len(rows))
+    np.testing.assert_allclose(describe(rows.iloc[order].reset_index(drop=True)), vectors[order], atol=1e-9)
+
+
+def test_a_dataset_without_training_people_has_no_tangent_space(study):
+    table = study.table[(study.table["dataset"] == "hbn") | (study.table["split"] != "train")]
+    rows = table[(table["dataset"] == "tuh") & (table["kind"] == "fixed")].reset_index(drop=True)
+    with pytest.raises(UserError, match="dataset 'tuh' has no training people"):
+        tangent_features(table, study.shards)(rows)

@@ -22,7 +22,12 @@ def answers(age_error: float, eyes: str) -> pd.DataFrame:
         "age": {"truth": AGES, "prediction": AGES + age_error, "floor": np.full(6, 10.0)},
         "eyes": {"truth": EYES, "prediction": np.array(DECIDED[eyes], float), "floor": np.zeros(6)},
     }
-    return pd.concat([pd.DataFrame({"target": t, "metric": LEADING[t], "subject": SUBJECTS, **part}) for t, part in parts.items()])
+    return pd.concat(
+        [
+            pd.DataFrame({"target": t, "metric": LEADING[t], "subject": SUBJECTS, **part})
+            for t, part in parts.items()
+        ]
+    )
 
 
 def table(resamples: int = 200) -> pd.DataFrame:

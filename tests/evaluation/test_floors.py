@@ -7,7 +7,6 @@ from cerebro.config import PersonLabel
 from cerebro.evaluation.floors import demographic_labels, from_columns, training_mean
 from cerebro.evaluation.linear import TooFewSubjects
 
-
 AGE_SEX = ("age", "sex")
 
 

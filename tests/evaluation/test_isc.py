@@ -94,6 +94,8 @@ def test_a_split_in_which_nobody_shares_a_moment_says_so(study, store, tmp_path)
     alone.to_parquet(path)
     (tmp_path / "study" / "shards").symlink_to(study.shards)
     found = run(study, store, tmp_path / "out.json", "random", index=path)["embeddings"]["tokens"]
-    assert found["validation"] == {"not_measurable": "0 moments of a stimulus that two subjects met; 2 are needed"}
+    assert found["validation"] == {
+        "not_measurable": "0 moments of a stimulus that two subjects met; 2 are needed"
+    }
     assert found["test"]["n_subjects"] == 2
     assert np.isfinite(found["test"]["isc"]["value"])

@@ -15,7 +15,7 @@ from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twe
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.evaluation.feature_store import read_features
 from cerebro.evaluation.features import extract_features, run_features
-from cerebro.evaluation.probes import Probed, probed, run_probes, scored
+from cerebro.evaluation.probes import probed, run_probes, scored
 from cerebro.evaluation.targets import needed_sets, probe_targets
 from cerebro.evaluation.window_sets import probed_windows
 from cerebro.files import digest_file, read_json

@@ -49,7 +49,9 @@ def test_targets_are_the_logarithm_over_its_deviation_within_archives_and_come_b
 def test_a_subject_counts_once_however_many_windows_it_has():
     table = windows(AGES)
     many = pd.concat([table, table[table["subject"] == "hbn-0"].loc[lambda t: t.index.repeat(50)]])
-    assert label_scales(many, {"age": AGE, "p_factor": FACTOR}) == label_scales(table, {"age": AGE, "p_factor": FACTOR})
+    assert label_scales(many, {"age": AGE, "p_factor": FACTOR}) == label_scales(
+        table, {"age": AGE, "p_factor": FACTOR}
+    )
     assert label_means(many, {"age": AGE}) == label_means(table, {"age": AGE})
     assert label_means(table, {"age": AGE, "sex": SEX})["age"] == {"hbn": 10.5, "tuh": 51.25}
 
@@ -71,7 +73,9 @@ def test_a_label_that_does_not_vary_within_any_archive_is_refused():
 def filled(predicted_age: dict[str, float], sex: dict[str, float]) -> HeldOutLabels:
     table, train = windows(AGES), windows({"hbn": [7.0, 11.0], "tuh": [30.0, 70.0]})
     tasks = {"age": AGE, "sex": SEX}
-    held_out = HeldOutLabels(table, tasks, {"sex": ("male", "female")}, label_scales(train, tasks), label_means(train, tasks))
+    held_out = HeldOutLabels(
+        table, tasks, {"sex": ("male", "female")}, label_scales(train, tasks), label_means(train, tasks)
+    )
     codes = torch.from_numpy(pd.factorize(table["subject"], sort=True)[0])
     ages = torch.tensor([predicted_age.get(name, 10.0) for name in table["subject"]])
     spread = torch.tensor([-0.5, 0.0, 0.5]).repeat(len(table) // 3)  # windows differ, their mean does not
@@ -99,7 +103,9 @@ def test_balanced_accuracy_of_sex_equals_scikit_learns():
 def test_subjects_without_a_label_or_without_a_window_are_left_out():
     table = windows(AGES)
     table.loc[table["subject"] == "hbn-0", "age"] = np.nan
-    held_out = HeldOutLabels(table, {"age": AGE}, {}, label_scales(table, {"age": AGE}), label_means(table, {"age": AGE}))
+    held_out = HeldOutLabels(
+        table, {"age": AGE}, {}, label_scales(table, {"age": AGE}), label_means(table, {"age": AGE})
+    )
     assert held_out.metrics() == {}
     known = pd.Index(sorted(table["subject"].unique())).get_indexer(["hbn-0", "hbn-1"])
     target = held_out.scales["age"].standardise(torch.tensor([8.0, 8.0]))

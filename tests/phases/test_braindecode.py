@@ -82,7 +82,12 @@ def test_a_network_is_finetuned_and_loads_as_it_was(name, finetuned, study):
 def test_probes_read_a_network_and_an_untrained_one(finetuned, study, labels, store, tmp_path):
     known = {name: labels[name].model_dump(mode="json") for name in ("age", "eyes")}
     probes = {"probes": {"targets": list(known)}, "labels": known, "statistics": {"resamples": 100}}
-    chosen = {"sets": ["eyes", "fixed"], "labels": {"eyes": known["eyes"]}, "max_windows_per_subject": 6, "seed": 0}
+    chosen = {
+        "sets": ["eyes", "fixed"],
+        "labels": {"eyes": known["eyes"]},
+        "max_windows_per_subject": 6,
+        "seed": 0,
+    }
     for node, encoder in (("scratch", finetuned["CBraMod"]), ("random", None)):
         settings = {**chosen, "encoder": NETWORKS["EEGNeX"]} if encoder is None else chosen
         features, output = tmp_path / f"{node}.npz", tmp_path / f"{node}.json"

@@ -36,7 +36,7 @@ PHASE = {
 
 @pytest.fixture(scope="module")
 def rhythms(study, tmp_path_factory) -> Path:
-    """The study with a strong alpha rhythm in every window of closed eyes; states are those, or slow waves."""
+    """The study with an alpha rhythm in each window of closed eyes; states are that, slow waves, or none."""
     root = tmp_path_factory.mktemp("rhythms")
     (root / "shards").mkdir()
     (root / "windows").mkdir()
@@ -45,13 +45,15 @@ def rhythms(study, tmp_path_factory) -> Path:
     table = study.table[study.table["kind"].isin(["eyes", "fixed"])].copy()
     place = table["onset"].to_numpy() // 2
     table["eyes"] = np.where(place % 2 == 1, "closed", "open")
-    table["state"] = np.array(["rest", "alpha", "theta"])[np.where(place % 2 == 1, 1, np.where(place % 4, 2, 0))]
+    table["state"] = np.array(["rest", "alpha", "theta"])[
+        np.where(place % 2 == 1, 1, np.where(place % 4, 2, 0))
+    ]
     table.loc[table["kind"] == "fixed", "eyes"] = ""
     table.loc[(table["kind"] == "fixed") & (place >= 8), "state"] = ""
     table.to_parquet(root / "windows" / "index.parquet")
     signal = np.lib.format.open_memmap(root / "shards" / "hbn-0.npy", mode="r+")
     times = np.arange(200) / 100
-    fields = 1500 * np.linspace(-1, 1, signal.shape[1] - 1)  # of different sign: a reference takes nothing off
+    fields = 1500 * np.linspace(-1, 1, signal.shape[1] - 1)  # their mean, which a reference takes off, is 0
     for row in table[table["kind"] == "eyes"].itertuples():
         rate = {"rest": 0, "alpha": 10, "theta": 5}[row.state]
         wave = np.sin(2 * np.pi * rate * times)[:, None] * fields
@@ -103,7 +105,9 @@ def test_a_rhythm_is_learned_and_the_epoch_chosen_by_balanced_accuracy(classifie
     assert load_classifier(classified).classes == ["open", "closed"]
 
 
-def test_answers_are_classes_with_the_probability_of_each_and_are_scored(classified, rhythms, store, tmp_path):
+def test_answers_are_classes_with_the_probability_of_each_and_are_scored(
+    classified, rhythms, store, tmp_path
+):
     answers, output = tmp_path / "answers.parquet", tmp_path / "score.json"
     predict(classified, split="test", index=rhythms, output=answers)
     table = pd.read_parquet(answers)

@@ -16,10 +16,10 @@ from torch import Tensor
 from cerebro.config import Compute, EncoderSettings
 from cerebro.data.card import random_encoder
 from cerebro.errors import UserError
-from cerebro.phases.regression import RegressionModule
-from cerebro.phases.supervised import build
 from cerebro.phases.job import PhaseJob
+from cerebro.phases.regression import RegressionModule
 from cerebro.phases.shrinkage import shrinkage
+from cerebro.phases.supervised import build
 from cerebro.phases.transition import adapt_by_low_rank, layer_groups
 
 SHORT = {"kind": "finetune", "target": "reaction_time", "steps_per_epoch": 2, "batch_size": 8}
@@ -219,7 +219,7 @@ def test_the_losses_of_ten_steps_are_the_known_ones(start, name):
 def test_externalizing_by_way_of_factors_is_their_ridge_regression_over_subjects(start, study):
     module, data = start(target="externalizing", through=FACTORS)
     table = study.table.query("kind == 'crop' and split == 'train'").groupby("subject").first()
-    factors = table[list(FACTORS)]
+    factors = table[list(FACTORS)].replace({"male": 0.0, "female": 1.0}).astype(float)
     factors = (factors - factors.mean()) / factors.std(ddof=0)
     target = (table["externalizing"] - module.model.mean) / module.model.deviation
     slopes = module.model.head.slopes.numpy()

@@ -74,7 +74,7 @@ def test_the_predictor_answers_in_seconds_and_never_scores_worse_than_its_start(
     history = pd.read_csv(trained["reaction_time"] / "history.csv")
     metrics = read_json(trained["reaction_time"] / "metrics.json")
     assert metrics["val/loss"] <= history["val/loss"].iloc[0] + 1e-6
-    truth = study.table.query("kind == 'trial' and split == 'train'")["reaction_time"]
+    truth = study.table.query("kind == 'reaction_time' and split == 'train'")["reaction_time"]
     assert predictor.mean == pytest.approx(truth.mean())
     assert predictor.deviation == pytest.approx(truth.std(ddof=0))
 

@@ -50,9 +50,7 @@ def test_a_shipped_configuration_trains_for_some_steps(name: str, study, store, 
             changes["sources"] = {"movie": 0.5, "eyes": 0.5}
         settings = {
             "phase": {**phase, "epochs": epochs, **changes},
-            "labels": {
-                label: declared.model_dump(mode="json") for label, declared in config.labels.items()
-            },
+            "labels": {label: declared.model_dump(mode="json") for label, declared in config.labels.items()},
             "lineage": lineage(nodes, node),
             "precision": config.compute.precision,
             "encoder": encoder if nodes[node].init is None else None,

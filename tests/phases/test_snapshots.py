@@ -36,7 +36,7 @@ def test_a_checkpoint_is_the_encoder_as_it_was_after_that_epoch(train, study, tm
         assert not torch.equal(earlier[name], later[name])
     first = [(state[name] - states[0][name]).norm() for state in states]
     assert first == sorted(first)
-    chosen, output = {"sets": ["eyes"], "max_windows_per_subject": 2}, tmp_path / "features.npz"
+    chosen, output = {"sets": ["eyes"], "labels": {}, "max_windows_per_subject": 2}, tmp_path / "features.npz"
     run_features("tokenizer@2", chosen, encoder=folder, index=study.index, output=output, checkpoint=2)
     origin, sets = read_features(output)
     assert (origin["node"], origin["lineage"][-1]) == ("tokenizer@2", "tokenizer@2")
@@ -64,7 +64,7 @@ def test_features_do_not_depend_on_the_run_that_tracked_the_training(trained, st
     written = []
     for run_id in ("one", "another"):
         write_json(folder / "card.json", {**read_card(folder), "mlflow_run_id": run_id})
-        settings = {"sets": ["eyes"], "max_windows_per_subject": 2}
+        settings = {"sets": ["eyes"], "labels": {}, "max_windows_per_subject": 2}
         run_features("contrast", settings, encoder=folder, index=study.index, output=output)
         written.append(output.read_bytes())
     assert written[0] == written[1]

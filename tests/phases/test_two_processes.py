@@ -20,7 +20,13 @@ pytestmark = pytest.mark.slow
 SHORT = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 12}
 SETTINGS = {
     "tokenizer": {"kind": "tokenizer", "codes": 16, "code_dim": 8, "start_epoch": 1, **SHORT},
-    "pretrain": {"kind": "pretrain", "target": "signal", "mix": {"hbn": 0.7, "tuh": 0.3}, **SHORT},
+    "pretrain": {
+        "kind": "pretrain",
+        "target": "signal",
+        "mix": {"hbn": 0.7, "tuh": 0.3},
+        "auxiliary": {"age": 1.0, "sex": 0.5},
+        **SHORT,
+    },
 }
 TRAIN = """
 import json, sys
@@ -34,7 +40,8 @@ from cerebro.phases.run import KINDS
 index, output = Path(sys.argv[2]), Path(sys.argv[3])
 for node, (phase, labels) in json.loads(sys.argv[1]).items():
     torch.manual_seed(0)
-    settings = {"phase": phase, "labels": labels, "encoder": {"dim": 16, "depth": 1, "heads": 2}, "lineage": [node]}
+    encoder = {"dim": 16, "depth": 1, "heads": 2}
+    settings = {"phase": phase, "labels": labels, "encoder": encoder, "lineage": [node]}
     job = PhaseJob.parse(node, settings, index=index, parents={},
                          compute=Compute(accelerator="cpu", devices=2, threads=1))
     module, data = KINDS[node](job)

@@ -32,17 +32,16 @@ Labels = Mapping[str, AnyLabel]
 
 def phase_labels(phase: AnyNode, labels: Labels) -> dict[str, AnyLabel]:
     """The declarations that a phase reads, and no others: what else is declared cannot change it."""
+    names: list[str] = []
     match phase:
         case PretrainPhase():
             names = list(phase.auxiliary)
         case ContrastPhase():
             names = list(phase.sources)
         case FinetunePhase():
-            names = [phase.target, *phase.through, *([phase.windows] if phase.windows in labels else [])]
+            names = [phase.target, *phase.through]
         case BaselinePhase():
-            names = [phase.target, *([phase.windows] if phase.windows in labels else [])]
-        case _:
-            names = []
+            names = [phase.target]
     return {name: labels[name] for name in dict.fromkeys(names)}
 
 
@@ -71,8 +70,8 @@ def phase_windows(index: pd.DataFrame, name: str, phase: AnyNode, split: str, la
 
     Training windows are those of the phase's share of the subjects. Classes stand as their codes
     (:mod:`cerebro.data.classes`). Labels are shuffled where the phase asks so, in both splits: true ones of
-    validation subjects would choose, of what noise has taught, the part that holds. Windows of a contrast phase
-    have a column ``source`` (:mod:`cerebro.data.moments`).
+    validation subjects would choose, of what noise has taught, the part that holds. Windows of a contrast
+    phase have a column ``source`` (:mod:`cerebro.data.moments`).
 
     Parameters
     ----------

@@ -3,7 +3,8 @@
 Signals are referenced, freed of bad channels and interpolated onto the 10-20 system by the front end and the
 spherical splines that encoders use, so that a covariance means the same on all montages. The tangent space of
 probes is at the Riemannian mean of each dataset's own training people, who are never scored: what caps and
-amplifiers of a dataset make of all its covariances goes with it (re-centring, Zanini et al. 2018, IEEE TBME 65).
+amplifiers of a dataset make of all its covariances goes with it (re-centring, Zanini et al. 2018, IEEE TBME
+65).
 
 References
 ----------
@@ -115,4 +116,3 @@ def _space(training: pd.DataFrame, shards: Path, *, at_most: int) -> TangentSpac
 
 def _vectors(space: TangentSpace, rows: pd.DataFrame, shards: Path) -> Features:
     return np.concatenate([space.transform(covariances(part)) for part in read_ten_twenty(rows, shards)])
-

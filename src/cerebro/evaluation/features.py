@@ -15,6 +15,7 @@ from cerebro.config import AnyLabel, MomentLabel, read_architecture
 from cerebro.data.card import load_checkpoint, load_encoder, random_encoder, read_card
 from cerebro.data.selection import read_index, shards_folder
 from cerebro.data.windows import WindowDataset
+from cerebro.errors import UserError
 from cerebro.evaluation.band_power import band_power
 from cerebro.evaluation.covariance import tangent_features
 from cerebro.evaluation.feature_store import Features, write_features
@@ -24,12 +25,12 @@ from cerebro.models.token_encoder import TokenEncoder
 
 BATCH_SIZE = 64
 """Windows per forward pass; no effect on the features."""
-CLASSICAL: Mapping[str, Callable[[pd.DataFrame, Path], Callable[[pd.DataFrame], NDArray[np.floating]]]] = {
+Describe = Callable[[pd.DataFrame], NDArray[np.floating]]
+CLASSICAL: Mapping[str, Callable[[pd.DataFrame, Path], Describe]] = {
     "signal": lambda index, shards: lambda rows: band_power(rows, shards),
     "covariance": tangent_features,
 }
-"""What is measured without any encoder, by name: takes the index and the shards, and gives what describes rows
-of it."""
+"""What is measured without any encoder, by name: takes index and shards, gives what describes rows of it."""
 
 
 def run_features(
@@ -46,8 +47,8 @@ def run_features(
     Parameters
     ----------
     node : str
-        The phase's name, ``random``, or a name of :data:`CLASSICAL` for no encoder; of a checkpoint within a phase
-        ``<phase>@<number>``.
+        The phase's name, ``random``, or a name of :data:`CLASSICAL` for no encoder; of a checkpoint within a
+        phase ``<phase>@<number>``.
     settings : dict
         ``{"sets": [...], "labels": ..., "max_windows_per_subject": int, "encoder": ..., "seed": int}``;
         labels are those of the sets; the last two build the untrained encoder and are read only where
@@ -60,6 +61,11 @@ def run_features(
         See :mod:`cerebro.evaluation.feature_store`.
     checkpoint : int, optional
         Which checkpoint within the phase; none is the phase's encoder.
+
+    Raises
+    ------
+    UserError
+        When windows of a set are of several lengths, or of one that the encoder cannot take.
     """
     table, shards = read_index(index), shards_folder(index)
     labels = TypeAdapter(dict[str, AnyLabel]).validate_python(settings["labels"])
@@ -84,9 +90,23 @@ def run_features(
         else:
             model, lineage = load_checkpoint(encoder, checkpoint), [*lineage[:-1], node]
         origin |= {"lineage": lineage, "encoder": str(encoder)}
+    _require_lengths(node, model, windows)
     write_features(
         output, origin, described(windows, lambda rows: extract_features(model, rows, shards=shards))
     )
+
+
+def _require_lengths(node: str, encoder: TokenEncoder, windows: Mapping[str, pd.DataFrame]) -> None:
+    """Refuse windows of a length that an encoder cannot take, naming the label whose they are."""
+    for name, rows in windows.items():
+        try:
+            for length in rows["length"].unique():
+                encoder.n_patches(int(length))
+        except ValueError as error:
+            raise UserError(
+                f"'{node}' cannot be probed on windows of kind '{name}': {error}; name the probes to keep in "
+                "probes.targets"
+            ) from None
 
 
 def described(

@@ -19,9 +19,7 @@ DEMOGRAPHICS = ("age", "sex")
 
 def demographic_labels(labels: Mapping[str, AnyLabel]) -> list[str]:
     """The labels of age and sex, by the column that they are declared by."""
-    found = {
-        label.column: name for name, label in labels.items() if isinstance(label, PersonLabel)
-    }
+    found = {label.column: name for name, label in labels.items() if isinstance(label, PersonLabel)}
     return [found[column] for column in DEMOGRAPHICS if column in found]
 
 

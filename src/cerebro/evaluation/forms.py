@@ -1,10 +1,10 @@
 """The linear forms of a probe, each scored on people or times that its fit has not seen.
 
-Regression, classification and moments are cross-fitted over subjects: those who are scored (the test subjects,
-or where there are none those of validation) are dealt into folds, and a fold is predicted by a model fitted on all other held-out subjects, whose own penalty is chosen by
-cross-validation inside them. Subjects that a phase trained on take no part: an encoder that trained on their
-labels describes them more sharply than anyone else, and a fit or penalty that leans on this fails new people
-(docs/probes.md).
+Regression, classification and moments are cross-fitted over subjects: those who are scored (the test
+subjects, or where there are none those of validation) are dealt into folds, and a fold is predicted by a
+model fitted on all other held-out subjects, whose own penalty is chosen by cross-validation inside them.
+Subjects that a phase trained on take no part: an encoder that trained on their labels describes them more
+sharply than anyone else, and a fit or penalty that leans on this fails new people (docs/probes.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +119,7 @@ def classification(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) 
 
 
 def class_measures(truth: Array, probabilities: Array) -> dict[str, Measure]:
-    """Measures of probabilities (n, n_classes) of classes ``truth`` (n,): balanced accuracy, and auc of two."""
+    """Balanced accuracy, of two classes also auc, of probabilities (n, n_classes) of ``truth`` (n,)."""
     constant = np.zeros(len(truth))
     if probabilities.shape[1] > 2:
         decided = probabilities.argmax(axis=1).astype(float)

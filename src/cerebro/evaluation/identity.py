@@ -22,7 +22,7 @@ MAX_SUBJECTS = 20
 
 
 def identity(x: NDArray[np.float64], samples: pd.DataFrame, penalties: Sequence[float]) -> Answer:
-    """Tell the scored subjects apart; parameters and errors as for the forms of :mod:`cerebro.evaluation.forms`.
+    """Tell those who are scored apart; parameters and errors as in :mod:`cerebro.evaluation.forms`.
 
     ``samples`` has ``recording`` and ``onset`` (s) instead of a truth. The measure is the accuracy over
     windows; a guess is right once in as many windows as there are subjects.
@@ -33,7 +33,9 @@ def identity(x: NDArray[np.float64], samples: pd.DataFrame, penalties: Sequence[
     parts = [place < 1 / 6, (place >= 1 / 6) & (place < 1 / 3), place >= 2 / 3]
     known = reduce(np.intersect1d, [subjects[test & part] for part in parts])
     if len(known) < 2:
-        raise TooFewSubjects(f"{len(known)} of those who are scored have windows early and late in a recording")
+        raise TooFewSubjects(
+            f"{len(known)} of those who are scored have windows early and late in a recording"
+        )
     chosen = known[spread(len(known), MAX_SUBJECTS)]
     taken = test & np.isin(subjects, chosen)
     code = np.searchsorted(chosen, subjects)

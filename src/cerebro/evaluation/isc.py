@@ -63,8 +63,8 @@ def run_isc(
     node : str
         The phase's name, ``random``, or ``signal`` for the control.
     settings : dict
-        ``{"isc": ..., "labels": ..., "statistics": ..., "encoder": ..., "seed": int}``; the last two build the untrained
-        encoder and are read only where ``encoder`` is None.
+        ``{"isc": ..., "labels": ..., "statistics": ..., "encoder": ..., "seed": int}``; the last two build
+        the untrained encoder and are read only where ``encoder`` is None.
     encoder : Path, optional
         The phase's folder.
     index, store : Path
@@ -148,7 +148,7 @@ def _components(
 
 
 def _windows(table: pd.DataFrame, stimulus: str, split: str, chosen: InterSubject) -> pd.DataFrame:
-    """Kept windows of a stimulus of up to ``max_subjects`` subjects of a split, evenly spread over their names."""
+    """Kept windows of a stimulus, of up to ``max_subjects`` people of a split, evenly spread over names."""
     found = table[(table["kind"] == stimulus) & table["keep"] & (table["split"] == split)]
     names = np.sort(found["subject"].unique())
     names = names[spread(len(names), chosen.max_subjects)] if len(names) else names

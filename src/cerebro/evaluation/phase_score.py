@@ -1,4 +1,4 @@
-"""The score of one finetune phase or baseline on people whom nothing was trained on, beside what needs no EEG."""
+"""The score of one finetune phase or baseline on people it was not trained on, beside what needs no EEG."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +25,8 @@ from cerebro.tracking import start_run
 Array = NDArray[np.float64]
 Phase = FinetunePhase | BaselinePhase
 Labels = Mapping[str, AnyLabel]
+Answers = Mapping[str, Array]
+"""``prediction`` (n,), and of classes the probability of each, named ``p:...``."""
 
 
 def score_phase(
@@ -37,19 +39,19 @@ def score_phase(
     node : str
         The phase's or baseline's name.
     settings : dict
-        ``{"phase": ..., "labels": ..., "statistics": ...}``; labels are the target, that of its windows, age and
-        sex.
+        ``{"phase": ..., "labels": ..., "statistics": ...}``; labels are the target, that of its windows, age
+        and sex.
     answers : Path
         Its answers on the windows of one split, as `cerebro predict` or `baseline` writes them.
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     output : Path
         JSON: ``{"node", "target", "split", "classes" (of a label that has some), "n_windows", "n_subjects",
-        "metrics", "by_subject"}``. ``metrics`` holds ``nrmse`` and ``r`` of a number, ``balanced_accuracy`` and
-        of two classes ``auc``; each has ``value``, ``low``, ``high``, and ``floors`` by name (``training_mean``
-        or ``majority_class``; ``age_sex`` where they are declared), each with its interval and the
-        ``difference`` to it, paired over people. ``by_subject``, the same of each person's mean answer, is there
-        where the target is the person's.
+        "metrics", "by_subject"}``. ``metrics`` holds ``nrmse`` and ``r`` of a number, ``balanced_accuracy``
+        and of two classes ``auc``; each has ``value``, ``low``, ``high``, and ``floors`` by name
+        (``training_mean`` or ``majority_class``; ``age_sex`` where they are declared), each with its
+        interval and the ``difference`` to it, paired over people. ``by_subject``, the same of each person's
+        mean answer, is there where the target is the person's.
 
     Raises
     ------
@@ -104,10 +106,6 @@ def score_phase(
         run.log_artifact(output)
 
 
-Answers = Mapping[str, Array]
-"""``prediction`` (n,), and of classes the probability of each, named ``p:...``."""
-
-
 def _probabilities(given: pd.DataFrame) -> list[str]:
     return [name for name in given if str(name).startswith("p:")]
 
@@ -125,11 +123,12 @@ def _floors(
     )
     known = [name for name in demographic_labels(labels) if name != phase.target]
     known = [name for name in known if training[name].notna().any()]
+    floors: dict[str, Answers] = {}
     if not n_classes:
-        floors = {"training_mean": {"prediction": training_mean(training, asked, phase.target)}}
+        floors["training_mean"] = {"prediction": training_mean(training, asked, phase.target)}
     else:
         most = float(training[phase.target].mode().iloc[0])
-        floors = {"majority_class": _constant(most, len(asked), n_classes)}
+        floors["majority_class"] = _constant(most, len(asked), n_classes)
     if not known:
         return floors
     try:
@@ -211,8 +210,8 @@ def _scored(
 
 
 def _tracked(content: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics as MLflow names them: ``score/nrmse`` with ``_low`` and ``_high``, ``score/by_subject/nrmse``."""
-    named = {}
+    """Metrics as MLflow names them: ``score/nrmse``, ``score/nrmse_low``, ``score/by_subject/nrmse``."""
+    named: dict[str, float | None] = {}
     for part, prefix in (("metrics", "score/"), ("by_subject", "score/by_subject/")):
         for metric, score in content.get(part, {}).items():
             ends = {"": score["value"], "_low": score["low"], "_high": score["high"]}

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-
 from pydantic import TypeAdapter
 
 from cerebro.config import AnyLabel, IntervalLabel, Probes, RecordingLabel, Statistics
@@ -54,10 +53,11 @@ def run_probes(settings: dict[str, Any], *, features: Path, index: Path, store: 
         it, for this score alone), ``split`` of those who are scored, ``unit``, ``penalties`` of the folds and
         counts. A target of intervals or recordings also has ``readouts`` of its leading metric
         (:mod:`cerebro.evaluation.readouts`): ``averaged`` over 20 s, and where the label varies within what
-        ``centred_on`` names, ``centred`` and ``centred_averaged``. One that the data do not allow has ``not_measurable`` with the reason. Beside it, with the
-        suffix ``.parquet``, one row per sample of each measured target: ``target``, its leading ``metric``, ``subject``, and what
-        this metric compares: ``truth``, ``prediction``, and ``floor``, the prediction without EEG. The
-        samples are the same for every encoder; :mod:`cerebro.evaluation.encoders` compares them.
+        ``centred_on`` names, ``centred`` and ``centred_averaged``. One that the data do not allow has
+        ``not_measurable`` with the reason. Beside it, with the suffix ``.parquet``, one row per sample of
+        each measured target: ``target``, its leading ``metric``, ``subject``, and what this metric compares:
+        ``truth``, ``prediction``, and ``floor``, the prediction without EEG. The samples are the same for
+        every encoder; :mod:`cerebro.evaluation.encoders` compares them.
     """
     probes = Probes.model_validate(settings["probes"])
     resamples = Statistics.model_validate(settings["statistics"]).resamples

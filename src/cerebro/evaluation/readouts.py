@@ -21,10 +21,11 @@ Centre = Literal["recording", "subject"]
 
 
 def centre_of(samples: pd.DataFrame) -> Centre | None:
-    """Over what windows features are centred: a recording, or a person whose recordings differ; else nothing."""
-    for unit in ("recording", "subject"):
+    """What features are centred on: each recording, or a person whose recordings differ; else nothing."""
+    units: tuple[Centre, ...] = ("recording", "subject")
+    for unit in units:
         if (samples.groupby(unit)["truth"].nunique() > 1).any():
-            return unit  # type: ignore[return-value]
+            return unit
     return None
 
 
@@ -35,7 +36,7 @@ def centred(features: NDArray[np.float32], windows: pd.DataFrame, over: Centre) 
 
 
 def averaged(answer: Answer, samples: pd.DataFrame, metric: str) -> tuple[Measure, NDArray[np.str_]]:
-    """The leading measure of predictions averaged over :data:`SECONDS` of a stretch of one state, and whose each row is.
+    """The leading measure of predictions averaged over :data:`SECONDS` of one stretch, and whose each row is.
 
     Parameters
     ----------
@@ -50,7 +51,9 @@ def averaged(answer: Answer, samples: pd.DataFrame, metric: str) -> tuple[Measur
     scored = samples.iloc[answer.rows]
     order = np.lexsort((scored["onset"].to_numpy(float), scored["recording"].to_numpy(dtype=str)))
     scored, raw = scored.iloc[order], answer.raw[order]
-    changes = (scored["recording"] != scored["recording"].shift()) | (scored["truth"] != scored["truth"].shift())
+    changes = (scored["recording"] != scored["recording"].shift()) | (
+        scored["truth"] != scored["truth"].shift()
+    )
     stretch = changes.cumsum()
     since = scored["onset"] - scored.groupby(stretch)["onset"].transform("min")
     code = scored.groupby([stretch, (since // SECONDS).rename("part")], sort=False).ngroup().to_numpy()

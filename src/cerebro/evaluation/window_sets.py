@@ -33,9 +33,9 @@ def probed_windows(
     -------
     dict of str to DataFrame
         Kept windows of validation and test people, numbered from 0, ordered by ``window``. Datasets without
-        a test person take no part in a set of which others have some: there is nothing to score them on. Where
-        nobody is in the test split, validation people are scored, and all datasets take part. Windows of
-        stimuli do not overlap and are the same moments for all people.
+        a test person take no part in a set of which others have some: there is nothing to score them on.
+        Where nobody is in the test split, validation people are scored, and all datasets take part. Windows
+        of stimuli do not overlap and are the same moments for all people.
     """
     kept = index[index["keep"] & index["split"].isin(HELD_OUT)].sort_values("window")
     chosen = {}

@@ -74,5 +74,5 @@ class AuxiliaryTaskLoss(nn.Module):
         return (loss * known).sum() / known.sum().clamp(min=1)
 
     def _precision(self, task: str) -> float:
-        """What a task's loss is multiplied with at variance 1: half a squared error, a whole cross-entropy."""
+        """Factor of a task's loss at variance 1: half a squared error, a whole cross entropy."""
         return 1.0 if task in self.classes else 0.5

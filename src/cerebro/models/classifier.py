@@ -38,7 +38,7 @@ class Classifier(nn.Module):
         }
 
     def forward(self, signal: Tensor, positions: Tensor) -> Tensor:
-        """Logits (batch, n_classes) of windows (batch, n_chans, n_times) in µV at positions (batch, n_chans, 3)."""
+        """Logits (batch, n_classes) of signals (batch, n_chans, n_times) in µV at (batch, n_chans, 3)."""
         tokens, present = self.encoder.encode(signal, positions)
         return self.head(tokens, present, signal, positions)
 

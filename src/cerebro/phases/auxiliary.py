@@ -51,7 +51,7 @@ def units(windows: pd.DataFrame, task: str, label: AnyLabel) -> pd.DataFrame:
 
 
 def label_scales(train: pd.DataFrame, labels: Labels) -> dict[str, LabelScale]:
-    """Scale of each label that is a number, every training person (or window, see :func:`units`) counted once.
+    """Scale of each label that is a number; every training person (or window, :func:`units`) counts once.
 
     Raises
     ------
@@ -203,7 +203,9 @@ class HeldOutLabels(nn.Module):
             there = np.unique(truth)
             if len(there) < 2:
                 return {}
-            return {"balanced_accuracy": float(np.mean([(decided[truth == one] == one).mean() for one in there]))}
+            return {
+                "balanced_accuracy": float(np.mean([(decided[truth == one] == one).mean() for one in there]))
+            }
         guess = self.scales[task].restore(guess[:, 0])
         scores = {"mae": float(np.abs(truth - guess).mean())}
         if dataset in self.means[task]:

@@ -1,7 +1,6 @@
 """Phase 3: prediction of one label from the encoder's tokens; what regression and classification share."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import lightning as L
 import torch

@@ -100,9 +100,7 @@ class MEMPretrainModule(PhaseModule):
         """Scales and classes of the auxiliary tasks, without which the heads' outputs mean nothing."""
         scales = {task: asdict(scale) for task, scale in self.held_out.scales.items()}
         classes = {task: list(names) for task, names in self.held_out.classes.items()}
-        return {
-            "auxiliary": {"scales": scales, "training_means": self.held_out.means, "classes": classes}
-        }
+        return {"auxiliary": {"scales": scales, "training_means": self.held_out.means, "classes": classes}}
 
     def evaluate(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The target's metrics at hidden places, auxiliary losses, and the weighted sum of both."""

@@ -193,7 +193,7 @@ def build_regression(job: PhaseJob, phase: FinetunePhase) -> tuple[FinetuneModul
 
 
 def bounds(label: Label, values: np.ndarray) -> tuple[float, float]:
-    """Lowest and highest prediction: the label's range, else as far beyond the training labels as they span."""
+    """Lowest and highest prediction: the label's range, else the training labels' span on either side."""
     if label.range is not None:
         return label.range
     low, high = float(values.min()), float(values.max())

@@ -67,7 +67,8 @@ def run_phase(
     node : str
         The phase's name.
     settings : dict
-        ``{"phase": ..., "labels": ..., "encoder": ... or null, "lineage": [...]}``, and ``precision`` if it is not single.
+        ``{"phase": ..., "labels": ..., "encoder": ... or null, "lineage": [...]}``, and ``precision`` if it
+        is not single.
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     parents : dict of str to str

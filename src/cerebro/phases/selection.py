@@ -27,8 +27,8 @@ SELECTIONS: Mapping[str, Selection] = {
     "pretrain": Selection("val/masked_loss", "min"),
     # InfoNCE punishes confidence long before fewer moments are found again.
     "contrast": Selection("val/retrieval_top1", "max"),
-    # The squared error: NRMSE is its root over what the labels vary, and is missing where they do not. Modules
-    # of classes have a selection of their own.
+    # The squared error: NRMSE is its root over what the labels vary, and is missing where they do not.
+    # Modules of classes have a selection of their own.
     "finetune": Selection("val/loss", "min"),
 }
 """By kind of phase: for the epoch that `keep: best` keeps, and for `patience`."""

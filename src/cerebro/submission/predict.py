@@ -1,7 +1,8 @@
 """What a finished finetune phase answers on the windows of its target, without packaging it.
 
-The answers to a challenge are those of the zip: the same predictor on the same windows, in µV instead of volts.
-A study with hundreds of lineages compares them from these files; only the submission itself is packaged.
+The answers to a challenge are those of the zip: the same predictor on the same windows, in µV instead of
+volts. A study with hundreds of lineages compares them from these files; only the submission itself is
+packaged.
 """
 
 from collections.abc import Callable

@@ -47,8 +47,8 @@ def score(zip: Path, settings: dict[str, Any], *, index: Path, store: Path, outp
     zip : Path
         The submission.
     settings : dict
-        ``{"statistics": ..., "labels": ...}``: the number of resamples behind the intervals, and declarations,
-        those of age and sex among them.
+        ``{"statistics": ..., "labels": ...}``: the number of resamples behind the intervals, and
+        declarations, those of age and sex among them.
     index, store : Path
         The window index, and the tracking store's ``tracking.json``.
     output : Path
