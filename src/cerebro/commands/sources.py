@@ -11,7 +11,7 @@ from cerebro.errors import UserError
 
 SOURCES = (
     "the folder of a finished phase, with @N for its checkpoint N; `random`, or `random-N` for seed N: the "
-    "untrained encoder; `signal`: none, the signal itself; `covariance`: none, the signal's covariance, for probes"
+    "untrained encoder; `signal`: none, the signal itself; `covariance`: none, its covariance, for probes"
 )
 """Help for an argument that names an encoder."""
 
