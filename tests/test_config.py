@@ -55,7 +55,7 @@ def test_the_layer_of_the_challenge_leaves_training_to_the_defaults() -> None:
 
 @pytest.mark.parametrize("name", ["hbn_mini", "hbn_tuh"])
 def test_real_studies_take_no_setting_of_the_demo(name: str) -> None:
-    """What an overlay with recordings of its own leaves open is as the challenge's layer or the schema has it."""
+    """What an overlay leaves open is as the challenge's layer has it."""
     overlay = yaml.safe_load(BASE.with_name(f"{name}.yaml").read_text())
     config = load_config(layered(overlay))
     assert config.simulation is None
