@@ -19,6 +19,7 @@ LAYERS = (BASE, BASE.with_name("challenge.yaml"))
 OVERLAYS = sorted(path for path in BASE.parent.glob("*.yaml") if path not in LAYERS)
 
 
+AUXILIARY = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = [
     pytest.param(block, id=f"{page.stem}-{number}")
@@ -226,7 +227,7 @@ WRONG = {
         "there is no dataset 'lemon'",
     ),
     "nulls that leave nothing of a default": (
-        {"phases": {"pretrain": {"auxiliary": {"age": None}}}},
+        {"phases": {"pretrain": {"auxiliary": dict.fromkeys(AUXILIARY)}}},
         "configuration: phases.pretrain: auxiliary: null removes",
     ),
     "datasets that are all removed": ({"datasets": {"hbn": None, "tuh": None}}, "datasets: null removes"),
@@ -384,8 +385,7 @@ def test_an_overlay_removes_any_named_entry_by_setting_it_to_null() -> None:
     assert list(config.datasets) == ["hbn"]
     assert config.phases["pretrain"].mix == {"hbn": 1.0}
     assert list(config.simulation.releases) == ["R2", "R5"]
-    written = {"phases": {"pretrain": {"auxiliary": {"age": 1.0, "sex": 0.5}}}}
-    content = layered(written, {"phases": {"pretrain": {"auxiliary": {"sex": None}}}})
+    content = layered({"phases": {"pretrain": {"auxiliary": dict.fromkeys(AUXILIARY[1:])}}})
     assert load_config(content).phases["pretrain"].auxiliary == {"age": 1.0}
 
 

@@ -219,13 +219,13 @@ def test_a_baseline_in_place_of_a_phase_with_seeds_is_one_member_for_all_of_them
     assert lineups[1].weighed() == list(lineups[1].challenge_2)
 
 
-SCRATCH = {"kind": "finetune", "target": "externalizing"}
+SCRATCH = {"kind": "finetune", "target": "externalizing", "windows": "crop"}
 
 
 def test_a_study_may_hold_two_equal_phases_and_each_stays_itself() -> None:
     content = study({}, [0]).model_dump(mode="json", exclude_unset=True)
     equal = {
-        "other_contrast": {"kind": "contrast", "init": "pretrain"},
+        "other_contrast": {"kind": "contrast", "init": "pretrain", "sources": {"movie": 1}},
         "other": {**SCRATCH, "init": "contrast", "seed": 5},
     }
     config = load_config({**content, "phases": {**content["phases"], **equal}})
