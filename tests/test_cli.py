@@ -41,12 +41,12 @@ def test_settings_that_are_no_json_are_named_without_a_traceback(
 def test_a_mistake_is_one_sentence_and_a_failed_step(
     study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The check looks at its own phase, and by the environment at those of the whole study."""
-    own = '{"phases": {"tokenizer": {"kind": "tokenizer"}}}'
+    """The check looks at its own phase, and by the environment at those that a run comes to."""
+    own = '{"phases": {"tokenizer": {"kind": "tokenizer"}}, "labels": {}}'
     command = ["check-windows", "--index", str(study.index), "--output", str(tmp_path / "check.json")]
     assert main([*command, "--settings", own]) == 0
     pretrain = {"kind": "pretrain", "tokenizer": "tokenizer", "mix": {"lemon": 1.0}}
-    monkeypatch.setenv("CEREBRO_NEEDED_WINDOWS", json.dumps({"phases": {"pretrain": pretrain}}))
+    monkeypatch.setenv("CEREBRO_NEEDED_WINDOWS", json.dumps({"phases": {"pretrain": pretrain}, "labels": {}}))
     assert main([*command, "--settings", own]) == 1
     error = capsys.readouterr().err
     assert error.startswith("cerebro check-windows: no window is left for phase 'pretrain'")

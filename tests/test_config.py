@@ -14,9 +14,12 @@ from cerebro.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "config" / "base.yaml"
-OVERLAYS = sorted(path for path in BASE.parent.glob("*.yaml") if path != BASE)
+LAYERS = (BASE, BASE.with_name("challenge.yaml"))
+"""What is no study of its own."""
+OVERLAYS = sorted(path for path in BASE.parent.glob("*.yaml") if path not in LAYERS)
 
 
+AUXILIARY = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = [
     pytest.param(block, id=f"{page.stem}-{number}")
@@ -42,21 +45,30 @@ def test_without_an_overlay_the_study_is_the_demo_with_all_phases() -> None:
     ]
 
 
+STRUCTURE = {"kind", "init", "tokenizer", "mix", "target", "objective", "auxiliary", "sources", "windows"}
+"""Keys of a phase that say what it is, not how it trains."""
+
+
+def test_the_layer_of_the_challenge_leaves_training_to_the_defaults() -> None:
+    phases = yaml.safe_load(BASE.with_name("challenge.yaml").read_text())["phases"]
+    assert {key for phase in phases.values() for key in phase} <= STRUCTURE
+
+
 @pytest.mark.parametrize("name", ["hbn_mini", "hbn_tuh"])
 def test_real_studies_take_no_setting_of_the_demo(name: str) -> None:
-    """What an overlay with recordings of its own leaves open has the default of the schema."""
+    """What an overlay leaves open is as the challenge's layer has it."""
     overlay = yaml.safe_load(BASE.with_name(f"{name}.yaml").read_text())
     config = load_config(layered(overlay))
     assert config.simulation is None
-    structure = {"kind", "init", "tokenizer", "mix", "target", "objective"}
+    roots = {"datasets": {name: {"roots": ["."]} for name in ("hbn", "tuh")}}
+    challenge = load_config(layered({"extends": "challenge", **roots}))
     for name, phase in config.phases.items():
         own = overlay["phases"].get(name, {})
-        for key, field in type(phase).model_fields.items():
-            if key not in structure | own.keys():
-                assert getattr(phase, key) == field.get_default(call_default_factory=True), f"{name}.{key}"
-    sections = set(Config.model_fields) - {"name", "datasets", "phases", "submission", "ablations"}
-    for section in sections - overlay.keys():
-        assert getattr(config, section) == Config.model_fields[section].get_default(), section
+        for key in set(type(phase).model_fields) - STRUCTURE - own.keys():
+            assert getattr(phase, key) == getattr(challenge.phases[name], key), f"{name}.{key}"
+    own_sections = {"extends", "name", "datasets", "phases", "submission", "ablations"}
+    for section in set(Config.model_fields) - own_sections - overlay.keys():
+        assert getattr(config, section) == getattr(challenge, section), section
 
 
 def test_an_overlay_without_datasets_stands_on_the_demo_and_another_on_what_it_extends(
@@ -67,9 +79,9 @@ def test_an_overlay_without_datasets_stands_on_the_demo_and_another_on_what_it_e
     own.write_text(yaml.safe_dump({**tuh, "phases": {"tokenizer": {"kind": "tokenizer"}}}))
     assert load_config(layered({"name": "mine"})).simulation is not None
     assert set(load_config(layered({"name": "mine", "extends": str(own)})).phases) == {"tokenizer"}
-    challenge = load_config(
-        layered({"extends": "challenge", "datasets": {"hbn": {"roots": ["a"]}, "tuh": None}})
-    )
+    without_tuh = {"phases": {"pretrain": {"mix": {"hbn": 1, "tuh": None}}}}
+    hbn = {"datasets": {"hbn": {"roots": ["a"]}, "tuh": None}}
+    challenge = load_config(layered({"extends": "challenge", **hbn, **without_tuh}))
     assert challenge.simulation is None
     assert set(challenge.datasets) == {"hbn"}
 
@@ -227,7 +239,7 @@ WRONG = {
         "there is no dataset 'lemon'",
     ),
     "nulls that leave nothing of a default": (
-        {"phases": {"pretrain": {"auxiliary": {"age": None}}}},
+        {"phases": {"pretrain": {"auxiliary": dict.fromkeys(AUXILIARY)}}},
         "configuration: phases.pretrain: auxiliary: null removes",
     ),
     "datasets that are all removed": ({"datasets": {"hbn": None, "tuh": None}}, "datasets: null removes"),
@@ -368,7 +380,7 @@ WRONG = {
 @pytest.mark.parametrize(("overlay", "words"), WRONG.values(), ids=list(WRONG))
 def test_a_mistake_gets_one_sentence_that_names_the_key(overlay: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError) as caught:
-        load_config(layered(overlay))
+        load_config(layered({"extends": "demo"}, overlay))
     message = str(caught.value)
     assert words in message
     assert message.startswith("configuration: ")
@@ -385,19 +397,20 @@ def test_an_overlay_removes_a_phase_by_setting_it_to_null() -> None:
 
 def test_an_overlay_removes_any_named_entry_by_setting_it_to_null() -> None:
     without_tuh = {"datasets": {"tuh": None}, "phases": {"pretrain": {"mix": {"hbn": 1.0, "tuh": None}}}}
-    overlay = {**without_tuh, "simulation": {"releases": {"R1": None}}}
+    overlay = {"extends": "demo", **without_tuh, "simulation": {"releases": {"R1": None}}}
     config = load_config(layered(overlay))
     assert list(config.datasets) == ["hbn"]
     assert config.phases["pretrain"].mix == {"hbn": 1.0}
     assert list(config.simulation.releases) == ["R2", "R5"]
-    written = {"phases": {"pretrain": {"auxiliary": {"age": 1.0, "sex": 0.5}}}}
-    content = layered(written, {"phases": {"pretrain": {"auxiliary": {"sex": None}}}})
+    content = layered({"phases": {"pretrain": {"auxiliary": dict.fromkeys(AUXILIARY[1:])}}})
     assert load_config(content).phases["pretrain"].auxiliary == {"age": 1.0}
 
 
 def test_a_value_that_may_be_null_stays_null() -> None:
     roots = {"datasets": {"hbn": {"roots": ["."]}, "tuh": {"roots": ["."]}}}
-    config = load_config(layered({"simulation": None, **roots, "phases": {"contrast": {"init": None}}}))
+    config = load_config(
+        layered({"extends": "demo", "simulation": None, **roots, "phases": {"contrast": {"init": None}}})
+    )
     assert config.simulation is None
     assert config.phases["contrast"].init is None
 
@@ -447,13 +460,17 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
 @pytest.mark.parametrize(
     ("node", "changes", "fault"),
     [
-        ("externalizing", {"jitter_seconds": 0.2}, "jitter_seconds: 0.2 is for target reaction_time"),
+        ("externalizing", {"jitter_seconds": 0.2}, "jitter_seconds: 0.2 is for a target that is a time"),
         (
             "externalizing",
             {"objective": "distribution"},
-            "objective: distribution is for target reaction_time",
+            "objective: distribution is for a target that is a time",
         ),
-        ("reaction_time", {"through": ["age"]}, "through is for target externalizing"),
+        (
+            "reaction_time",
+            {"through": ["age"], "objective": None},
+            "through is for a target that is a number of a person",
+        ),
         ("externalizing", {"through": ["age"], "objective": "huber"}, "objective: huber has no effect"),
         (
             "externalizing",
@@ -470,7 +487,7 @@ def test_null_gives_a_phase_our_own_encoder_where_the_study_has_a_network() -> N
     ],
 )
 def test_options_of_fine_tuning_that_contradict_each_other_are_refused(node, changes, fault) -> None:
-    with pytest.raises(UserError, match=f"phases.{node}: .*{fault}"):
+    with pytest.raises(UserError, match=f"phases.{node}[.:].*{fault}"):
         load_config(layered({"phases": {node: changes}}))
 
 

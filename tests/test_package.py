@@ -94,7 +94,9 @@ def test_no_module_reads_above_the_package() -> None:
     above = re.compile(r"(__file__\)|PACKAGE)\.parents\b")
     assert [path.name for path in package.rglob("*.py") if above.search(path.read_text())] == []
     links = sorted((package / "shipped").iterdir())
-    shipped = ("config/base.yaml", "config/demo.yaml", "requirements.lock")
+    layers = ("base", "challenge", "demo")
+    shipped = [*(f"config/{name}.yaml" for name in layers), "requirements.lock"]
+    shipped += [f"config/{name}.yaml" for name in ("tuab", "tuev")]
     assert [link.resolve() for link in links] == [ROOT / path for path in shipped]
 
 

@@ -120,8 +120,8 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
         for seed in config.ablations.seeds:
             lineups.append(replace(graph.lineup(changed, submission, variant, seed), subject_share=share))
     if has_oracle(config):
-        known_to = [(f"{ORACLE}-{challenge.target}",) for challenge in CHALLENGES.values()]
-        lineups += [Lineup(ORACLE, seed, *known_to) for seed in config.ablations.seeds]
+        first, second = ((f"{ORACLE}-{challenge.target}",) for challenge in CHALLENGES.values())
+        lineups += [Lineup(ORACLE, seed, first, second) for seed in config.ablations.seeds]
     return graph.nodes, lineups
 
 

@@ -111,7 +111,7 @@ def commands(tracking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     for name in ("CEREBRO_COMPUTE", "CEREBRO_NEEDED_WINDOWS"):
         monkeypatch.delenv(name, raising=False)
-    index = _table(Path("study/windows/index.parquet"), (), windows.SCHEMA)
+    index = _table(Path("study/windows/index.parquet"), (), windows.index_schema({}))
     found = _table(Path("study/inventory.parquet"), (), inventory.SCHEMA)
     row = {"recording": "a", "dataset": "mine", "subject": "a", "group": "mine-0", "status": "quarantined"}
     pq.write_table(pa.Table.from_pylist([row], schema=inventory.SCHEMA), found)

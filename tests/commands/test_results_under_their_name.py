@@ -18,7 +18,8 @@ from cerebro.evaluation.feature_store import read_features
 from cerebro.shards.store import open_shard
 
 ARCHITECTURE = EncoderSettings(dim=16, depth=1, heads=2)
-WINDOWS = {"sets": ["eyes"], "max_windows_per_subject": 2}
+EYES = {"of": "interval", "column": "eyes", "classes": ["closed", "open"]}
+WINDOWS = {"sets": ["eyes"], "labels": {"eyes": EYES}, "max_windows_per_subject": 2}
 WITH_ENCODER = json.dumps({**WINDOWS, "encoder": ARCHITECTURE.model_dump(mode="json")})
 WITHOUT = json.dumps(WINDOWS)
 
@@ -159,7 +160,9 @@ def test_the_simulation_is_read_where_a_dataset_has_no_roots_and_nowhere_else(
 def test_a_check_of_no_phase_and_a_comparison_of_nobody_are_refused(
     commands: dict[str, Any], refused: Any
 ) -> None:
-    assert "nothing to check" in refused(commands["check-windows"].line(settings='{"phases": {}}'))
+    assert "nothing to check" in refused(
+        commands["check-windows"].line(settings='{"phases": {}, "labels": {}}')
+    )
     settings = json.loads(commands["ablations"].options["settings"]) | {"lineups": []}
     assert "nothing to compare" in refused(commands["ablations"].line(settings=json.dumps(settings)))
 

@@ -36,6 +36,8 @@ READS = {
     "predict": ["phase", "index"],
     "baseline": ["index"],
     "oracle": ["marker", "index"],
+    "probe-table": ["probes"],
+    "score-phase": ["answers", "index", "tracking"],
     "ablations": ["predictions", "tracking"],
     "summary": ["score", "probes", "isc", "phases", "windows"],
 }
@@ -57,7 +59,7 @@ FILES = [
 ]
 OUTPUTS = [(step, option) for step, options in WRITES.items() for option in options]
 SETTINGS = [step for step in WRITES if step not in {"track", "lineage", "package", "preflight"}]
-SETTINGS = [step for step in SETTINGS if step not in {"predict", "oracle", "summary"}]
+SETTINGS = [step for step in SETTINGS if step not in {"predict", "oracle", "summary", "probe-table"}]
 
 
 def first(value: Any) -> Path:
@@ -195,12 +197,11 @@ def test_an_output_with_the_suffix_of_another_kind(step: str, commands: dict[str
 
 
 NO_SETTINGS = ["", "[]", "{}", '{"x": ', '{"other": 1}', "nowhere.json", ".", "latin.json", "null", "3"]
-DEFAULTS = [("score", "{}")]  # every setting of `score` has one
 
 
 @pytest.mark.parametrize(
     ("step", "wrong"),
-    [(step, wrong) for step in SETTINGS for wrong in NO_SETTINGS if (step, wrong) not in DEFAULTS],
+    [(step, wrong) for step in SETTINGS for wrong in NO_SETTINGS],
 )
 def test_settings_that_are_none(step: str, wrong: str, commands: dict[str, Any], refused: Any) -> None:
     Path("latin.json").write_bytes('{"x": "Universität"}'.encode("latin-1"))
@@ -215,7 +216,7 @@ def test_a_section_of_another_type_or_missing_is_named(
     right = json.loads(commands[step].options["settings"])
     for key in right:
         assert key in refused(commands[step].line(settings=json.dumps({**right, key: object.__name__})))
-        if step not in ("score", "baseline", "simulate"):
+        if step != "simulate":
             less = {name: part for name, part in right.items() if name != key}
             assert key in refused(commands[step].line(settings=json.dumps(less)))
 

@@ -32,6 +32,7 @@ def regression(random: np.random.Generator, subjects: np.ndarray, truth: np.ndar
         subjects,
         (1.0,),
         N_SUBJECTS,
+        np.arange(len(subjects)),
     )
 
 
@@ -44,7 +45,7 @@ def classification(random: np.random.Generator, subjects: np.ndarray, truth: np.
         "balanced_accuracy": Measure(balanced_accuracy, truth, probability, zeros),
         "auc": Measure(auc, truth, probability, zeros),
     }
-    return Answer(measures, subjects, (1.0,), N_SUBJECTS)
+    return Answer(measures, subjects, (1.0,), N_SUBJECTS, np.arange(len(subjects)))
 
 
 def answers(random: np.random.Generator, labels: dict[str, np.ndarray]) -> dict[str, Answer]:
@@ -71,7 +72,7 @@ def answers(random: np.random.Generator, labels: dict[str, np.ndarray]) -> dict[
         ("movie", "rank", moment),
         ("identity", "accuracy", who),
     ):
-        found[name] = Answer({metric: measure}, WINDOWS, (1.0,), N_SUBJECTS)
+        found[name] = Answer({metric: measure}, WINDOWS, (1.0,), N_SUBJECTS, np.arange(len(WINDOWS)))
     return found
 
 
@@ -134,7 +135,7 @@ def test_what_one_encoder_knows_is_starred_among_others_that_know_nothing(
     truth = np.tile(np.arange(N_WINDOWS) % 2, N_SUBJECTS).astype(float)
     probability = (0.5 + 0.3 * (truth - 0.5) + random.normal(0, 0.2, len(truth))).clip(0, 1)
     measure = Measure(balanced_accuracy, truth, probability, np.zeros(len(truth)))
-    known = Answer({"balanced_accuracy": measure}, WINDOWS, (1.0,), N_SUBJECTS)
+    known = Answer({"balanced_accuracy": measure}, WINDOWS, (1.0,), N_SUBJECTS, np.arange(len(truth)))
     files[2]["targets"]["eyes"] = scored(Probed(known), targets["eyes"], resamples=200)
     starred = {
         (row[0], name.partition("\n")[0])

@@ -91,7 +91,7 @@ def test_an_interrupted_simulation_is_cleared_and_runs_again(once, tmp_path):
     [
         ({"movies": ["ThePresent", "ThePresent"]}, "ThePresent.*twice"),
         ({"movie_seconds": 900}, "movie_seconds.*longer than ThePresent"),
-        ({"releases": {}, "tuh_subjects": 0}, "neither releases nor tuh_subjects"),
+        ({"releases": {}, "tuh_subjects": 0}, "no releases, tuh_subjects or tuab_subjects"),
     ],
 )
 def test_settings_that_make_no_sense_get_a_sentence(tmp_path, changes, sentence):

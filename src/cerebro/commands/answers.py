@@ -170,6 +170,11 @@ def _baseline(options: argparse.Namespace) -> None:
 
 
 def _oracle(options: argparse.Namespace) -> None:
+    from cerebro.config import CHALLENGES
+
+    asked = [challenge.target for challenge in CHALLENGES.values()]
+    if options.target not in asked:
+        raise UserError(f"--target {options.target}: a challenge asks for {' or '.join(asked)}")
     from cerebro.submission.oracle import answer_oracle
 
     answer_oracle(options.target, marker=options.marker, index=options.index, output=options.output)

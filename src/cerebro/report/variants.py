@@ -105,7 +105,7 @@ def _against_mean(compared: Compared) -> Table:
         "c2/unshrunk_nrmse": "Challenge 2\nunshrunk",
         "c2/nrmse": "Challenge 2\nminus mean",
     }
-    by_subject = {f"{key}/subject_nrmse": f"Challenge {key[1]}\nby subject" for key in CHALLENGES}
+    by_subject = {f"{key}/subject_nrmse": f"Challenge {key[1]}\nby subject" for key in TITLES}
     rows = [
         [
             variant,

@@ -90,7 +90,7 @@ def audit(
     if scored and splits.test is not None:
         _require_scored(labelled)
     repeats = _repeats(used, places, shards[0].parent)
-    write_json(output, _report(used, windows, splits) | {"repeated_signals": repeats})
+    write_json(output, {**_report(used, windows, splits), "repeated_signals": repeats})
 
 
 def _require_scored(labelled: Mapping[str, set[tuple[str, str]]]) -> None:
