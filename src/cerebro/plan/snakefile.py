@@ -18,6 +18,7 @@ from cerebro.tracking import describe_unsent
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
+
 def layers(config: Mapping[str, Any], workflow: "Workflow") -> list[Path]:
     """The files between `base.yaml` and the study's own."""
     from snakemake.common.configfile import load_configfile
