@@ -1,4 +1,4 @@
-"""How long does it take to find the recordings of a large archive, with what their sidecars say?"""
+"""Finding the recordings of a large archive, with what their sidecars say."""
 
 import json
 import os
@@ -15,7 +15,7 @@ CHANNELS = "name\ttype\tunits\nCz\tEEG\tuV\n"
 
 
 def tables(folder: Path, *, small: bool) -> Tables:
-    """One table of names and sidecars, one of names alone for an archive at which the rival takes hours."""
+    """One table of names and sidecars, and one of ten thousand recordings, whose rival reads names alone."""
     few, many = (8, 16) if small else (400, 10_000)
     little, large = folder / "few", folder / "many"
     write_archive(little, few)

@@ -40,7 +40,8 @@ def test_the_study_has_the_dataset_and_the_labels_of_its_tables_and_events(draft
     }
     speed = labels["response_time"]
     assert (speed["of"], speed["at"], speed["time"]) == ("event", ("click_left", "click_right"), True)
-    assert 0.3 <= speed["range"][0] < 0.35 and 0.85 < speed["range"][1] <= 0.9
+    assert 0.3 <= speed["range"][0] < 0.35
+    assert 0.85 < speed["range"][1] <= 0.9
     assert "code" not in labels  # everybody has another
 
 
@@ -48,7 +49,8 @@ def test_every_line_of_what_was_found_says_how_much_of_it(drafted) -> None:
     text, _ = drafted
     assert "24 recordings of 12 people" in text
     assert "12 of 12 people: 6 control, 6 epilepsy" in text
-    assert "Expected: " in text and " of shards; trainings " in text
+    assert "Expected: " in text
+    assert " of shards; trainings " in text
 
 
 def test_the_phases_pair_people_by_a_state_and_name_the_dataset(drafted) -> None:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from cerebro.config import AnyLabel, EncoderSettings, Probes
 from cerebro.data.card import random_encoder
 from cerebro.data.windows import WindowDataset
+from cerebro.errors import UserError
 from cerebro.evaluation.band_power import BANDS_HZ, log_band_power, read_ten_twenty
 from cerebro.evaluation.encoders import compare_encoders
 from cerebro.evaluation.feature_store import read_features

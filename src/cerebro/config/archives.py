@@ -59,7 +59,7 @@ class Simulation(Settings):
 
 
 def _expanded(root: Path) -> Path:
-    path = os.path.expandvars(os.path.expanduser(root))
+    path = os.path.expandvars(root.expanduser())
     if unset := re.search(r"\$(\w+|\{\w+\})", path):
         raise ValueError(f"{root}: the environment variable {unset[0].strip('${}')} is not set; export it")
     return Path(path)

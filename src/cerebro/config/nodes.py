@@ -111,7 +111,7 @@ class PretrainPhase(Phase):
     """Share of tokens hidden in one view of a window; the complement is hidden in the other."""
     mix: dict[str, float]
     """Share of windows from each dataset; must sum to 1."""
-    auxiliary: dict[str, Annotated[float, Field(gt=0)]] = {}
+    auxiliary: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
     """Labels that are learned beside it, and their weights; empty trains none."""
     auxiliary_weight: float = Field(default=0.3, ge=0)
     """Weight of all auxiliary tasks together beside the masked loss."""

@@ -42,12 +42,12 @@ SECTIONS: tuple[Section, ...] = (
     (
         "`labels.*` of intervals",
         labels.IntervalLabel,
-        "labels:\n  eyes: {of: interval, column: trial_type, classes: {open: eyes_open, closed: eyes_closed}}",
+        "labels:\n  eyes: {of: interval, column: trial_type, classes: [open, closed], settle_seconds: 1}",
     ),
     (
         "`labels.*` of events",
         labels.EventLabel,
-        "labels:\n  speed: {of: event, at: [target], column: response_time, window: [0.5, 2.5], range: [0.2, 2.4]}",
+        "labels:\n  speed: {of: event, at: target, column: response_time, window: [0.5, 2.5], range: [0.2, 2.4]}",
     ),
     (
         "`labels.*` of moments",
@@ -119,7 +119,7 @@ SECTIONS: tuple[Section, ...] = (
 _HEAD = """# Settings
 
 Every key of a configuration, with its default. `make settings` writes this page from the models in
-[src/cerebro/config/](../src/cerebro/config). [configuration.md](configuration.md) says how files are merged, and
+[src/cerebro/config/](../src/cerebro/config). [configuration.md](configuration.md) says how files are merged,
 [labels.md](labels.md) explains declarations of labels.
 """
 

@@ -40,7 +40,8 @@ def unknown_references(config: "Config") -> Iterator[str]:
             yield f"labels.{name}: this name is reserved; take another"
         for dataset in label.datasets:
             if dataset not in config.datasets:
-                yield f"labels.{name}.datasets: there is no dataset '{dataset}'{hint(dataset, config.datasets)}"
+                known = hint(dataset, config.datasets)
+                yield f"labels.{name}.datasets: there is no dataset '{dataset}'{known}"
     for name, phase in config.phases.items():
         yield from _of_phase(f"phases.{name}", phase, config)
     for name in config.probes.targets:
@@ -107,7 +108,7 @@ def _of_target(
     if kind == CROP and not config.windows.crops:
         yield f"{key}.windows: windows of kind crop need windows.crops, the tasks to draw them from"
     elif kind not in (FIXED, CROP) and not isinstance(config.labels.get(kind), TimedLabel):
-        yield f"{key}.windows: there are no windows of kind '{kind}'; fixed, crop and labels of a time have some"
+        yield f"{key}.windows: there are no windows of kind '{kind}'; fixed, crop and timed labels have some"
     elif own and kind != target and not (kind == FIXED and isinstance(label, IntervalLabel)):
         yield f"{key}.windows: '{target}' is not known in windows of kind '{kind}'"
     if isinstance(phase, BaselinePhase):

@@ -57,7 +57,7 @@ class Config(Settings):
     """From raw samples to shards."""
     quality: Quality = Quality()
     """Bad channels."""
-    labels: dict[str, AnyLabel] = {}
+    labels: dict[str, AnyLabel] = Field(default={})
     """What is known of people, recordings, intervals and events, by name; docs/labels.md."""
     windows: Windows = Windows()
     """The window index."""

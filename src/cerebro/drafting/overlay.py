@@ -57,7 +57,7 @@ def overlay_text(
     """
     lines = [
         f"# Written by `cerebro init`. Look at it with `cerebro check {name}.yaml`, then run",
-        f"# `snakemake --cores all probes --configfile {name}.yaml`. docs/configuration.md explains every key.",
+        f"# `snakemake --cores all probes --configfile {name}.yaml`. docs/settings.md explains every key.",
         f"name: {name}",
         "",
         "datasets:",
@@ -65,8 +65,8 @@ def overlay_text(
     for key, one in found.items():
         left = f"; {one.left_out} cannot be used, `cerebro check` says why" if one.left_out else ""
         lines.append(
-            f"  # {one.recordings} recordings of {one.people} people, {one.hours:.1f} h, up to {one.channels} "
-            f"channels{left}."
+            f"  # {one.recordings} recordings of {one.people} people, {one.hours:.1f} h, up to "
+            f"{one.channels} channels{left}."
         )
         lines.append(f"  {key}: {_dataset(one)}")
     lines += [
@@ -108,8 +108,8 @@ def _labels(labels: Sequence[Draft]) -> list[str]:
 def _splits(found: Mapping[str, Found]) -> list[str]:
     people = sum(one.people for one in found.values())
     lines = [
-        "# People who are only scored, and people who choose: by share and seed, or by `subjects`, `folders`,",
-        "# `releases`, or a `column` of the table of participants with its `values`.",
+        "# People who are only scored, and people who choose: by share and seed, or by `subjects`,",
+        "# `folders`, `releases`, or a `column` of the table of participants with its `values`.",
     ]
     if people < 60:
         lines.append(f"# With {people} people, probes need many of them: a third is scored.")
@@ -129,12 +129,13 @@ def _phases(found: Mapping[str, Found], labels: Sequence[Draft], sizes: Sizes) -
     mix = {name: round(one.hours / hours, 3) for name, one in found.items()}
     mix[next(iter(mix))] = round(mix[next(iter(mix))] + 1 - sum(mix.values()), 3)
     third = sizes.epochs(1 / 3)
+    masked = {"kind": "pretrain", "tokenizer": "tokenizer", "mix": mix, "epochs": sizes.epochs(), **common}
     lines = [
         "phases:",
         "  # Phase 1a: a codebook of short pieces of EEG.",
         f"  tokenizer: {flow({'kind': 'tokenizer', 'epochs': third, 'start_epoch': third // 3, **common})}",
         "  # Phase 1b: what is hidden is predicted from the rest; the mix follows the hours.",
-        f"  pretrain: {flow({'kind': 'pretrain', 'tokenizer': 'tokenizer', 'mix': mix, 'epochs': sizes.epochs(), **common})}",
+        f"  pretrain: {flow(masked)}",
     ]
     if (pairs := next((one for one in labels if one.wanted and _pairs(one)), None)) is not None:
         keys = {"kind": "contrast", "init": "pretrain", "sources": {pairs.name: 1}, "epochs": third, **common}
@@ -156,8 +157,8 @@ def _costs(cost: Cost) -> list[str]:
     total = sum(cost.seconds.values())
     each = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in cost.seconds.items())
     return [
-        f"# Expected: {cost.disk_bytes / 1e9:.2g} GB of shards; trainings {_duration(total)} on this machine's "
-        f"{cost.device} ({each}),",
+        f"# Expected: {cost.disk_bytes / 1e9:.2g} GB of shards; trainings {_duration(total)} on {cost.device} of "
+        f"this machine ({each}),",
         "# from some steps that were timed when this file was written; probes and preprocessing come on top.",
     ]
 

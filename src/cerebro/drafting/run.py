@@ -34,8 +34,8 @@ def init(folders: Sequence[Path], output: Path) -> None:
     Raises
     ------
     UserError
-        If the file exists, a folder does not or holds no usable recording, or the folders are HBN's and TUH's,
-        for which configurations are shipped.
+        If the file exists, a folder does not or holds no usable recording, or it holds HBN, for which
+        configurations are shipped.
     """
     if output.exists():
         raise UserError(f"{output} exists already; name another file, or remove it")
@@ -84,7 +84,8 @@ def _cost(sizes: Sizes, surveys: dict[str, Survey]) -> Cost:
         float(one.usable["duration"].sum()) * SFREQ * one.n_chans * BYTES_PER_SAMPLE
         for one in surveys.values()
     )
-    device = "GPU" if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads"
+    threads = torch.get_num_threads()
+    device = "the GPU" if torch.cuda.is_available() else f"{threads} CPU thread{'s' * (threads > 1)}"
     return Cost(
         disk_bytes=int(disk),
         seconds={"tokenizer": third, "pretrain": whole, "contrast": third},

@@ -110,8 +110,8 @@ class DataPlan(StudyPlan):
         """Digest of the recordings of a group that a finished inventory finds usable, and of their files.
 
         Labels are not part of it: they come with the window index. All files of a subject count, by their
-        names in archives with a reader that is built in, and sidecars that hold for every subject; with a reader of one's own, every file of the
-        dataset counts for each of its groups.
+        names in archives with a reader that is built in, and sidecars that hold for every subject. With a
+        reader of one's own, every file of the dataset counts for each of its groups.
         """
         name = _dataset_name(group)
         known = self._inventory(inventory)

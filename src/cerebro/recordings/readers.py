@@ -1,7 +1,7 @@
 """Readers of archives: what a module must offer so that its recordings enter the pipeline.
 
-A reader is a module. Four are built in (``bids``, ``hbn``, ``tuh``, ``files``); any other is named by its dotted
-module name, so that a new archive is one file and one section of the configuration. A reader module has
+A reader is a module. Four are built in (``bids``, ``hbn``, ``tuh``, ``files``); any other is named by its
+dotted module name, so that a new archive is one file and one section of the configuration. A reader has
 
 ``scan(roots: Sequence[Path]) -> Iterator[Recording]``
     Every recording below the folders, headers unread: the inventory opens each file itself, once.
