@@ -1,4 +1,4 @@
-"""Which encoders a study compares: those along its lineage, and those that its variants give to Phase 3."""
+"""Encoders that a study compares: those along its lineage, and those that its variants give to Phase 3."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +45,8 @@ def untrained_seed(encoder: str) -> int:
 def along_lineage(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Comparison:
     """The signal, the untrained encoder, and the phases behind the full study's answers with their starts.
 
+    A study without a submission has all its encoders, and the signal's covariance beside its band power.
+
     Parameters
     ----------
     nodes : mapping of str to node
@@ -56,8 +58,10 @@ def along_lineage(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Co
     references = {}
     for lineup in (one for one in lineups if one.variant == FULL):
         rows.setdefault(SIGNAL, []).append(SIGNAL)
+        if lineup.ends:
+            rows.setdefault(COVARIANCE, []).append(COVARIANCE)
         rows.setdefault(RANDOM, []).append(untrained(lineup.seed))
-        answers = (members[0] for members in lineup.members().values())
+        answers = lineup.ends or tuple(members[0] for members in lineup.members().values())
         for node in dict.fromkeys(node for answer in answers for node in _behind(nodes, answer)):
             row = _phase(node)
             rows.setdefault(row, []).append(node)
@@ -69,11 +73,16 @@ def along_lineage(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Co
 def before_finetuning(nodes: Mapping[str, AnyNode], lineups: Sequence[Lineup]) -> Comparison:
     """The encoder that Challenge 1's answer starts from, by variant, where it is not the full study's.
 
+    In a study without a submission it is the last that no phase goes on from.
+
     Variants with the same encoder share a row. A baseline, or an architecture of its own trained from
     scratch, starts from none; where the full study does so, there is nothing to compare.
     """
     rows: dict[str, list[str]] = {}
     for lineup in lineups:
+        if lineup.ends:
+            rows.setdefault(lineup.variant, []).append(lineup.ends[-1])
+            continue
         node = nodes.get(lineup.challenge_1[0])
         if not isinstance(node, Phase) or (node.init is None and node.encoder is not None):
             continue

@@ -14,10 +14,12 @@ from cerebro.config import (
     AnyNode,
     BaselinePhase,
     Config,
+    FinetunePhase,
     Submission,
     Weights,
     load_config,
     parents,
+    trainings,
 )
 from cerebro.config.settings import hint
 from cerebro.errors import UserError
@@ -32,7 +34,9 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True)
 class Lineup:
-    """One variant with one seed: the nodes whose answers to the two challenges are averaged."""
+    """One variant with one seed: the nodes whose answers to the two challenges are averaged, or, in a study
+    without a submission, the encoders at the ends of its graph.
+    """
 
     variant: str
     seed: int
@@ -45,6 +49,8 @@ class Lineup:
     subject_share: float | None = None
     """The share of the training subjects that all phases learn from, where this is all that differs from the
     full study: a point of the learning curve."""
+    ends: tuple[str, ...] = ()
+    """Phases of a study without a submission that no other starts from; of a finetune phase, its start."""
 
     def members(self) -> dict[int, tuple[str, ...]]:
         """Nodes by challenge."""
@@ -97,27 +103,23 @@ def expand(config: Config) -> tuple[dict[str, AnyNode], list[Lineup]]:
     Raises
     ------
     UserError
-        There is no submission, a variant does not give a valid graph, two phases that answer in it are one
-        and the same, or a name is taken; the sentence names the variant.
+        A variant does not give a valid graph, two phases that answer in it are one and the same, or a name is
+        taken; the sentence names the variant.
     """
     graph = _Graph(answering(config)[0])
     if config.ablations is None:
         return graph.nodes, []
-    if config.submission is None:
-        raise UserError(
-            "ablations compare answers to the challenges, and this study has no section submission; write "
-            "variants as further phases, which `snakemake study` scores side by side"
-        )
     lineups = []
     compared = config.ablations.compare or tuple(config.ablations.variants)
     overlays = {FULL: {}, **{name: config.ablations.variants[name] for name in compared}}
     for variant, overlay in overlays.items():
         changed = _overlaid(config, variant, overlay)
         submission = changed.submission
-        if submission is None:
-            raise UserError(f"{_section(variant)}: submission: a variant needs one; leave the key out")
-        share = _share(changed, submission, overlay)
         for seed in config.ablations.seeds:
+            if submission is None:
+                lineups.append(Lineup(variant, seed, (), (), ends=graph.ends(changed, variant, seed)))
+                continue
+            share = _share(changed, submission, overlay)
             lineups.append(replace(graph.lineup(changed, submission, variant, seed), subject_share=share))
     if has_oracle(config):
         first, second = ((f"{ORACLE}-{challenge.target}",) for challenge in CHALLENGES.values())
@@ -152,11 +154,11 @@ def _overlaid(config: Config, variant: str, overlay: Mapping[str, Any]) -> Confi
     merged_phases = _merged(content["phases"], {k: v for k, v in phases.items() if k not in copies})
     for name, differences in copies.items():
         merged_phases[name] = _like(merged_phases, differences, where=f"{_section(variant)}: phases.{name}")
-    merged = {
-        **content,
-        "phases": merged_phases,
-        "submission": _merged(content["submission"], overlay.get("submission", {})),
-    }
+    merged = {**content, "phases": merged_phases}
+    if config.submission is not None:
+        merged["submission"] = _merged(content["submission"], overlay.get("submission", {}))
+    elif "submission" in overlay:
+        raise UserError(f"{_section(variant)}: submission: the study has none; leave the key out")
     return load_config(merged, where=_section(variant), context=COMPARED)
 
 
@@ -201,6 +203,19 @@ class _Graph:
         }
         further = {key: getattr(submission, key) for key in ("weights", "smooth_windows")}
         return Lineup(variant, seed, members[1], members[2], **further)
+
+    def ends(self, config: Config, variant: str, seed: int) -> tuple[str, ...]:
+        """Add all encoders of a study without a submission; return those from which none goes on."""
+        phases = trainings(config.phases)
+        begun = {parent for phase in phases.values() for parent in parents(phase).values()}
+        last = [name for name in phases if name not in begun]
+        placed = [self._place(config.phases, name, variant, seed) for name in last]
+        starts = [self.nodes[node] for node in placed]
+        before = [
+            node.init if isinstance(node, FinetunePhase) else name
+            for name, node in zip(placed, starts, strict=True)
+        ]
+        return tuple(dict.fromkeys(name for name in before if name is not None))
 
     def _members(
         self, config: Config, submission: Submission, challenge: int, variant: str, seed: int

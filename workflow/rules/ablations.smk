@@ -84,8 +84,8 @@ rule compare_variants:
 rule compare_encoders:
     input:
         settings=rules.list_compared.output.encoders,
-        probes=lambda wildcards: expand(rules.probe.output.answers, encoder=PLAN.compared_encoders()),
-        isc=lambda wildcards: PLAN.isc_files(PLAN.compared_encoders()),
+        probes=lambda wildcards: expand(rules.probe.output.answers, encoder=or_stop(PLAN.compared_encoders)),
+        isc=lambda wildcards: PLAN.isc_files(or_stop(PLAN.compared_encoders)),
     output:
         table=f"{R}/tables/encoders.csv",
         text=f"{R}/tables/encoders.md",
@@ -113,7 +113,7 @@ rule compare_encoders:
 
 rule ablations:
     input:
-        rules.compare_variants.output,
+        rules.compare_variants.output if PLAN.submitted else [],
         rules.compare_encoders.output,
     message:
         "{R}/tables is complete"

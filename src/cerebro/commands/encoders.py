@@ -152,7 +152,7 @@ def _isc(options: argparse.Namespace) -> None:
 def _encoders(options: argparse.Namespace) -> None:
     from cerebro.config import Statistics
     from cerebro.report.encoders import tabulate_encoders
-    from cerebro.stages import Comparison
+    from cerebro.stages import COVARIANCE, Comparison
 
     kinds = {"phases": Comparison, "variants": Comparison, "statistics": Statistics}
     settings = read_sections(options.settings, kinds)
@@ -160,12 +160,12 @@ def _encoders(options: argparse.Namespace) -> None:
     compared = {encoder for one in comparisons for encoders in one.rows.values() for encoder in encoders}
     for one in sorted(compared):
         _require_own(options.probes / f"{one}.json", "a file of `cerebro probe`", "targets", node=one)
-        if options.isc is not None:
+        if options.isc is not None and one != COVARIANCE:
             _require_own(options.isc / f"{one}.json", "a file of `cerebro isc`", "embeddings", node=one)
     tabulate_encoders(
         *comparisons,
         probes={one: inputs.PROBE_ANSWERS(str(options.probes / f"{one}.parquet")) for one in compared},
-        isc={} if options.isc is None else {one: options.isc / f"{one}.json" for one in compared},
+        isc={one: options.isc / f"{one}.json" for one in compared if options.isc and one != COVARIANCE},
         resamples=settings["statistics"].resamples,
         output=options.output,
     )

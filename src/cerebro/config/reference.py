@@ -47,7 +47,7 @@ SECTIONS: tuple[Section, ...] = (
     (
         "`labels.*` of events",
         labels.EventLabel,
-        "labels:\n  speed: {of: event, at: target, column: response_time, window: [0.5, 2.5], range: [0.2, 2.4]}",
+        "labels:\n  speed: {of: event, at: target, column: response_time, window: [0, 2], range: [0.2, 2]}",
     ),
     (
         "`labels.*` of moments",

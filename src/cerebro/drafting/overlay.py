@@ -157,8 +157,8 @@ def _costs(cost: Cost) -> list[str]:
     total = sum(cost.seconds.values())
     each = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in cost.seconds.items())
     return [
-        f"# Expected: {cost.disk_bytes / 1e9:.2g} GB of shards; trainings {_duration(total)} on {cost.device} of "
-        f"this machine ({each}),",
+        f"# Expected: {cost.disk_bytes / 1e9:.2g} GB of shards; trainings {_duration(total)} on {cost.device} "
+        f"of this machine ({each}),",
         "# from some steps that were timed when this file was written; probes and preprocessing come on top.",
     ]
 

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from cerebro.config import CHALLENGES, BaselinePhase, FinetunePhase
 from cerebro.data.phase_windows import phase_labels
 from cerebro.errors import UserError
-from cerebro.foreign_encoders import check_networks
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import step_digest
 
@@ -111,11 +110,7 @@ class AnswerPlan(StudyPlan):
         UserError
             The configuration compares nothing, or a variant does not fit it.
         """
-        if self.incomparable is not None:
-            raise self.incomparable
-        if not self.lineups:
-            raise UserError("configuration: there is no section 'ablations', so nothing can be compared")
-        check_networks(self.config, self.nodes)
+        self.require_comparison()
         members = (names for lineup in self.lineups for names in lineup.members().values())
         return self._answers((name for names in members for name in names), "test")
 

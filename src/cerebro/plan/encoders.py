@@ -8,6 +8,7 @@ from cerebro.evaluation.targets import needed_sets
 from cerebro.plan.study import StudyPlan, as_json
 from cerebro.provenance import step_digest
 from cerebro.stages import (
+    COVARIANCE,
     Comparison,
     along_lineage,
     before_finetuning,
@@ -83,11 +84,20 @@ class EncoderPlan(StudyPlan):
         return as_json(settings)
 
     def isc_files(self, encoders: Iterable[str]) -> list[str]:
-        """Comparisons of people by these encoders; none where people met no stimulus."""
-        return [] if self.stimulus is None else [f"{self.results}/isc/{encoder}.json" for encoder in encoders]
+        """Comparisons of people by these encoders, but for covariance; none where people met no stimulus."""
+        if self.stimulus is None:
+            return []
+        return [f"{self.results}/isc/{encoder}.json" for encoder in encoders if encoder != COVARIANCE]
 
     def compared_encoders(self) -> list[str]:
-        """Encoders that are compared over seeds by their probes."""
+        """Encoders that are compared over seeds by their probes.
+
+        Raises
+        ------
+        UserError
+            The configuration compares nothing, or a variant does not fit it.
+        """
+        self.require_comparison()
         named = (encoders for one in self._comparisons.values() for encoders in one.rows.values())
         return list(dict.fromkeys(encoder for encoders in named for encoder in encoders))
 

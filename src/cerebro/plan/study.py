@@ -22,6 +22,7 @@ from cerebro.config import (
 from cerebro.errors import UserError
 from cerebro.evaluation.floors import demographic_labels
 from cerebro.files import atomic_path, digest_text
+from cerebro.foreign_encoders import check_networks
 from cerebro.recordings.groups import group_name
 from cerebro.stages import COVARIANCE, RANDOM, SIGNAL, is_no_phase, untrained
 from cerebro.variants import Lineup, answering, expand, has_oracle
@@ -113,6 +114,14 @@ class StudyPlan:
     def demographics(self) -> dict[str, AnyLabel]:
         """The declarations of age and sex, which floors without EEG take."""
         return self.declared(demographic_labels(self.config.labels))
+
+    def require_comparison(self) -> None:
+        """Refuse to compare variants where there are none, or one does not fit the study."""
+        if self.incomparable is not None:
+            raise self.incomparable
+        if not self.lineups:
+            raise UserError("configuration: there is no section 'ablations', so nothing can be compared")
+        check_networks(self.config, self.nodes)
 
     @property
     def parts(self) -> list[str]:

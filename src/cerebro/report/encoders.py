@@ -77,7 +77,11 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
         cells = [_cell(part.loc[row]) for row in phases.rows]
         title = heading(target, part["metric"].iloc[0], separator=", ")
         rows.append([title, f"{part['floor'].iloc[0]:.3f}", *cells])
-    notes = [f"{METHOD} {_seeds(phases)}", "'signal' is log band power at the 10-20 electrodes, no encoder."]
+    notes = [
+        f"{METHOD} {_seeds(phases)}",
+        "'signal' is log band power at the 10-20 electrodes, 'covariance' that of channels in tangent "
+        "space: no encoder.",
+    ]
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
 
 
@@ -108,12 +112,11 @@ def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
     notes = [
         f"{METHOD} First row: scores. Below: the difference as a share of the full study's score, positive "
         "where the variant's encoder is better; * p below .05 after Holm's correction for all "
-        f"{table['p'].count()} differences. Variants whose "
-        "Phase 3 starts from the full study's encoder have no row.",
+        f"{table['p'].count()} differences. Variants that leave this encoder as it is have no row.",
         *_without_stars(table),
     ]
     header = ["variant", *(heading(target, part["metric"].iloc[0]) for target, part in parts.items())]
-    title = "The encoder that Phase 3 starts from, by variant"
+    title = "The encoder before Phase 3, by variant"
     return Table(title, header, rows, notes, separated=frozenset({0}))
 
 
@@ -122,6 +125,8 @@ def _stimuli(rows: Sequence[tuple[str, Sequence[str]]], isc: Mapping[str, Mappin
     lines = []
     chance: float | None = None
     for row, encoders in rows:
+        if not set(encoders) <= set(isc):  # covariances have no time course
+            continue
         cells = []
         for embedding in ("components" if SIGNAL in encoders else "tokens", "projection"):
             found = [isc[encoder]["embeddings"].get(embedding, {}).get("test", {}) for encoder in encoders]
