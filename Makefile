@@ -64,7 +64,7 @@ ui: $(READY)
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination mlartifacts
 
 # Only what the pipeline wrote for this study: anything else in its folder stays.
-MADE = adapters predictions tables raw inventory shards windows phases features probes isc figures submission state logs \
+MADE = adapters predictions scores tables raw inventory shards windows phases features probes isc figures submission state logs \
   benchmarks mlartifacts unsent summary.md tracking.json mlflow.db mlflow.db-shm mlflow.db-wal mlflow.db.broken-*
 clean:
 	@$(NAMED)

@@ -58,7 +58,7 @@ def test_a_statement_changes_the_digest_of_the_steps_that_import_it(package: Pat
 STEPS = (
     *("simulate", "inventory", "shard", "windows", "audit", "check-windows", "phase", "features", "probe"),
     *("lineage", "adapters", "isc", "encoders", "package", "preflight", "score", "predict", "baseline"),
-    *("oracle", "ablations", "summary"),
+    *("oracle", "ablations", "summary", "score-phase", "probe-table"),
 )
 
 
@@ -90,8 +90,10 @@ def rerun_by(before: dict[str, str], package: Path) -> Callable[[str, str, str],
 
 
 def test_a_value_that_the_configuration_holds_reruns_the_steps_that_compute_with_it(rerun_by) -> None:
-    assert rerun_by("config/analyses.py", "range(-1, 5)", "range(-1, 4)") == {"score", "baseline"}
-    assert "audit" in rerun_by("config/study.py", '"trial", "reaction_time"', '"crop", "reaction_time"')
+    assert rerun_by("config/analyses.py", "range(-1, 5)", "range(-1, 4)") == {
+        *("score", "score-phase", "baseline")
+    }
+    assert "audit" in rerun_by("config/study.py", 'Challenge("reaction_time", ', 'Challenge("crop", ')
     networks = rerun_by("config/encoders.py", '"SPARCNet", ', "")
     assert "package" in networks
     assert not networks & {"phase", "features", "shard"}

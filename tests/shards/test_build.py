@@ -54,10 +54,9 @@ def test_the_challenges_eeglab_copies_are_not_filtered_again(tmp_path: Path) -> 
     mne.export.export_raw(path, raw, verbose="error")
     (tmp_path / "raw/hbn/R2_L100/participants.tsv").write_text("participant_id\trelease_number\nsub-A\tR2\n")
     inventory = tmp_path / "inventory.parquet"
-    with pytest.warns(UserWarning, match="taken as missing"):  # the labels
-        build_inventory(
-            {"hbn": Dataset(reader="hbn")}, raw=tmp_path / "raw", excluded_subjects=(), output=inventory
-        )
+    build_inventory(
+        {"hbn": Dataset(reader="hbn")}, raw=tmp_path / "raw", excluded_subjects=(), output=inventory
+    )
     signals, table = shard_of(inventory, "hbn-0", tmp_path)
     assert table["filtered"].all()
     np.testing.assert_allclose(read_window(signals, 0, 2000), signal, atol=0.0501)
