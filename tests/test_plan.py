@@ -406,11 +406,29 @@ def test_a_study_plans_nothing_that_it_lacks() -> None:
         asked.compared_answers()
 
 
-def test_ablations_of_a_study_without_a_submission_say_that_they_need_one() -> None:
-    asked = own(ablations={"seeds": [0], "variants": {"half": {"eyes": {"subject_share": 0.5}}}})
-    assert list(asked.nodes) == ["tokenizer", "eyes"]
-    with pytest.raises(UserError, match="ablations compare answers to the challenges"):
-        asked.compared_answers()
+def test_ablations_of_a_study_without_a_submission_compare_the_encoders_at_the_ends_of_its_graph() -> None:
+    """Over seeds, beside band power, covariance and untrained encoders; of a finetune phase, its start."""
+    asked = own(ablations={"seeds": [0, 1], "variants": {"few": {"tokenizer": {"codes": 16}}}})
+    found = json.loads(asked.encoder_comparison_settings())
+    assert found["phases"]["rows"] == {
+        "signal": ["signal", "signal"],
+        "covariance": ["covariance", "covariance"],
+        "random": ["random", "random-1"],
+        "tokenizer": ["tokenizer", "tokenizer-full-1"],
+    }
+    assert found["phases"]["references"] == {"tokenizer": "random"}
+    assert found["variants"]["rows"] == {
+        "full": ["tokenizer", "tokenizer-full-1"],
+        "few": ["tokenizer-few-0", "tokenizer-few-1"],
+    }
+    assert found["variants"]["references"] == {"few": "full"}
+    assert set(asked.compared_encoders()) >= {"covariance", "tokenizer-few-1"}
+
+
+def test_a_variant_of_a_study_without_a_submission_can_have_none() -> None:
+    variants = {"both": {"submission": {"seeds": [0, 1]}}}
+    with pytest.raises(UserError, match=r"variants\.both: submission: the study has none"):
+        own(ablations={"seeds": [0], "variants": variants}).compared_encoders()
 
 
 @pytest.mark.parametrize(("test", "split"), [(None, "validation"), ({"share": 0.2}, "test")])
