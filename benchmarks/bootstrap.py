@@ -8,8 +8,8 @@ from sklearn.metrics import root_mean_squared_error
 
 from benchmarks.measure import Case, Tables
 from cerebro.config import Statistics
-from cerebro.evaluation.bootstrap import Interval, SubjectBootstrap
-from cerebro.evaluation.metrics import nrmse
+from cerebro.statistics.bootstrap import Interval, SubjectBootstrap
+from cerebro.statistics.metrics import nrmse
 
 
 def tables(folder: Path, *, small: bool) -> Tables:

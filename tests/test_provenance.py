@@ -235,4 +235,4 @@ def test_imports_inside_functions_are_found() -> None:
 
 
 def test_packages_go_by_the_name_under_which_they_are_installed() -> None:
-    assert "scikit-learn" in required_packages("cerebro.evaluation.linear")
+    assert "scikit-learn" in required_packages("cerebro.statistics.linear")

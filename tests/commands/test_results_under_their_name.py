@@ -14,7 +14,7 @@ from torch import nn
 from cerebro.cli import main
 from cerebro.config import EncoderSettings
 from cerebro.data.card import random_encoder, write_phase_output
-from cerebro.evaluation.feature_store import read_features
+from cerebro.probes.feature_store import read_features
 from cerebro.shards.store import open_shard
 
 ARCHITECTURE = EncoderSettings(dim=16, depth=1, heads=2)

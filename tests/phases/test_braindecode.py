@@ -12,12 +12,12 @@ from cerebro.config import BraindecodeSettings, Compute
 from cerebro.data.card import load_encoder, load_predictor, random_encoder, read_card
 from cerebro.data.networks import read_weights
 from cerebro.errors import UserError
-from cerebro.evaluation.features import extract_features, run_features
-from cerebro.evaluation.probes import run_probes
 from cerebro.files import read_json
 from cerebro.models import braindecode_encoder
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.run import run_phase
+from cerebro.probes.features import extract_features, run_features
+from cerebro.probes.run import run_probes
 
 NETWORKS = {
     "CBraMod": {"braindecode": "CBraMod", "options": {"n_layer": 1, "dim_feedforward": 32}},

@@ -10,11 +10,11 @@ import pytest
 
 from cerebro.config import Compute
 from cerebro.data.card import load_classifier, read_card
-from cerebro.evaluation.phase_score import score_phase
 from cerebro.files import read_json
 from cerebro.phases.classification import class_weights
 from cerebro.phases.run import run_phase
-from cerebro.submission.predict import predict
+from cerebro.scoring.phase_score import score_phase
+from cerebro.scoring.predictions import predict
 from cerebro.tracking import create_store
 
 ENCODER = {"dim": 16, "depth": 1, "heads": 2}

@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 
 from cerebro.data.card import load_checkpoint, load_encoder, read_card
 from cerebro.errors import UserError
-from cerebro.evaluation.feature_store import read_features
-from cerebro.evaluation.features import extract_features, run_features
 from cerebro.files import write_json
 from cerebro.phases.snapshots import snapshot_epochs
+from cerebro.probes.feature_store import read_features
+from cerebro.probes.features import extract_features, run_features
 
 
 def test_checkpoints_divide_the_training_into_equal_parts():

@@ -10,8 +10,8 @@ from mlflow.tracking import MlflowClient
 
 from cerebro.errors import UserError
 from cerebro.report.ablations import tabulate
+from cerebro.study.variants import Lineup
 from cerebro.tracking import create_store
-from cerebro.variants import Lineup
 
 TRUTH = {
     1: np.tile([1.0, 2.0, 3.0, 5.0, 4.0, 3.0], 2),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cerebro.report.encoders import tabulate_encoders
-from cerebro.stages import Comparison
+from cerebro.study.stages import Comparison
 
 AGES = np.array([6.0, 9.0, 15.0, 11.0, 7.0, 8.0, 12.0, 14.0])
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cerebro.config import AnyLabel
-from cerebro.evaluation.forms import Answer, Measure
-from cerebro.evaluation.metrics import auc, balanced_accuracy, mae, mean_recall, mean_value, nrmse, pearson_r
-from cerebro.evaluation.probes import Probed, scored
-from cerebro.evaluation.targets import Target, probe_targets
+from cerebro.probes.forms import Answer, Measure
+from cerebro.probes.run import Probed, scored
+from cerebro.probes.targets import Target, probe_targets
 from cerebro.report.probes import probe_tables
+from cerebro.statistics.metrics import auc, balanced_accuracy, mae, mean_recall, mean_value, nrmse, pearson_r
 
 N_SUBJECTS, N_WINDOWS, N_ENCODERS = 12, 15, 4
 PEOPLE = np.array([f"s{number:02}" for number in range(N_SUBJECTS)])

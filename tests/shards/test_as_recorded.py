@@ -15,10 +15,10 @@ from cerebro.data.windows import WindowDataset
 from cerebro.models.front_end import FrontEnd
 from cerebro.recordings.inventory import build_inventory
 from cerebro.recordings.montages import positions
+from cerebro.scoring.windows import CHANNELS, VOLTS_PER_MICROVOLT, scored_windows
 from cerebro.shards.build import build_shard
 from cerebro.shards.store import open_shard, read_table, read_window
 from cerebro.shards.windows import build_index
-from cerebro.submission.windows import CHANNELS, VOLTS_PER_MICROVOLT, scored_windows
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from cerebro.config import Dataset, Preprocessing, Quality
 from cerebro.models.front_end import REFERENCES, SCALE_UV, FrontEnd
 from cerebro.recordings.inventory import build_inventory
 from cerebro.recordings.montages import positions
+from cerebro.scoring.windows import CHANNELS
 from cerebro.shards.build import build_shard
 from cerebro.shards.store import open_shard, read_table, read_window
 from cerebro.simulation import timeline
 from cerebro.simulation.head import NET, electrode_directions
 from cerebro.simulation.recording import Amplifier, record
 from cerebro.simulation.subjects import child_name, draw_child, subject_rng
-from cerebro.submission.windows import CHANNELS
 
 STARTS = (300, 1234, 4000)
 TOLERANCE_UV = 0.2

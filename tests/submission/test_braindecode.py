@@ -12,10 +12,10 @@ from cerebro.errors import UserError
 from cerebro.files import read_json
 from cerebro.models.braindecode_encoder import model_names
 from cerebro.recordings.montages import positions
-from cerebro.submission.clean_process import CleanProcess
+from cerebro.scoring.clean_process import CleanProcess
+from cerebro.scoring.windows import CHANNELS
 from cerebro.submission.package import package
 from cerebro.submission.preflight import eeg_like_windows, preflight
-from cerebro.submission.windows import CHANNELS
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ from mlflow import MlflowClient
 from cerebro.config import BraindecodeSettings
 from cerebro.data.card import load_predictor, read_card
 from cerebro.errors import UserError
-from cerebro.evaluation.ensemble import averaged, member_weights
 from cerebro.files import read_json
 from cerebro.recordings.montages import positions
+from cerebro.scoring.ensemble import averaged, member_weights
+from cerebro.scoring.predictions import predict
+from cerebro.scoring.submission import score
+from cerebro.scoring.windows import CHANNELS
 from cerebro.submission.package import package
-from cerebro.submission.predict import predict
 from cerebro.submission.preflight import eeg_like_windows, preflight
-from cerebro.submission.scoring import score
 from cerebro.submission.template.submission import Ensemble
-from cerebro.submission.windows import CHANNELS
 from cerebro.tracking import create_store
 
 MEMBERS = {1: ("reaction_time", "eegnex"), 2: ("externalizing", "constant")}

@@ -11,11 +11,11 @@ import torch
 from cerebro.data.card import load_predictor
 from cerebro.errors import UserError
 from cerebro.recordings.montages import positions
-from cerebro.submission.clean_process import CleanProcess
+from cerebro.scoring.clean_process import CleanProcess
+from cerebro.scoring.windows import CHANNELS
 from cerebro.submission.flatten import flatten_sources
 from cerebro.submission.package import package
 from cerebro.submission.preflight import eeg_like_windows
-from cerebro.submission.windows import CHANNELS
 
 
 def test_packaging_twice_gives_the_same_bytes(phases, submission, tmp_path):

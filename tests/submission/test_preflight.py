@@ -9,7 +9,7 @@ import torch
 
 from cerebro.errors import UserError
 from cerebro.files import read_json
-from cerebro.submission.clean_process import CleanProcess, SubmissionError
+from cerebro.scoring.clean_process import CleanProcess, SubmissionError
 from cerebro.submission.package import package
 from cerebro.submission.preflight import CHECKS, eeg_like_windows, preflight
 

@@ -6,9 +6,9 @@ import pytest
 from cerebro.errors import UserError
 from cerebro.files import read_json
 from cerebro.report.summary import score_table
+from cerebro.scoring.submission import evaluate, score
+from cerebro.scoring.windows import CHANNELS, scored_windows
 from cerebro.shards.store import open_shard
-from cerebro.submission.scoring import evaluate, score
-from cerebro.submission.windows import CHANNELS, scored_windows
 from cerebro.tracking import create_store
 
 DECLARED = {

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from sklearn.metrics import root_mean_squared_error
 
-from cerebro.evaluation.comparison import RESOLUTION
 from cerebro.files import read_json
 from cerebro.recordings.groups import group_index, group_name
+from cerebro.statistics.comparison import RESOLUTION
 
 PHASES = ("tokenizer", "pretrain", "contrast", "reaction_time", "externalizing")
 ENCODERS = (*PHASES, "random", "signal")

@@ -15,12 +15,12 @@ from cerebro.config import Config, Dataset, trainings
 from cerebro.download.sources import LICENCE, sources
 from cerebro.errors import UserError
 from cerebro.files import nearest_folder
-from cerebro.foreign_encoders import check_networks
+from cerebro.plan.networks import check_networks
 from cerebro.provenance import installed_otherwise
 from cerebro.report.tables import Table, print_tables
 from cerebro.shards.declarations import Fault, faults
 from cerebro.shards.store import SFREQ
-from cerebro.variants import expand
+from cerebro.study.variants import expand
 
 BYTES_PER_SAMPLE = 2
 """Shards hold int16."""

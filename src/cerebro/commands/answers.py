@@ -143,7 +143,7 @@ def _score(options: argparse.Namespace) -> None:
     from cerebro.config import AnyLabel, Statistics
 
     read_sections(options.settings, {"statistics": Statistics, "labels": dict[str, AnyLabel]})
-    from cerebro.submission.scoring import score
+    from cerebro.scoring.submission import score
 
     score(
         options.zip,
@@ -155,7 +155,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from cerebro.submission.predict import predict
+    from cerebro.scoring.predictions import predict
 
     predict(options.phase, split=options.split, index=options.index, output=options.output)
 
@@ -164,7 +164,7 @@ def _baseline(options: argparse.Namespace) -> None:
     from cerebro.config import AnyLabel, BaselinePhase
 
     read_sections(options.settings, {"phase": BaselinePhase, "labels": dict[str, AnyLabel]})
-    from cerebro.submission.baseline import answer
+    from cerebro.scoring.baseline_answers import answer
 
     answer(options.node, options.settings, split=options.split, index=options.index, output=options.output)
 
@@ -175,7 +175,7 @@ def _oracle(options: argparse.Namespace) -> None:
     asked = [challenge.target for challenge in CHALLENGES.values()]
     if options.target not in asked:
         raise UserError(f"--target {options.target}: a challenge asks for {' or '.join(asked)}")
-    from cerebro.submission.oracle import answer_oracle
+    from cerebro.scoring.oracle import answer_oracle
 
     answer_oracle(options.target, marker=options.marker, index=options.index, output=options.output)
 
@@ -185,7 +185,7 @@ def _score_phase(options: argparse.Namespace) -> None:
 
     sections = {"phase": AnyNode, "labels": dict[str, AnyLabel], "statistics": Statistics}
     read_sections(options.settings, sections)
-    from cerebro.evaluation.phase_score import score_phase
+    from cerebro.scoring.phase_score import score_phase
 
     score_phase(
         options.node,
@@ -200,7 +200,7 @@ def _score_phase(options: argparse.Namespace) -> None:
 def _ablations(options: argparse.Namespace) -> None:
     from cerebro.config import Statistics
     from cerebro.report.ablations import tabulate
-    from cerebro.variants import Lineup
+    from cerebro.study.variants import Lineup
 
     def answers(split: str, nodes: Iterable[str]) -> dict[str, Path]:
         folder = options.predictions / split

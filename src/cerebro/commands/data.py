@@ -200,7 +200,7 @@ def _require_beside(index: Path, tables: Sequence[Path]) -> None:
 
 def _audit(options: argparse.Namespace) -> None:
     from cerebro.config import AnyLabel, Splits
-    from cerebro.evaluation.masks import audit_masks
+    from cerebro.probes.masks import audit_masks
     from cerebro.shards.audit import audit
 
     sections = {"splits": Splits, "labels": dict[str, AnyLabel], "scored": bool}

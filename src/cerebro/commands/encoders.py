@@ -65,7 +65,7 @@ def _features(options: argparse.Namespace) -> None:
     source = options.encoder
     sections = {"sets": list[str], "labels": dict[str, AnyLabel], "max_windows_per_subject": int}
     read_sections(options.settings, sections, optional={"encoder": AnyEncoder})
-    from cerebro.evaluation.features import run_features
+    from cerebro.probes.features import run_features
 
     run_features(
         source.node,
@@ -82,7 +82,7 @@ def _probe(options: argparse.Namespace) -> None:
 
     sections = {"probes": Probes, "labels": dict[str, AnyLabel], "statistics": Statistics}
     read_sections(options.settings, sections)
-    from cerebro.evaluation.probes import run_probes
+    from cerebro.probes.run import run_probes
 
     run_probes(
         options.settings,
@@ -117,7 +117,7 @@ def _adapters(options: argparse.Namespace) -> None:
 
     sections = {"adapters": AdapterComparison, "encoder": AnyEncoder, "labels": dict[str, AnyLabel]}
     read_sections(options.settings, {**sections, "probes": Probes, "statistics": Statistics})
-    from cerebro.evaluation.adapters import compare_adapters
+    from cerebro.adapters.run import compare_adapters
     from cerebro.report.adapters import write_adapter_tables
 
     content = compare_adapters(
@@ -128,7 +128,7 @@ def _adapters(options: argparse.Namespace) -> None:
 
 def _isc(options: argparse.Namespace) -> None:
     from cerebro.config import AnyEncoder, AnyLabel, InterSubject, Statistics
-    from cerebro.stages import COVARIANCE
+    from cerebro.study.stages import COVARIANCE
 
     source = options.encoder
     sections = {"isc": InterSubject, "labels": dict[str, AnyLabel], "statistics": Statistics}
@@ -137,7 +137,7 @@ def _isc(options: argparse.Namespace) -> None:
         raise UserError("--encoder covariance: isc compares by an encoder, or by the signal")
     if source.checkpoint is not None:
         raise UserError(f"--encoder {source.node}: isc compares by a phase's encoder, not by a checkpoint")
-    from cerebro.evaluation.isc import run_isc
+    from cerebro.synchrony.run import run_isc
 
     run_isc(
         source.node,
@@ -152,7 +152,7 @@ def _isc(options: argparse.Namespace) -> None:
 def _encoders(options: argparse.Namespace) -> None:
     from cerebro.config import Statistics
     from cerebro.report.encoders import tabulate_encoders
-    from cerebro.stages import COVARIANCE, Comparison
+    from cerebro.study.stages import COVARIANCE, Comparison
 
     kinds = {"phases": Comparison, "variants": Comparison, "statistics": Statistics}
     settings = read_sections(options.settings, kinds)

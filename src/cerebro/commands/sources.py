@@ -48,7 +48,7 @@ class Source:
 
 def encoder(text: str) -> Source:
     """A kind of argument: an encoder."""
-    from cerebro.stages import COVARIANCE, SIGNAL, is_untrained, untrained_seed
+    from cerebro.study.stages import COVARIANCE, SIGNAL, is_untrained, untrained_seed
 
     if text in (SIGNAL, COVARIANCE):
         return Source(text)

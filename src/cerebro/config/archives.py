@@ -58,11 +58,19 @@ class Simulation(Settings):
     """Length of a TUH recording in seconds."""
 
 
+_VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\})")
+
+
 def _expanded(root: Path) -> Path:
-    path = os.path.expandvars(root.expanduser())
-    if unset := re.search(r"\$(\w+|\{\w+\})", path):
-        raise ValueError(f"{root}: the environment variable {unset[0].strip('${}')} is not set; export it")
-    return Path(path)
+    """Fill in variables as a shell does: ``$DATA``, ``${DATA}``, ``${DATA:-/data}``."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found["plain"] or found["name"]
+        if (given := os.environ.get(name) or found["default"]) is None:
+            raise ValueError(f"{root}: the environment variable {name} is not set; export it")
+        return given
+
+    return Path(_VARIABLE.sub(value, str(root))).expanduser()
 
 
 class Dataset(Settings):
@@ -72,8 +80,8 @@ class Dataset(Settings):
     """Who understands the folders: `bids` (any BIDS dataset), `hbn`, `tuh`, `files` (any folder of EEG
     files), or the dotted name of a module of one's own."""
     roots: tuple[Annotated[Path, AfterValidator(_expanded)], ...] = ()
-    """Folders to search; `~` and environment variables (`$DATA/rest`) are filled in. Empty takes the
-    simulation's recordings of this dataset."""
+    """Folders to search; `~` and environment variables (`$DATA/rest`, `${DATA:-data}/rest`) are filled in.
+    Empty takes the simulation's recordings of this dataset."""
     mains_hz: Literal[50, 60] | None = None
     """Frequency of the mains where the recordings were made; null is what a recording's sidecar says, else
     `quality.mains_hz`."""

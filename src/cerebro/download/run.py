@@ -30,9 +30,9 @@ from cerebro.download.manifest import Manifest
 from cerebro.download.selection import choose, is_recording, is_signal, require_wanted, subject_of
 from cerebro.download.sources import LICENCE, Source, sources
 from cerebro.errors import UserError
-from cerebro.exclusive import exclusive
 from cerebro.files import nearest_folder
 from cerebro.recordings.folders import walk_files
+from cerebro.running.exclusive import exclusive
 
 
 @dataclass(frozen=True, kw_only=True)

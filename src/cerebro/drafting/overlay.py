@@ -156,9 +156,9 @@ def _pairs(draft: Draft) -> bool:
 def _costs(cost: Cost) -> list[str]:
     total = sum(cost.seconds.values())
     each = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in cost.seconds.items())
+    shards = f"{cost.disk_bytes / 1e9:.2g} GB of shards"
     return [
-        f"# Expected: {cost.disk_bytes / 1e9:.2g} GB of shards; trainings {_duration(total)} on {cost.device} "
-        f"of this machine ({each}),",
+        f"# Expected: {shards}; trainings {_duration(total)} on {cost.device} of this machine ({each}),",
         "# from some steps that were timed when this file was written; probes and preprocessing come on top.",
     ]
 

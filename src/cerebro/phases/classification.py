@@ -13,13 +13,13 @@ from torch import Tensor
 from cerebro.config import EventLabel, FinetunePhase
 from cerebro.data.modules import FinetuneDataModule
 from cerebro.data.phase_windows import require_classes
-from cerebro.evaluation.metrics import auc, mean_recall
 from cerebro.models.classifier import Classifier
 from cerebro.models.low_rank import merge_low_rank
 from cerebro.phases.auxiliary import Averages
 from cerebro.phases.finetune import FinetuneModule, freeze
 from cerebro.phases.job import PhaseJob
 from cerebro.phases.selection import Selection
+from cerebro.statistics.metrics import auc, mean_recall
 
 
 class ClassificationModule(FinetuneModule):

@@ -18,7 +18,6 @@ from cerebro.data.card import read_card, write_phase_output
 from cerebro.data.modules import WindowDataModule
 from cerebro.data.streams import repeatable, torch_seed
 from cerebro.errors import UserError
-from cerebro.exclusive import exclusive
 from cerebro.files import atomic_path, digest_file, remove_leftovers, write_json
 from cerebro.phases import contrast, pretrain, supervised, tokenizer
 from cerebro.phases.base import PhaseModule
@@ -37,6 +36,7 @@ from cerebro.phases.job import PhaseJob
 from cerebro.phases.ranks import begin_as_first
 from cerebro.phases.recorder import Recorder
 from cerebro.phases.snapshots import Snapshots, snapshot_epochs
+from cerebro.running.exclusive import exclusive
 from cerebro.tracking import Run, start_run
 
 KINDS: dict[str, Callable[[PhaseJob], tuple[Any, WindowDataModule]]] = {

@@ -6,10 +6,10 @@ about one part of the flow, as rule files are; all of them build on the graph of
 """
 
 from cerebro.config import Config, trainings
-from cerebro.foreign_encoders import check_networks
 from cerebro.plan.answers import AnswerPlan
 from cerebro.plan.data import DataPlan
 from cerebro.plan.encoders import EncoderPlan
+from cerebro.plan.networks import check_networks
 from cerebro.plan.phases import PhasePlan
 
 

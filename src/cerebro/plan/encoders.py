@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from cerebro.evaluation.targets import needed_sets
 from cerebro.plan.study import StudyPlan, as_json
+from cerebro.probes.targets import needed_sets
 from cerebro.provenance import step_digest
-from cerebro.stages import (
+from cerebro.study.stages import (
     COVARIANCE,
     Comparison,
     along_lineage,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cerebro.config import layers_below, load_config
 from cerebro.config.files import check_files
-from cerebro.instance import clear_stale_lock, record_instance
 from cerebro.plan import Plan
 from cerebro.plan.mistakes import or_stop
 from cerebro.provenance import installed_otherwise
+from cerebro.running.instance import clear_stale_lock, record_instance
 from cerebro.tracking import describe_unsent
 
 if TYPE_CHECKING:

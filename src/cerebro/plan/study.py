@@ -20,12 +20,12 @@ from cerebro.config import (
     trainings,
 )
 from cerebro.errors import UserError
-from cerebro.evaluation.floors import demographic_labels
 from cerebro.files import atomic_path, digest_text
-from cerebro.foreign_encoders import check_networks
+from cerebro.plan.networks import check_networks
 from cerebro.recordings.groups import group_name
-from cerebro.stages import COVARIANCE, RANDOM, SIGNAL, is_no_phase, untrained
-from cerebro.variants import Lineup, answering, expand, has_oracle
+from cerebro.scoring.floors import demographic_labels
+from cerebro.study.stages import COVARIANCE, RANDOM, SIGNAL, is_no_phase, untrained
+from cerebro.study.variants import Lineup, answering, expand, has_oracle
 
 
 class StudyPlan:

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cerebro.evaluation.bootstrap import SubjectBootstrap
-from cerebro.evaluation.challenge import SCORES, SHARES, compared, constant_answers
-from cerebro.evaluation.comparison import Difference, Resampled, compare, resample
-from cerebro.evaluation.ensemble import averaged, member_weights, same_windows
-from cerebro.evaluation.smoothing import smoothed
 from cerebro.files import atomic_path
 from cerebro.report.figures import forest_plot, learning_curve
 from cerebro.report.tables import as_markdown, print_tables
 from cerebro.report.variants import MEAN, Compared, ablation_tables
+from cerebro.scoring.challenge import SCORES, SHARES, compared, constant_answers
+from cerebro.scoring.ensemble import averaged, member_weights, same_windows
+from cerebro.scoring.smoothing import smoothed
+from cerebro.statistics.bootstrap import SubjectBootstrap
+from cerebro.statistics.comparison import Difference, Resampled, compare, resample
+from cerebro.study.variants import FULL, Lineup
 from cerebro.tracking import start_run
-from cerebro.variants import FULL, Lineup
 
 OVERALL = {"overall/unshrunk": "unshrunk_nrmse", "overall": "nrmse"}
 """What the weighted sums are of."""
@@ -39,7 +39,7 @@ def tabulate(
     lineups : sequence of Lineup
         Every variant with every seed.
     predictions : mapping of str to Path
-        By node, the answers that :func:`cerebro.submission.predict.predict` wrote for scored windows.
+        By node, the answers that :func:`cerebro.scoring.predictions.predict` wrote for scored windows.
     validation : mapping of str to Path, optional
         The same for validation windows, of nodes that are weighed by them.
     resamples : int

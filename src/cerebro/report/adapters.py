@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from cerebro.evaluation.comparison import significant
 from cerebro.files import atomic_path
 from cerebro.report.cells import ABSENT, interval, number
 from cerebro.report.headings import heading
 from cerebro.report.tables import Table, as_markdown, print_tables
+from cerebro.statistics.comparison import significant
 
 NAMES = {
     "zero_pad": "zero_pad: nearest that is left",
@@ -26,7 +26,7 @@ SCENARIOS = {
 
 
 def write_adapter_tables(content: Mapping[str, Any], *, output: Path) -> None:
-    """Print the tables of :func:`cerebro.evaluation.adapters.compare_adapters` and write them as Markdown."""
+    """Print the tables of :func:`cerebro.adapters.run.compare_adapters` and write them as Markdown."""
     tables = [
         *(reconstruction_table(dataset, part) for dataset, part in content["reconstruction"].items()),
         probe_table(content["probes"]),

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cerebro.evaluation.comparison import SIGNIFICANT, star_is_possible
-from cerebro.evaluation.encoders import compare_encoders
 from cerebro.files import atomic_path, read_json
+from cerebro.probes.comparison import compare_encoders
 from cerebro.report.cells import ABSENT, difference, interval, number
 from cerebro.report.headings import heading, name
 from cerebro.report.lineage import draw
 from cerebro.report.tables import Table, as_markdown, print_tables
-from cerebro.stages import SIGNAL, Comparison
+from cerebro.statistics.comparison import SIGNIFICANT, star_is_possible
+from cerebro.study.stages import SIGNAL, Comparison
 
 METHOD = (
     "Leading score of each linear probe on held-out subjects, mean over seeds, with 95 % percentile "
@@ -40,9 +40,9 @@ def tabulate_encoders(
     variants : Comparison
         For each variant that changes it the encoder that Phase 3 starts from, with that of the full study.
     probes : mapping of str to Path
-        By encoder, the answers that :func:`cerebro.evaluation.probes.run_probes` tabulates.
+        By encoder, the answers that :func:`cerebro.probes.run.run_probes` tabulates.
     isc : mapping of str to Path
-        By encoder, files of :func:`cerebro.evaluation.isc.run_isc`; empty where people met no stimulus.
+        By encoder, files of :func:`cerebro.synchrony.run.run_isc`; empty where people met no stimulus.
     resamples : int
         Bootstrap resamples of subjects and seeds.
     output : Path

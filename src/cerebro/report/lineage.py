@@ -19,7 +19,7 @@ def draw_lineages(probes: Sequence[Path], *, output: Path) -> None:
     Parameters
     ----------
     probes : sequence of Path
-        Files of :func:`cerebro.evaluation.probes.run_probes`.
+        Files of :func:`cerebro.probes.run.run_probes`.
     output : Path
         The image; its suffix decides the format. Lines join an encoder to the one it started from, the
         untrained one to those that started from random weights, and none to the signal's own; a dashed line

@@ -3,10 +3,10 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from cerebro.evaluation.comparison import significant, star_is_possible
 from cerebro.report.cells import NO_INTERVAL, interval, number
 from cerebro.report.headings import heading, name
 from cerebro.report.tables import Table
+from cerebro.statistics.comparison import significant, star_is_possible
 
 Column = tuple[str, str]
 """A target and its leading metric."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cerebro.evaluation.comparison import significant
 from cerebro.report.cells import ABSENT, NO_INTERVAL, interval
 from cerebro.report.headings import heading, name
 from cerebro.report.probes import LESS_IS_BETTER
 from cerebro.report.tables import Table
+from cerebro.statistics.comparison import significant
 
 
 def phase_score_table(contents: Sequence[Mapping[str, Any]]) -> Table:

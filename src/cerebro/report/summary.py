@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from cerebro.config import CHALLENGES
-from cerebro.evaluation.comparison import significant
 from cerebro.files import atomic_path, read_json
 from cerebro.report.cells import ABSENT, CONSTANT, NO_INTERVAL, difference, interval, number
 from cerebro.report.headings import name
@@ -15,7 +14,8 @@ from cerebro.report.recordings import recording_tables
 from cerebro.report.references import reference_table
 from cerebro.report.scores import phase_score_table
 from cerebro.report.tables import Table, as_markdown, print_tables
-from cerebro.stages import COVARIANCE, RANDOM, SIGNAL
+from cerebro.statistics.comparison import significant
+from cerebro.study.stages import COVARIANCE, RANDOM, SIGNAL
 
 HEADINGS = {
     **{f"challenge_{one}": f"Challenge {one}\n{name(asked.target)}" for one, asked in CHALLENGES.items()},

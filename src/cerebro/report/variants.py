@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cerebro.config import CHALLENGES
-from cerebro.evaluation.comparison import SIGNIFICANT, Difference, Resampled, star_is_possible
 from cerebro.report.cells import ABSENT, CONSTANT, difference, interval
 from cerebro.report.headings import name
 from cerebro.report.tables import Table
-from cerebro.variants import FULL
+from cerebro.statistics.comparison import SIGNIFICANT, Difference, Resampled, star_is_possible
+from cerebro.study.variants import FULL
 
 MEAN = "mean"
 """The baseline that answers the training mean; every variant is compared with it as well, if it is there."""
@@ -37,8 +37,8 @@ class Compared:
     ----------
     scores : Scores
     differences : mapping of str to Differences
-        By the variant that others are compared with: :data:`~cerebro.variants.FULL`, and :data:`MEAN`, empty
-        where that is not compared.
+        By the variant that others are compared with: :data:`~cerebro.study.variants.FULL`, and :data:`MEAN`,
+        empty where that is not compared.
     constant : mapping of str to mapping of str to int
         By metric and variant, how many of its seeds answer one constant.
     seeds : int

@@ -12,11 +12,11 @@ import torch
 from cerebro.config import CHALLENGES, SCORER_NETWORKS, Weights, not_at_the_scorer
 from cerebro.data.card import load_predictor, read_card
 from cerebro.errors import UserError
-from cerebro.evaluation.ensemble import member_weights
 from cerebro.files import atomic_path
 from cerebro.recordings.montages import positions
+from cerebro.scoring.ensemble import member_weights
+from cerebro.scoring.windows import CHANNELS
 from cerebro.submission.flatten import flatten_sources
-from cerebro.submission.windows import CHANNELS
 
 if TYPE_CHECKING:
     # Shipped, never imported here; named so that the digest of this step's code covers it.

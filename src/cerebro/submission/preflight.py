@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from cerebro.errors import UserError
 from cerebro.files import write_json
-from cerebro.submission.clean_process import CleanProcess, SubmissionError
-from cerebro.submission.sandbox import NETWORK
-from cerebro.submission.windows import CHANNELS, N_TIMES, SFREQ
+from cerebro.scoring.clean_process import CleanProcess, SubmissionError
+from cerebro.scoring.sandbox import NETWORK
+from cerebro.scoring.windows import CHANNELS, N_TIMES, SFREQ
 
 SCORER_PYTHON = (3, 10)
 """Python of the scorer's machine."""

@@ -1,1 +1,0 @@
-"""Metrics with subject-bootstrap intervals, floors without EEG, and linear probes on frozen features."""

@@ -1,0 +1,1 @@
+"""Metrics, bootstrap, paired comparisons and penalised regressions."""

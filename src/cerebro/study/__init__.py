@@ -1,0 +1,1 @@
+"""A study's variants, and the encoders that it compares."""

@@ -1,0 +1,1 @@
+"""How alike people respond to the same stimulus."""
