@@ -21,9 +21,12 @@ OVERLAYS = sorted(path for path in BASE.parent.glob("*.yaml") if path not in LAY
 
 AUXILIARY = ("age", "sex", "p_factor", "attention", "internalizing", "externalizing")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PARTS = ("settings", "own_data", "bids", "labels")
+"""Pages that show parts of a configuration."""
 SHOWN = [
     pytest.param(block, id=f"{page.stem}-{number}")
     for page in PAGES
+    if page.stem not in PARTS
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), flags=re.DOTALL))
 ]
 

@@ -1,5 +1,6 @@
 """docs/settings.md is what the models say, and its examples are valid."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,21 @@ def test_every_settings_model_of_the_schema_has_a_section() -> None:
     assert models <= {model.__name__ for _, model, _ in SECTIONS}
 
 
-@pytest.mark.parametrize(("heading", "example"), [(heading, text) for heading, _, text in SECTIONS])
-def test_every_example_is_a_valid_part_of_a_configuration(heading: str, example: str) -> None:
+EXAMPLES = [pytest.param(text, id=heading) for heading, _, text in SECTIONS] + [
+    pytest.param(block, id=f"{page}-{number}")
+    for page in ("bids", "labels", "own_data")
+    for number, block in enumerate(
+        re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), flags=re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_a_valid_part_of_a_configuration(example: str) -> None:
     merged: dict[str, Any] = {}
     update_config(merged, yaml.safe_load(yaml.safe_dump(BENEATH)))
     own = yaml.safe_load(example)
     if "braindecode" in str(own.get("encoder")):
         merged["phases"] = {"a": {"kind": "finetune", "target": "age"}}
     update_config(merged, own)
-    load_config(merged, where=heading)
+    load_config(merged)

@@ -6,21 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cerebro.cli import main
 from cerebro.files import read_json
 
+CHALLENGE = Path(__file__).parents[2] / "config" / "challenge.yaml"
+LABELS = yaml.safe_load(CHALLENGE.read_text())["labels"]
 ENCODER = {"dim": 16, "depth": 1, "heads": 2}
 PHASE = {"kind": "pretrain", "target": "signal", "mix": {"hbn": 0.7, "tuh": 0.3}, "epochs": 2}
 SETTINGS: dict[str, Any] = {
     "phase": {
         "phase": {**PHASE, "steps_per_epoch": 3, "batch_size": 12},
+        "labels": {},
         "encoder": ENCODER,
         "lineage": ["pretrain"],
     },
-    "features": {"sets": ["eyes", "fixed"], "max_windows_per_subject": 6},
-    "probe": {"probes": {"targets": ["eyes", "age"]}, "statistics": {"resamples": 100}},
-    "isc": {"isc": {}, "statistics": {"resamples": 100}},
+    "features": {"sets": ["eyes", "fixed"], "labels": {}, "max_windows_per_subject": 6},
+    "probe": {
+        "probes": {"targets": ["eyes", "age"]},
+        "labels": LABELS,
+        "statistics": {"resamples": 100},
+    },
+    "isc": {"isc": {}, "labels": {"movie": LABELS["movie"]}, "statistics": {"resamples": 100}},
 }
 RESULTS = ("phases", "features", "probes", "isc", "figures")
 MAY_DIFFER = {"phases/pretrain/card.json"}

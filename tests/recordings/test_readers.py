@@ -22,7 +22,7 @@ def test_built_in_readers_offer_what_their_archives_have() -> None:
     assert offered == {
         "bids": (True, False),
         "hbn": (True, False),
-        "tuh": (False, True),
+        "tuh": (True, True),
         "files": (False, False),
     }
     assert all(find_reader(name) is None for name in BUILT_IN)

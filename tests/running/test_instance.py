@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cerebro import instance
 from cerebro.errors import UserError
+from cerebro.running import instance
 from cerebro.running.instance import clear_stale_lock, record_instance
 
 SNAKEMAKE = """

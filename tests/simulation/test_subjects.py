@@ -1,10 +1,11 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from cerebro.config import EXCLUDED_SUBJECTS
 from cerebro.simulation import effects
 from cerebro.simulation.subjects import child_name, draw_child, draw_patient, patient_name
 
@@ -69,7 +70,10 @@ def test_names_have_the_real_form_are_distinct_and_none_is_an_excluded_subject()
     names = [child_name(release, index) for release in ("R1", "R2", "R5") for index in range(150)]
     assert all(re.fullmatch(r"sub-NDAR[A-Z]{2}\d{3}[A-Z0-9]{3}", name) for name in names)
     assert len(set(names)) == len(names)
-    assert not set(names) & set(EXCLUDED_SUBJECTS)
+    challenge = yaml.safe_load((Path(__file__).parents[2] / "config" / "challenge.yaml").read_text())
+    excluded = set(challenge["splits"]["excluded_subjects"])
+    assert len(excluded) == 9
+    assert not set(names) & excluded
     assert [patient_name(index) for index in (0, 1, 26)] == ["aaaaaaaa", "aaaaaaab", "aaaaaaba"]
 
 

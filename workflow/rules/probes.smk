@@ -77,11 +77,12 @@ rule probe_table:
         mem_mb=1000,
         runtime=10,
     params:
+        probes=PLAN.handed_words("probe_table.txt", *PLAN.probe_files(PLAN.probed)),
         code=step_digest("probe-table"),
     message:
         "Probes beside their floors"
     shell:
-        "python -m cerebro.cli probe-table --probes {input.probes:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python -m cerebro.cli probe-table --probes @{params.probes:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule lineage:

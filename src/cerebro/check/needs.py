@@ -82,7 +82,7 @@ def _seen(rows: pd.DataFrame, label: TimedLabel) -> str:
     for row in some.to_dict(orient="records"):
         notes: Counter[str] = Counter()
         events = plain_events(row, recording_events(row, notes), duration=row["duration"], notes=notes)
-        if events is not None:
+        if events is not None and not events.empty:
             read += 1
             seen += seen_values(events, label)
     if not read:

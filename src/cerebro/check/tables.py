@@ -74,6 +74,7 @@ def tasks(surveys: Sequence[Survey]) -> Table:
 def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table:
     """How many people or recordings have each label of theirs, and its classes or its range."""
     rows, notes = [], []
+    unknown: dict[str, list[list[str]]] = {}
     for survey in surveys:
         usable = survey.usable
         own = {
@@ -91,24 +92,22 @@ def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table
             )
             known = values[is_known(values, label)]
             of = "recordings" if isinstance(label, RecordingLabel) else "people"
-            rows.append(
-                [
-                    survey.name,
-                    name,
-                    of,
-                    f"{len(known):,}",
-                    f"{len(values) - len(known):,}",
-                    _told(known, label),
-                ]
-            )
+            row = [survey.name, name, of, f"{len(known):,}", f"{len(values) - len(known):,}"]
+            if known.empty:
+                unknown.setdefault(name, []).append([*row, ""])
+            else:
+                rows.append([*row, _told(known, label)])
+    # A label that one dataset has is nothing that another lacks.
+    nobodys = set(unknown) - {row[1] for row in rows}
+    rows += [row for name, missing in unknown.items() if name in nobodys for row in missing]
+    order = [survey.name for survey in surveys]
+    rows.sort(key=lambda row: order.index(row[0]))
     header = ["dataset", "label", "of", "known", "unknown", "values"]
     return Table(title="Labels", header=header, rows=_once(rows), n_names=3, notes=notes)
 
 
 def _told(known: pd.Series, label: AnyLabel) -> str:
     """The classes and how many have each, or the range of a number."""
-    if known.empty:
-        return ""
     if not label.is_class:
         return f"{known.min():g} to {known.max():g}"
     sizes = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")

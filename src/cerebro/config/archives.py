@@ -188,7 +188,7 @@ class People(Settings):
 
     share: float | None = Field(default=None, gt=0, lt=1)
     """This share of each dataset's people, at least one and never all."""
-    seed: int = 0
+    seed: Seed = 0
     """Which ones, where a share says how many."""
     subjects: tuple[str, ...] = ()
     """Their names, or text files with one name a line, as `datasets.*.keep`."""
