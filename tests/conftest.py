@@ -54,7 +54,6 @@ SMOKE = ("test_smoke.py", "test_smoke_numbers.py")
 SLOW_FIXTURES = {"sidecars", "in_two_processes"}
 
 
-@pytest.hookimpl(tryfirst=True)
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the workflow's tests first, those of the whole pipeline before all: they take longest.
