@@ -30,7 +30,8 @@ smoke:
 
 # All tests; `quick-test` leaves out those that run the workflow and those marked slow, and ends within two
 # minutes. Both take options: make test ARGS=tests/models
-PYTEST = python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Tests of one file share what they build, so they go to one process.
+PYTEST = python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: $(READY)
 	$(PYTEST) $(ARGS)
 

@@ -48,24 +48,17 @@ TUH = ("Fp1", "Fp2", "C3", "C4", "O1", "O2", "Cz")
 SUBJECTS = {"train": 4, "validation": 2, "test": 2}
 
 
-SMOKE = ("test_smoke.py", "test_smoke_numbers.py")
-
-
+FIRST = {"test_smoke.py": -2, "workflow": -1}
 SLOW_FIXTURES = {"sidecars", "in_two_processes"}
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the workflow's tests first, those of the whole pipeline before all: they take longest.
 
-    Tests of one file share what they build, as do those of the smoke study, so they go to one process. What
-    reads a whole real archive or starts two processes is slow.
+    A test that reads a whole real archive or starts two processes is slow.
     """
-    place = {**dict.fromkeys(SMOKE, -2), "workflow": -1}
-    items.sort(key=lambda item: min(place.get(item.path.name, 0), place.get(item.path.parent.name, 0)))
+    items.sort(key=lambda item: min(FIRST.get(item.path.name, 0), FIRST.get(item.path.parent.name, 0)))
     for item in items:
-        group = "smoke" if item.path.name in SMOKE else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
         if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
