@@ -43,7 +43,7 @@ def test_a_label_beside_it_becomes_unknown_where_the_parts_differ():
 
 
 def test_joined_windows_of_different_people_begin_at_the_same_moments():
-    """Overlapping windows of a film, one of which somebody lacks between two joined ones."""
+    """Overlapping windows of a movie, one of which somebody lacks between two joined ones."""
     moments = np.arange(0, 12.0)
     one = windows([100 * number for number in range(12)], moment=moments)
     other = one.drop(index=1).assign(recording="q")

@@ -89,7 +89,7 @@ def test_a_source_without_windows_names_the_phase_the_source_and_the_filter(chan
 
 
 def film_and_eyes(study, labels) -> pd.DataFrame:
-    """Training windows of films and eyes, with their moments."""
+    """Training windows of movies and eyes, with their moments."""
     phase = ContrastPhase(kind="contrast", sources={"movie": 0.5, "eyes": 0.5})
     return phase_windows(study.table, "contrast", phase, "train", labels)
 
@@ -99,8 +99,8 @@ def test_windows_of_a_film_moment_move_together_and_take_their_moment_along(stud
     jittered = JitteredMoments(
         table, study.shards, ["moment"], stimuli=["movie"], subjects=3, lag_seconds=0.5, sfreq=100, seed=0
     )
-    film = table.index[table["source"] == "movie"]
-    rows = [row for moment in range(2, 6) for row in film[moment : moment + 36 : 12]]
+    movie = table.index[table["source"] == "movie"]
+    rows = [row for moment in range(2, 6) for row in movie[moment : moment + 36 : 12]]
     batch = jittered[rows]
     moved = (batch["moment"] - torch.tensor(table["moment"].to_numpy()[rows])).reshape(4, 3)
     assert (moved == moved[:, :1]).all()
@@ -121,8 +121,8 @@ def test_windows_of_other_sources_stay_and_none_leaves_its_recording(study, labe
     eyes = table.index[table["source"] == "eyes"][:8]
     nominal = WindowDataset(table, study.shards)[list(eyes)]
     torch.testing.assert_close(jittered[list(eyes)]["signal"], nominal["signal"])
-    film = table.index[table["source"] == "movie"]
-    ends = [film[0], film[12], film[11], film[23]]  # the first and the last window of two recordings
+    movie = table.index[table["source"] == "movie"]
+    ends = [movie[0], movie[12], movie[11], movie[23]]  # the first and the last window of two recordings
     moved = jittered[ends]["moment"] - torch.tensor(table["moment"].to_numpy()[ends])
     assert (moved[:2] >= 0).all()
     assert (moved[2:] <= 0).all()
@@ -133,7 +133,7 @@ def test_devices_that_share_a_batch_move_its_moments_alike(study, labels):
     jittered = JitteredMoments(
         table, study.shards, ["moment"], stimuli=["movie"], subjects=2, lag_seconds=0.5, sfreq=100, seed=0
     )
-    film = table.index[table["source"] == "movie"]
-    rows = [row for moment in range(2, 6) for row in film[moment : moment + 24 : 12]]
+    movie = table.index[table["source"] == "movie"]
+    rows = [row for moment in range(2, 6) for row in movie[moment : moment + 24 : 12]]
     whole = jittered[rows]["moment"]
     torch.testing.assert_close(torch.cat([jittered[rows[:4]]["moment"], jittered[rows[4:]]["moment"]]), whole)

@@ -110,17 +110,17 @@ def test_a_class_that_only_one_fold_holds_is_too_few_subjects_and_no_crash():
 
 
 def test_a_moment_is_ranked_among_those_of_its_own_film():
-    """Features that name the film say nothing about the moment; features of the moment find it."""
+    """Features that name the movie say nothing about the moment; features of the moment find it."""
     print("seed 32")
     random = np.random.default_rng(32)
     samples = _samples(random, n_windows=8)
     samples["stream"] = np.resize(["a", "b"], len(samples))
     samples["moment"] = np.resize(np.repeat([0.0, 2.0, 4.0, 6.0], 2), len(samples))
-    film = (samples["stream"] == "a").to_numpy(float)[:, None]
-    nothing = moment(film + 1e-9 * random.normal(size=(len(samples), 3)), samples, PENALTIES)
+    movie = (samples["stream"] == "a").to_numpy(float)[:, None]
+    nothing = moment(movie + 1e-9 * random.normal(size=(len(samples), 3)), samples, PENALTIES)
     assert nothing.measures["rank"].predicted.mean() == pytest.approx(0.5, abs=0.12)
     assert nothing.measures["top1"].floor == pytest.approx(0.25)
-    codes = np.eye(4)[(samples["moment"] / 2).astype(int)] * (1 + film)
+    codes = np.eye(4)[(samples["moment"] / 2).astype(int)] * (1 + movie)
     found = moment(codes, samples, PENALTIES)
     assert found.measures["rank"].predicted.mean() == pytest.approx(1)
     assert found.measures["top1"].predicted.mean() == pytest.approx(1)

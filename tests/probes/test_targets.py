@@ -16,7 +16,7 @@ LABELS = TypeAdapter(dict[str, AnyLabel]).validate_python(
         "state": {"of": "interval", "classes": ["open", "closed"]},
         "depth": {"of": "interval", "column": "depth"},
         "speed": {"of": "event", "at": "go", "column": "rt", "window": [0, 2], "range": [0, 2]},
-        "film": {"of": "moment", "classes": "all"},
+        "movie": {"of": "moment", "classes": "all"},
     }
 )
 
@@ -30,7 +30,7 @@ LABELS = TypeAdapter(dict[str, AnyLabel]).validate_python(
         ("state", ("state", "classification", "window", "balanced_accuracy")),
         ("depth", ("depth", "regression", "window", "nrmse")),
         ("speed", ("speed", "regression", "window", "nrmse")),
-        ("film", ("film", "moment", "window", "rank")),
+        ("movie", ("movie", "moment", "window", "rank")),
         ("identity", ("fixed", "identity", "window", "accuracy")),
     ],
 )
@@ -41,5 +41,5 @@ def test_windows_form_unit_and_metric_follow_from_what_a_label_is_of(name: str, 
 
 def test_no_names_ask_for_all_labels_and_for_who_it_is() -> None:
     assert list(probe_targets((), LABELS)) == [*LABELS, "identity"]
-    assert needed_sets((), LABELS) == ["fixed", "state", "depth", "speed", "film"]
-    assert needed_sets(["film", "years", "identity"], LABELS) == ["film", "fixed"]
+    assert needed_sets((), LABELS) == ["fixed", "state", "depth", "speed", "movie"]
+    assert needed_sets(["movie", "years", "identity"], LABELS) == ["movie", "fixed"]

@@ -86,7 +86,7 @@ def _synchrony(top, p):
 
 def _compared(node, **embeddings):
     """The file of an encoder whose validation split has too few subjects."""
-    alone = {"not_measurable": "0 film moments that two subjects saw; 2 are needed"}
+    alone = {"not_measurable": "0 movie moments that two subjects saw; 2 are needed"}
     splits = {name: {"validation": alone, "test": test} for name, test in embeddings.items()}
     return {"node": node, "lineage": [], "embeddings": splits}
 
@@ -220,7 +220,7 @@ def test_comparisons_of_subjects_stand_beside_chance_and_are_starred_above_it():
     assert projection[2:] == ["-", "0.150*\n[0.130, 0.170]", "13.0", "0.120*\n[0.080, 0.150]"]
     assert not any("*" in cell for cell in tokens)
     assert chance[2:] == ["-", "0.009", "56.5", "0.000"]
-    assert sum("0 film moments" in note for note in table.notes) == 1
+    assert sum("0 movie moments" in note for note in table.notes) == 1
 
 
 def test_phases_show_their_course_and_what_never_improved(phases):

@@ -79,24 +79,24 @@ def test_every_window_over_a_mark_of_the_recorder_says_so(cut: Cut) -> None:
 
 
 def test_people_who_see_one_film_share_its_moments(cut: Cut) -> None:
-    film = {"of": "moment", "column": "film", "classes": "all", "starts": "second", "grid_seconds": 2}
+    movie = {"of": "moment", "column": "movie", "classes": "all", "starts": "second", "grid_seconds": 2}
     moments = []
     for onset, second in ((3.0, "0"), (7.5, "0"), (0.5, "1")):
         shown = f"{onset}\t12\tfilm\tUp\t{second}"
         table = f"onset\tduration\ttrial_type\tfilm\tsecond\n{shown}\n40\t5\trest\tn/a\tn/a\n"
-        windows, _ = cut(table, {"film": film})
-        own = windows[windows["kind"] == "film"]
-        assert set(own["stream"]) == set(own["film"]) == {"Up"}
+        windows, _ = cut(table, {"movie": movie})
+        own = windows[windows["kind"] == "movie"]
+        assert set(own["stream"]) == set(own["movie"]) == {"Up"}
         assert list(own["start"] / 100 - onset + float(second)) == list(own["moment"])
         moments.append(list(own["moment"]))
     assert moments == [[0, 2, 4, 6, 8, 10], [0, 2, 4, 6, 8, 10], [2, 4, 6, 8, 10]]
 
 
 def test_a_film_whose_time_is_not_known_gives_no_window_and_is_counted(cut: Cut) -> None:
-    film = {"of": "moment", "column": "film", "classes": "all", "starts": "second"}
-    windows, notes = cut("onset\tduration\tfilm\tsecond\n3\t12\tUp\tn/a\n", {"film": film})
+    movie = {"of": "moment", "column": "movie", "classes": "all", "starts": "second"}
+    windows, notes = cut("onset\tduration\tfilm\tsecond\n3\t12\tUp\tn/a\n", {"movie": movie})
     assert set(windows["kind"]) == {"fixed"}
-    assert notes == {"film intervals of unknown second": 1}
+    assert notes == {"movie intervals of unknown second": 1}
 
 
 def test_a_number_of_a_block_stands_on_its_windows_and_on_those_of_the_grid_within_it(cut: Cut) -> None:

@@ -161,7 +161,7 @@ def small_sidecars(tmp_path_factory: pytest.TempPathFactory) -> Path:
         root, "sub-ODD1_task-symbolSearch", search, columns=["user_answer", "correct_answer"], seconds=60
     )
 
-    # The other child: two films, a film without a stop, one paused, one with samples dropped, no answers.
+    # The other child: two movies, a movie without a stop, one paused, one with samples dropped, no answers.
     write_events(
         root,
         "sub-ODD2_task-DiaryOfAWimpyKid",

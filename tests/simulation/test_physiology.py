@@ -130,7 +130,7 @@ def test_a_film_drives_the_same_activity_in_all_who_watch_it():
     courses = []
     for child in CHILDREN:
         course = timeline.movie("DespicableMe", seconds=50, rng=subject_rng(0, child.name, "film"))
-        data = _average_reference(record(child, course, amplifier=CHALLENGE, name="film", seed=0))
+        data = _average_reference(record(child, course, amplifier=CHALLENGE, name="movie", seed=0))
         start = round(100 * course.movie_onset)
         part = data[:, start : start + 4900]
         courses.append((part - part.mean(axis=1, keepdims=True)) / part.std(axis=1, keepdims=True))

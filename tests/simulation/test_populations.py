@@ -52,17 +52,17 @@ def test_in_the_null_population_no_sample_depends_on_labels_or_on_what_happens()
     rng = np.random.default_rng(0)
     resting = timeline.resting_state(cycles=1, rng=rng)
     task = timeline.contrast_change(child, trials=3, rng=rng)
-    film = timeline.movie("DespicableMe", seconds=10, rng=rng)
-    for course in (resting, task, film):
+    movie = timeline.movie("DespicableMe", seconds=10, rng=rng)
+    for course in (resting, task, movie):
         nothing = timeline.Timeline(seconds=course.seconds)
         first, second = (
             record(child, course, amplifier=AMPLIFIER, name="x", seed=0) for course in (course, nothing)
         )
         np.testing.assert_array_equal(first, second)
     other = replace(child, age=21.0, male=not child.male, externalizing=3.0, speed=-2.0, cpp_uv=99.0)
-    np.testing.assert_array_equal(first, record(other, film, amplifier=AMPLIFIER, name="x", seed=0))
+    np.testing.assert_array_equal(first, record(other, movie, amplifier=AMPLIFIER, name="x", seed=0))
     published = draw_child(0, child_name("R5", 0))
-    assert not np.array_equal(first, record(published, film, amplifier=AMPLIFIER, name="x", seed=0))
+    assert not np.array_equal(first, record(published, movie, amplifier=AMPLIFIER, name="x", seed=0))
 
 
 def test_the_people_seen_in_the_null_population_are_unrelated_to_those_who_are_labelled() -> None:

@@ -15,13 +15,13 @@ OPTIONS = {"exclusion_seconds": 3.0, "temperature": 0.1, "resamples": 200}
 def population(
     shared: float, *, subjects: int = 6, moments: int = 20, width: int = 5, seed: int = 0
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Two films; embeddings are noise of each subject plus ``shared`` times a course of the film."""
+    """Two stimuli; embeddings are noise of each subject plus ``shared`` times a course of the stimulus."""
     print("seed", seed)
     random = np.random.default_rng(seed)
-    grid = [(s, film, float(t)) for s in range(subjects) for film in "ab" for t in range(moments)]
+    grid = [(s, stimulus, float(t)) for s in range(subjects) for stimulus in "ab" for t in range(moments)]
     windows = pd.DataFrame(grid, columns=["subject", "stream", "moment"])
     windows["subject"] = "s" + windows["subject"].astype(str)
-    course = {film: random.normal(size=(moments, width)) for film in "ab"}
+    course = {stimulus: random.normal(size=(moments, width)) for stimulus in "ab"}
     own = {f"s{s}": random.normal(3, 2, size=width) for s in range(subjects)}
     embeddings = np.stack(
         [
@@ -48,9 +48,10 @@ def standardised(windows: pd.DataFrame, embeddings: np.ndarray) -> np.ndarray:
 def test_isc_is_the_mean_correlation_of_all_features_films_and_pairs():
     windows, embeddings = population(0.7)
     correlations = []
-    for film in "ab":
+    for stimulus in "ab":
         of = {
-            s: embeddings[(windows["subject"] == s) & (windows["stream"] == film)] for s in windows["subject"]
+            s: embeddings[(windows["subject"] == s) & (windows["stream"] == stimulus)]
+            for s in windows["subject"]
         }
         names = sorted(of)
         for i, first in enumerate(names):

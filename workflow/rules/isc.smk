@@ -1,4 +1,4 @@
-# How alike held-out subjects respond to the same film: every encoder, and the signal itself as the control.
+# How alike held-out subjects respond to the same movie: every encoder, and the signal itself as the control.
 
 
 rule isc:

@@ -44,7 +44,7 @@ class InterSubject(Settings):
     """The label of moments that says which stimulus people met; null takes the study's first, and a study
     without one compares nobody."""
     exclusion_seconds: float = Field(default=4.0, ge=0)
-    """Moments of a film closer to the right one than this are no candidates of retrieval."""
+    """Moments of a movie closer to the right one than this are no candidates of retrieval."""
     temperature: float = Field(default=0.07, gt=0)
     """Temperature of the InfoNCE that is reported, the same for all encoders."""
     components: int = Field(default=3, gt=0)

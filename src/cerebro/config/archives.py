@@ -39,7 +39,7 @@ class Simulation(Settings):
     """Seed of the whole population; subjects depend on it and on their own name only."""
     effects: Literal["published", "shifted", "null"] = "published"
     """`published`: as in the literature; `shifted`: other heads, noise and sizes within its ranges; `null`:
-    nothing in the EEG depends on the subject's labels, behaviour, eyes or films."""
+    nothing in the EEG depends on the subject's labels, behaviour, eyes or movies."""
     releases: dict[str, SimulatedRelease]
     """HBN releases by name (`R1`, `R5`, ...)."""
     tuh_subjects: int = Field(default=12, ge=0)

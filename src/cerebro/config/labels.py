@@ -175,7 +175,7 @@ class EventLabel(TimedLabel):
 
 
 class MomentLabel(TimedLabel):
-    """The moment of a stimulus that many people met, as a film: windows stand at the same times for all."""
+    """The moment of a stimulus that many people met, as a movie: windows stand at the same times for all."""
 
     of: Literal["moment"]
     """Of whom or what this is a label."""

@@ -79,7 +79,7 @@ class AugmentedDataset(WindowDataset):
 class JitteredMoments(AugmentedDataset):
     """Windows of a stimulus, those of one moment moved by the same random lag, and the moment with them.
 
-    A film has more moments than the index has windows of it: subjects who are moved together still meet.
+    A movie has more moments than the index has windows of it: subjects who are moved together still meet.
     Windows of other sources stay where they are. Lags depend on the seed and on the rows of the moment alone,
     so that devices that share a batch move it alike.
 

@@ -1,6 +1,6 @@
 """Which windows of different people belong together: the sources of pairs of Phase 2.
 
-A source is a label. The index says of each of its windows which *stream* it belongs to (a film, the class of
+A source is a label. The index says of each of its windows which *stream* it belongs to (a movie, the class of
 an interval, a kind of event) and which *moment* of it the window begins at: windows that share both belong
 together.
 """

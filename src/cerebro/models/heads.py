@@ -51,7 +51,7 @@ class MultiAuxiliaryHead(nn.Module):
 class ContrastiveProjectionHead(nn.Module):
     """Project all tokens of a window onto the unit sphere where contrastive similarity is measured.
 
-    Activity that a film drives stands in some channels and has a time course; averaging tokens first
+    Activity that a movie drives stands in some channels and has a time course; averaging tokens first
     erases both, and InfoNCE then finds no better answer than one embedding for all windows. So the channels
     of each patch are mixed by a few spatial filters and every mixture is projected, both in the same way for
     all patches: correlated component analysis with tokens in the place of samples, and few enough weights to

@@ -138,15 +138,15 @@ def moment(x: Array, samples: pd.DataFrame, penalties: Sequence[float]) -> Answe
     first. Its moments are ranked by their predicted indicators: ``rank`` is the share of the
     other moments below the right one (0.5 by chance), ``top1`` how often it comes first.
     """
-    film = samples["stream"].to_numpy(dtype=str)
+    movie = samples["stream"].to_numpy(dtype=str)
     key = pd.MultiIndex.from_frame(samples[["stream", "moment"]])
     code, moments = key.factorize(sort=True)
-    film_of = np.array([name for name, _ in moments])
+    movie_of = np.array([name for name, _ in moments])
     frame = pd.DataFrame(x)
-    centred = frame - frame.groupby([samples["subject"].to_numpy(), film]).transform("mean")
+    centred = frame - frame.groupby([samples["subject"].to_numpy(), movie]).transform("mean")
     indicators = np.eye(len(moments))[code]
     found = _cross_fitted(fit_ridge, centred.to_numpy(), indicators, samples, penalties)
-    right, rivals = code[found.scored], film_of[None] == film[found.scored][:, None]
+    right, rivals = code[found.scored], movie_of[None] == movie[found.scored][:, None]
     own = found.predicted[np.arange(len(right)), right][:, None]
     below = ((found.predicted < own) & rivals).sum(axis=1)
     level = ((found.predicted == own) & rivals).sum(axis=1) - 1

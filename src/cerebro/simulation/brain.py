@@ -1,4 +1,4 @@
-"""What the sources do in a recording: ongoing activity, and what task, film and eyes add to it."""
+"""What the sources do in a recording: ongoing activity, and what task, movie and eyes add to it."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -34,7 +34,7 @@ def activity(
     sfreq
         Hz.
     seed
-        Of the population; the films' shared activity depends on it and on the film only.
+        Of the population; the movies' shared activity depends on it and on the movie only.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def _add_decisions(
 
 
 def _add_film(out: Signal, subject: Subject, timeline: Timeline, sfreq: float, seed: int) -> None:
-    """What the film drives in everyone, at the moments at which this subject saw them."""
+    """What the movie drives in everyone, at the moments at which this subject saw them."""
     times = np.arange(out.shape[1]) / sfreq
     film_time = times - timeline.movie_onset - subject.film_delay
     watched = (times >= timeline.movie_onset) & (film_time >= 0) & (times < timeline.watching[1])
@@ -178,13 +178,13 @@ def _add_film(out: Signal, subject: Subject, timeline: Timeline, sfreq: float, s
 
 @lru_cache
 def film_courses(seed: int, name: str) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Activity that a film drives in an average child, as a function of film time.
+    """Activity that a movie drives in an average child, as a function of movie time.
 
     Returns
     -------
     callable
-        Takes film times (n,) in s, returns courses (5, n) with unit variance over the film, stronger in some
-        scenes than in others.
+        Takes movie times (n,) in s, returns courses (5, n) with unit variance over the movie, stronger in
+        some scenes than in others.
     """
     rng = subject_rng(seed, name, "film")
     n_times = round((MOVIES[name][1] + 2) * _FILM_RATE)

@@ -156,9 +156,9 @@ SSVEP_UV = 1.5  # at full contrast; encodes the change: O'Connell et al. (2012)
 FEEDBACK_UV = 8.0  # visual response to the face shown when the target ends
 FEEDBACK_NEGATIVITY_UV = 5.0  # when it is sad: Miltner, Braun & Coles (1997), J Cogn Neurosci 9, 788
 
-# --- Films ----------------------------------------------------------------------------------------------
+# --- Movies ----------------------------------------------------------------------------------------------
 
-# What a film drives is shared by those who watch it: Dmochowski et al. (2012), Front Hum Neurosci 6, 112; it
+# What a movie drives is shared by those who watch it: Dmochowski et al. (2012), Front Hum Neurosci 6, 112; it
 # is more in children, and in boys: Petroni et al. (2018), eNeuro 5. µV RMS at the best electrode. Favourable:
 # it gives correlations between two children of about .1 at the best electrodes, the upper end of what
 # components reach.

@@ -68,11 +68,11 @@ def plan(subject: Subject, settings: Simulation) -> list[Planned]:
         subject, trials=settings.contrast_change_trials, rng=rng(_CONTRAST_CHANGE)
     )
     resting = timeline.resting_state(cycles=settings.resting_cycles, rng=rng("RestingState"))
-    films = [
+    movies = [
         Planned(name, "", timeline.movie(name, seconds=settings.movie_seconds, rng=rng(name)))
         for name in settings.movies
     ]
-    return [Planned(_CONTRAST_CHANGE, "1", contrast), Planned("RestingState", "", resting), *films]
+    return [Planned(_CONTRAST_CHANGE, "1", contrast), Planned("RestingState", "", resting), *movies]
 
 
 def write_participant(root: Path, *, release: str, index: int, settings: Simulation) -> dict[str, Any]:

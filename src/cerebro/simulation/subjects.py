@@ -46,7 +46,7 @@ class Subject:
     """Peak of the centro-parietal positivity."""
     film_uv: float
     film_delay: float
-    """Seconds by which film-driven activity lags the average child's."""
+    """Seconds by which movie-driven activity lags the average child's."""
     head_radius: float
     """Metres."""
     blinks_per_minute: float

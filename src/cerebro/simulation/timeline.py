@@ -136,7 +136,7 @@ def resting_state(*, cycles: int, rng: np.random.Generator) -> Timeline:
 
 
 def movie(name: str, *, seconds: float, rng: np.random.Generator) -> Timeline:
-    """A film, or its first ``seconds``: then the recording ends without ``video_stop``."""
+    """A movie, or its first ``seconds``: then the recording ends without ``video_stop``."""
     code, duration = MOVIES[name]
     onset = _tick(rng.choice([1.03, 2.05]) + rng.uniform(0, 0.03))
     events = [_mark(0.0, "9999"), Event(onset, "video_start", str(code))]

@@ -1,8 +1,9 @@
-"""How alike subjects respond to the same film: correlation against shifted time, retrieval of the moment.
+"""How alike subjects respond to the same stimulus: correlation against shifted time, retrieval of the moment.
 
 All measures come from one table: the similarity of every window of one subject to every window of another.
-Each feature is first standardised over a subject's windows of a film, as time courses are before they are
-correlated between subjects: what tells people or recordings apart is gone, what changes with the film stays.
+Each feature is first standardised over a subject's windows of a stimulus, as time courses are before they
+are correlated between subjects: what tells people or recordings apart is gone, what changes with the stimulus
+stays.
 """
 
 from collections.abc import Callable
@@ -27,10 +28,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Viewings:
-    """Embeddings of several subjects on one axis of moments, film after film.
+    """Embeddings of several subjects on one axis of moments, stimulus after stimulus.
 
     ``embeddings`` (n_subjects, n_moments, width) are standardised and zero where ``seen`` (n_subjects,
-    n_moments) is False; ``movie`` and ``time`` (n_moments,) say which film and when, in s.
+    n_moments) is False; ``movie`` and ``time`` (n_moments,) say which stimulus and when, in s.
     """
 
     subjects: NDArray[np.str_]
@@ -68,8 +69,8 @@ def viewings(windows: pd.DataFrame, embed: Callable[[pd.DataFrame], NDArray[np.f
             arranged = np.zeros((*seen.shape, embedded.shape[1]), np.float32)
         seen[subject, met] = True
         arranged[subject, met] = embedded
-        for film in np.unique(movie[met]):
-            inside = seen[subject] & (movie == film)
+        for stimulus in np.unique(movie[met]):
+            inside = seen[subject] & (movie == stimulus)
             arranged[subject, inside] = _standardised(arranged[subject, inside])
     return Viewings(subjects, movie, moments[:, 1], seen, arranged)
 
@@ -84,7 +85,7 @@ def synchrony(
     found : Viewings
         Of at least two subjects.
     exclusion_seconds : float
-        Moments of a film nearer to the right one than this are no candidates of retrieval.
+        Moments of a stimulus nearer to the right one than this are no candidates of retrieval.
     temperature : float
         Of InfoNCE.
     resamples : int
@@ -93,10 +94,10 @@ def synchrony(
     Returns
     -------
     dict
-        ``isc``: mean over features, films and pairs of subjects of the correlation over time, with ``p`` and
-        ``null_high`` (97.5th percentile) under circular shifts of every subject's windows of every film;
-        ``retrieval_top1``: share of windows whose most similar window of another subject, among all moments
-        that this one saw, is of the same moment; ``median_rank`` of that window; ``info_nce`` in nats; each
+        ``isc``: mean over features, stimuli and pairs of subjects of the correlation over time, with ``p``
+        and ``null_high`` (97.5th percentile) under circular shifts of every subject's windows of every
+        stimulus; ``retrieval_top1``: share of windows whose most similar window of another subject, among all
+        moments that this one saw, is of the same moment; ``median_rank`` of that window; ``info_nce`` in nats; each
         with its ``chance``, the first and the last with ``p`` of the difference to it. ``alignment`` and
         ``uniformity`` of the unit vectors (Wang & Isola 2020). Equal
         similarities share their ranks.
@@ -108,14 +109,14 @@ def synchrony(
     Chen et al. (2016), NeuroImage 142.
     """
     count = len(found.subjects)
-    films = [np.flatnonzero(found.movie == film) for film in np.unique(found.movie)]
+    stimuli = [np.flatnonzero(found.movie == stimulus) for stimulus in np.unique(found.movie)]
     totals = {name: np.zeros((count, count)) for name in ("queries", "hits", "nats", "chance", "log", "cos")}
-    lagged = [np.zeros((count, count, len(film))) for film in films]
-    overlap = [np.zeros((count, count, len(film))) for film in films]
+    lagged = [np.zeros((count, count, len(stimulus))) for stimulus in stimuli]
+    overlap = [np.zeros((count, count, len(stimulus))) for stimulus in stimuli]
     ranks, middles = [], []
     potential, pairs = 0.0, 0.0
-    same_film = found.movie[:, None] == found.movie[None, :]
-    near = same_film & (np.abs(found.time[:, None] - found.time[None, :]) < exclusion_seconds)
+    same_stimulus = found.movie[:, None] == found.movie[None, :]
+    near = same_stimulus & (np.abs(found.time[:, None] - found.time[None, :]) < exclusion_seconds)
     candidate = ~near | np.eye(len(near), dtype=bool)
     lengths = np.stack([np.sqrt(np.einsum("mw,mw->m", own, own)) for own in found.embeddings]).clip(1e-12)
     for a in range(count):
@@ -128,8 +129,8 @@ def synchrony(
             pairs += float(distinct.sum())
             if a == b:
                 continue
-            for film, sums, counts in zip(films, lagged, overlap, strict=True):
-                block = np.ix_(film, film)
+            for stimulus, sums, counts in zip(stimuli, lagged, overlap, strict=True):
+                block = np.ix_(stimulus, stimulus)
                 sums[a, b] = _by_lag(np.where(both[block], product[block], 0.0)) / found.embeddings.shape[2]
                 counts[a, b] = _by_lag(both[block].astype(float))
             for query, other, table in ((a, b, cosine), (b, a, cosine.T)):

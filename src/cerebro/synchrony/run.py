@@ -1,11 +1,11 @@
-"""Inter-subject correlation of an encoder's embeddings while people watch the same film.
+"""Inter-subject correlation of an encoder's embeddings while people watch the same movie.
 
 Frozen windows of subjects that no weight was trained on are compared between them, those of the validation
 split (where studies are tuned) and those of the test releases (where nothing is chosen). Pooled features
-would not do: their average over channels and time has lost what a film drives. So a window is described by
+would not do: their average over channels and time has lost what a movie drives. So a window is described by
 
 - ``tokens``: all of its tokens in their place, for every encoder;
-- ``projection``: what a contrast phase itself compares, where this encoder is one that was trained on films;
+- ``projection``: what a contrast phase itself compares, where this encoder is one that was trained on movies;
 - ``components``: the control without any encoder, `signal`: the time courses of correlated components of
   the average-referenced signal on the encoder's layout, fitted on training subjects.
 """
