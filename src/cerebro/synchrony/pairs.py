@@ -96,10 +96,10 @@ def synchrony(
     dict
         ``isc``: mean over features, stimuli and pairs of subjects of the correlation over time, with ``p``
         and ``null_high`` (97.5th percentile) under circular shifts of every subject's windows of every
-        stimulus; ``retrieval_top1``: share of windows whose most similar window of another subject, among all
-        moments that this one saw, is of the same moment; ``median_rank`` of that window; ``info_nce`` in nats; each
-        with its ``chance``, the first and the last with ``p`` of the difference to it. ``alignment`` and
-        ``uniformity`` of the unit vectors (Wang & Isola 2020). Equal
+        stimulus; ``retrieval_top1``: share of windows whose most similar window of another subject, among
+        all moments that this one saw, is of the same moment; ``median_rank`` of that window; ``info_nce`` in
+        nats; each with its ``chance``, the first and the last with ``p`` of the difference to it.
+        ``alignment`` and ``uniformity`` of the unit vectors (Wang & Isola 2020). Equal
         similarities share their ranks.
 
     References
