@@ -1,6 +1,7 @@
 """`cerebro check` of people of one's own, without HBN and TUH: good declarations pass, bad ones are told."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,8 @@ def test_a_study_of_ones_own_lacks_nothing_that_it_does_not_use(check: Check) ->
         assert word not in said
     assert "control 4, epilepsy 4" in said
     assert "20 to 27" in said
+    assert re.search(r"eyes +intervals +(\d+) of \1 +\d+ +closed \d+, open \d+", said)
+    assert re.search(r"speed +events +(\d+) of \1 +\d+ +0.62 to 0.7 ", said)
 
 
 def test_without_a_test_split_nobody_is_missed(check: Check) -> None:

@@ -105,8 +105,10 @@ def _found(surveys: Sequence[Survey], config: Config, *, complete: bool) -> tupl
     rows = split_rows(pd.concat([one.rows for one in surveys], ignore_index=True), config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # events that can't be read: the index counts them
-        prospects = outlooks(rows, possible_windows(rows, config), config)
-    return [*printed, tables.splits(rows), tables.phases(prospects)], prospects
+        windows = possible_windows(rows, config)
+        prospects = outlooks(rows, windows, config)
+    timed = tables.timed_labels(windows, config.labels)
+    return [*printed, timed, tables.splits(rows), tables.phases(prospects)], prospects
 
 
 def _faults_of_labels(surveys: Sequence[Survey], config: Config) -> list[Fault]:

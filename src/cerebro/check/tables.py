@@ -8,7 +8,7 @@ from rich.filesize import decimal
 
 from cerebro.check.prospects import Outlook
 from cerebro.check.survey import Survey
-from cerebro.config import AnyLabel, PersonLabel, RecordingLabel
+from cerebro.config import AnyLabel, PersonLabel, RecordingLabel, TimedLabel
 from cerebro.recordings.failures import kind_of_reason
 from cerebro.report.tables import Table
 from cerebro.shards.declarations import is_known, label_table
@@ -106,8 +106,34 @@ def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table
     return Table(title="Labels", header=header, rows=_once(rows), n_names=3, notes=notes)
 
 
+def timed_labels(windows: pd.DataFrame, declared: Mapping[str, AnyLabel]) -> Table:
+    """Windows of the recordings that were looked at, by label of an interval, an event or a moment.
+
+    Parameters
+    ----------
+    windows
+        What :func:`cerebro.check.prospects.possible_windows` returns.
+    declared
+        All labels.
+    """
+    rows = []
+    for dataset, part in windows.groupby("dataset", sort=False):
+        looked_at = part["recording"].nunique()
+        for name, label in declared.items():
+            own = part[part["kind"] == name]
+            if isinstance(label, TimedLabel) and has_label({"dataset": dataset}, label) and len(own):
+                found = f"{own['recording'].nunique()} of {looked_at}"
+                known = own.loc[is_known(own[name], label), name]
+                rows.append([str(dataset), name, f"{label.of}s", found, f"{len(own):,}", _told(known, label)])
+    header = ["dataset", "label", "of", "recordings", "windows", "values"]
+    notes = ["of some recordings of each dataset, task and split, whose events were read"]
+    return Table(title="Labels in events", header=header, rows=_once(rows), n_names=3, notes=notes)
+
+
 def _told(known: pd.Series, label: AnyLabel) -> str:
     """The classes and how many have each, or the range of a number."""
+    if known.empty:
+        return ""
     if not label.is_class:
         return f"{known.min():g} to {known.max():g}"
     sizes = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
