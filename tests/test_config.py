@@ -253,7 +253,7 @@ WRONG = {
     ),
     "the control's name": ({"phases": {"signal": {"kind": "tokenizer"}}}, "phases.signal"),
     "a source of pairs that there is not": (
-        {"phases": {"contrast": {"sources": {"movie": 1.0}}}},
+        {"phases": {"contrast": {"sources": {"moovie": 1.0}}}},
         "phases.contrast.sources",
     ),
     "a source of pairs without weight": (

@@ -78,12 +78,12 @@ def test_every_window_over_a_mark_of_the_recorder_says_so(cut: Cut) -> None:
     ]
 
 
-def test_people_who_see_one_film_share_its_moments(cut: Cut) -> None:
+def test_people_who_see_one_movie_share_its_moments(cut: Cut) -> None:
     movie = {"of": "moment", "column": "movie", "classes": "all", "starts": "second", "grid_seconds": 2}
     moments = []
     for onset, second in ((3.0, "0"), (7.5, "0"), (0.5, "1")):
-        shown = f"{onset}\t12\tfilm\tUp\t{second}"
-        table = f"onset\tduration\ttrial_type\tfilm\tsecond\n{shown}\n40\t5\trest\tn/a\tn/a\n"
+        shown = f"{onset}\t12\tmovie\tUp\t{second}"
+        table = f"onset\tduration\ttrial_type\tmovie\tsecond\n{shown}\n40\t5\trest\tn/a\tn/a\n"
         windows, _ = cut(table, {"movie": movie})
         own = windows[windows["kind"] == "movie"]
         assert set(own["stream"]) == set(own["movie"]) == {"Up"}
@@ -92,9 +92,9 @@ def test_people_who_see_one_film_share_its_moments(cut: Cut) -> None:
     assert moments == [[0, 2, 4, 6, 8, 10], [0, 2, 4, 6, 8, 10], [2, 4, 6, 8, 10]]
 
 
-def test_a_film_whose_time_is_not_known_gives_no_window_and_is_counted(cut: Cut) -> None:
+def test_a_movie_whose_time_is_not_known_gives_no_window_and_is_counted(cut: Cut) -> None:
     movie = {"of": "moment", "column": "movie", "classes": "all", "starts": "second"}
-    windows, notes = cut("onset\tduration\tfilm\tsecond\n3\t12\tUp\tn/a\n", {"movie": movie})
+    windows, notes = cut("onset\tduration\tmovie\tsecond\n3\t12\tUp\tn/a\n", {"movie": movie})
     assert set(windows["kind"]) == {"fixed"}
     assert notes == {"movie intervals of unknown second": 1}
 
