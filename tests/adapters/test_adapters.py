@@ -10,6 +10,8 @@ from cerebro.report.adapters import write_adapter_tables
 from cerebro.shards.store import ShardWriter, open_shard, quantise, write_table
 from cerebro.tracking import create_store
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "adapters": {"seeds": [0, 1], "steps": 2, "batch_size": 8, "max_windows_per_subject": 3},
     "encoder": {"dim": 16, "depth": 1, "heads": 2},

@@ -19,6 +19,8 @@ from cerebro.phases.run import run_phase
 from cerebro.probes.features import extract_features, run_features
 from cerebro.probes.run import run_probes
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {
     "CBraMod": {"braindecode": "CBraMod", "options": {"n_layer": 1, "dim_feedforward": 32}},
     "Labram": {"braindecode": "Labram", "options": {"num_layers": 1}, "adapter": "interpolation"},

@@ -397,6 +397,7 @@ for devices in (1, 2):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_freeze_thaw_and_validate_as_one_does(study, declared, tmp_path):
     """DDP waits for a gradient of every parameter, those of a frozen encoder included."""
     phase = {**SHORT, "epochs": 3, "freeze_epochs": 1, "encoder_learning_rate": 1e-3, "head_dropout": 0.0}

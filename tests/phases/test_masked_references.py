@@ -14,6 +14,8 @@ from cerebro.phases.masked_targets import SignalTarget, SpectrumTarget
 from cerebro.phases.pretrain import build
 from cerebro.recordings.montages import layout_positions
 
+pytestmark = pytest.mark.slow
+
 METRICS = {
     "codes": ("loss", "accuracy"),
     "spectrum": ("loss", "amplitude", "phase"),

@@ -55,7 +55,7 @@ def test_the_page_shows_scores_gains_variants_and_stimuli(tmp_path):
     assert "| signal | 0.060 [0.050, 0.070] |" in text
     assert "| chance | 0.050 | 0.000 |" in text
     table = pd.read_csv(tmp_path / "encoders.csv")
-    assert set(table["comparison"]) == {"phases", "variants"}
+    assert set(table["comparison"]) == {"phases", "signal", "variants"}
     assert len(table) == 5
     assert "age, NRMSE" in (tmp_path / "lineage.svg").read_text()
 

@@ -22,6 +22,12 @@ METHOD = (
 )
 
 
+ADDED = "What each phase adds to the encoder it started from"
+STARTED = "The difference as a share of the starting encoder's score, positive where the phase made it better"
+BESIDE = "Encoders beside band power"
+POWER = "The difference as a share of band power's score, positive where the encoder is better"
+
+
 def tabulate_encoders(
     phases: Comparison,
     variants: Comparison,
@@ -46,7 +52,8 @@ def tabulate_encoders(
     resamples : int
         Bootstrap resamples of subjects and seeds.
     output : Path
-        The CSV, one row per comparison, target and row; the Markdown tables lie beside it, and
+        The CSV, one row per comparison (`phases`, `variants`, and `signal`, the rows of `phases` against band
+        power), target and row; the Markdown tables lie beside it, and
         ``lineage.svg``.
     """
     answers = {encoder: pd.read_parquet(path) for encoder, path in probes.items()}
@@ -54,10 +61,16 @@ def tabulate_encoders(
         name: compare_encoders(one.rows, one.references, answers, resamples=resamples)
         for name, one in (("phases", phases), ("variants", variants))
     }
+    beside = {row: SIGNAL for row in phases.rows if row != SIGNAL and SIGNAL in phases.rows}
+    tables["signal"] = compare_encoders(phases.rows, beside, answers, resamples=resamples)
     content = {encoder: read_json(path) for encoder, path in isc.items()}
     with atomic_path(output) as temporary:
         pd.concat(tables, names=["comparison"]).reset_index(level=0).to_csv(temporary, index=False)
-    shown = [_scores(tables["phases"], phases), _gains(tables["phases"], phases)]
+    shown = [
+        _scores(tables["phases"], phases),
+        _gains(tables["phases"], phases.references, after="after", title=ADDED, note=STARTED),
+        _gains(tables["signal"], beside, after="beside", title=BESIDE, note=POWER),
+    ]
     if variants.references:
         shown.append(_variants(tables["variants"], variants))
     if content:
@@ -85,20 +98,19 @@ def _scores(table: pd.DataFrame, phases: Comparison) -> Table:
     return Table("Linear probes along the lineage", ["", "no EEG", *phases.rows], rows, notes)
 
 
-def _gains(table: pd.DataFrame, phases: Comparison) -> Table:
-    """Targets by phases: what is gained on the encoder that a phase started from."""
+def _gains(table: pd.DataFrame, references: Mapping[str, str], *, after: str, title: str, note: str) -> Table:
+    """Targets by rows: what each gains on its reference."""
     rows = []
     for target in table["target"].unique():
         part = table[table["target"] == target].set_index("row")
-        rows.append([name(target), *(_gain(part.loc[row]) for row in phases.references)])
-    header = ["", *(f"{row}\nafter {start}" for row, start in phases.references.items())]
+        rows.append([name(target), *(_gain(part.loc[row]) for row in references)])
+    header = ["", *(f"{row}\n{after} {reference}" for row, reference in references.items())]
     notes = [
-        "The difference as a share of the starting encoder's score, positive where the phase made it better, "
-        "on the same resampled subjects and seeds; * p below .05 after Holm's correction for all "
+        f"{note}, on the same resampled subjects and seeds; * p below .05 after Holm's correction for all "
         f"{table['p'].count()} differences of this table.",
         *_without_stars(table),
     ]
-    return Table("What each phase adds to the encoder it started from", header, rows, notes)
+    return Table(title, header, rows, notes)
 
 
 def _variants(table: pd.DataFrame, variants: Comparison) -> Table:
