@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from cerebro.report.encoders import tabulate_encoders
 from cerebro.study.stages import Comparison
@@ -56,7 +57,12 @@ def test_the_page_shows_scores_gains_variants_and_stimuli(tmp_path):
     assert "| chance | 0.050 | 0.000 |" in text
     table = pd.read_csv(tmp_path / "encoders.csv")
     assert set(table["comparison"]) == {"phases", "signal", "variants"}
-    assert len(table) == 5
+    assert len(table) == 8
+    assert "one beside signal" in text
+    beside = table[table["comparison"] == "signal"].set_index("row")
+    expected = 1 - beside.loc["one", "value"] / beside.loc["signal", "value"]  # NRMSE: less is better
+    assert beside.loc["one", "gain_value"] == pytest.approx(expected)
+    assert beside.loc["one", "against"] == "signal"
     assert "age, NRMSE" in (tmp_path / "lineage.svg").read_text()
 
 
