@@ -50,16 +50,19 @@ SUBJECTS = {"train": 4, "validation": 2, "test": 2}
 
 FIRST = {"test_smoke.py": -2, "workflow": -1}
 SLOW_FIXTURES = {"sidecars", "in_two_processes"}
+SLOW_FOLDERS = {"simulation", "submission"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the workflow's tests first, those of the whole pipeline before all: they take longest.
 
-    A test that reads a whole real archive or starts two processes is slow.
+    A test that reads a whole real archive or starts two processes is slow, and so is all that writes archives or
+    packages and runs zips.
     """
     items.sort(key=lambda item: min(FIRST.get(item.path.name, 0), FIRST.get(item.path.parent.name, 0)))
     for item in items:
-        if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        slow = not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        if slow or item.path.parent.name in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
 
 
