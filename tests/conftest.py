@@ -56,8 +56,8 @@ SLOW_FOLDERS = {"simulation", "submission"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the workflow's tests first, those of the whole pipeline before all: they take longest.
 
-    A test that reads a whole real archive or starts two processes is slow, and so is all that writes archives or
-    packages and runs zips.
+    A test that reads a whole real archive or starts two processes is slow, and so is all that writes
+    archives or packages and runs zips.
     """
     items.sort(key=lambda item: min(FIRST.get(item.path.name, 0), FIRST.get(item.path.parent.name, 0)))
     for item in items:
