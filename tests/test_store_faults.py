@@ -23,6 +23,8 @@ from cerebro.files import read_json
 from cerebro.mlflow_store import MLFLOW_TAG
 from cerebro.tracking import StoreFault, check_store, create_store, describe_unsent, start_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -139,7 +141,6 @@ def test_a_damaged_database_stops_a_step_before_its_work_and_at_once(store: Path
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "folder"])
 def test_the_command_sets_a_damaged_database_aside_and_the_new_one_takes_runs(
     store: Path, damage: str, capsys: pytest.CaptureFixture[str]
@@ -168,7 +169,6 @@ def test_a_newer_schema_is_left_alone_and_the_version_that_wrote_it_is_named(sto
         check_store(store)
 
 
-@pytest.mark.slow
 def test_an_older_schema_is_upgraded_by_the_command_that_is_said_and_by_nothing_else(tmp_path: Path) -> None:
     """A real database of an earlier schema, in a folder whose name a shell would take apart."""
     from alembic import command
@@ -276,7 +276,6 @@ def test_what_a_full_disk_keeps_from_mlflow_fails_no_step_whose_results_are_writ
     assert "make room on its disk" in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["text", "gone", "replaced"])
 def test_a_training_ends_well_although_its_database_breaks_and_its_run_stands_in_the_new_one(
     store: Path, damage: str, capsys: pytest.CaptureFixture[str]
