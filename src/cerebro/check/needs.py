@@ -70,7 +70,7 @@ def _declared(name: str, label: TimedLabel) -> str:
 
 
 def _seen(rows: pd.DataFrame, label: TimedLabel) -> str:
-    """What the events of some recordings hold where a label looks, the nearest to what it looks for first."""
+    """Say what some recordings' events hold where a label looks, the nearest to what it looks for first."""
     own = rows[[has_label({"dataset": name}, label) for name in rows["dataset"]]]
     if label.tasks:
         own = own[own["task"].isin(label.tasks)]

@@ -97,7 +97,7 @@ def possible_windows(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 
 def _lacking(rows: pd.DataFrame, config: Config) -> pd.Series:
-    """How many of the labels that phases learn are unknown of each recording and its person."""
+    """Count, for each recording and its person, the unknown labels among those that phases learn."""
     names = {
         name
         for phase in config.phases.values()

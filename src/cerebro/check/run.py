@@ -112,7 +112,7 @@ def _found(surveys: Sequence[Survey], config: Config, *, complete: bool) -> tupl
 
 
 def _faults_of_labels(surveys: Sequence[Survey], config: Config) -> list[Fault]:
-    """What is wrong with declarations; of archives with labels in headers, only what was read counts."""
+    """Faults of declarations; of archives with labels in headers, only what was read counts."""
     if len(surveys) < len(config.datasets) or any(one.usable.empty for one in surveys):
         return []
     parts = [one.usable[one.usable["opened"]] if one.labels_in_headers else one.usable for one in surveys]

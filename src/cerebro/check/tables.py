@@ -72,7 +72,7 @@ def tasks(surveys: Sequence[Survey]) -> Table:
 
 
 def labels(surveys: Sequence[Survey], declared: Mapping[str, AnyLabel]) -> Table:
-    """How many people or recordings have each label of theirs, and its classes or its range."""
+    """Count the people or recordings that have each label, with its classes or its range."""
     rows, notes = [], []
     unknown: dict[str, list[list[str]]] = {}
     for survey in surveys:

@@ -63,7 +63,7 @@ Names = Annotated[
 
 
 class Label(Settings):
-    """What all labels have."""
+    """Keys of every label."""
 
     classes: Classes | Literal["all"] | None = None
     """The classes: a list of values, a mapping of names to values, or `all` for every value that occurs. A
@@ -125,7 +125,7 @@ class RecordingLabel(Label):
 
 
 class TimedLabel(Label):
-    """What labels have that hold for a part of a recording; each has windows of its own, of its name."""
+    """Keys of labels that hold for a part of a recording; each has windows of its own, of its name."""
 
     column: str = "value"
     """Column of the table of events that holds the label's value; `value` is `trial_type` where a table has

@@ -119,7 +119,7 @@ class Config(Settings):
             if not dataset.roots and self.simulation is None:
                 raise ValueError(f"datasets.{name}.roots is empty and there is no simulation to read instead")
         for name, phase in self.phases.items():
-            if name in ("random", "signal", "") or name.startswith(("random-", "oracle-")):
+            if name in ("random", "signal", "covariance", "") or name.startswith(("random-", "oracle-")):
                 raise ValueError(f"phases.{name}: this name is reserved for what needs no training")
             if name == "submission":
                 raise ValueError(f"phases.{name}: this name is reserved for that section in a variant")

@@ -1,4 +1,4 @@
-"""Which reader understands a folder, and what its dataset may be called."""
+"""Find the reader that understands a folder, and a name for its dataset."""
 
 import re
 from collections.abc import Sequence

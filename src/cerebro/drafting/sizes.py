@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 
 from cerebro.config import EncoderSettings
-from cerebro.models.encoder import Encoder
+from cerebro.data.card import random_encoder
 from cerebro.recordings.montages import layout_positions
 from cerebro.shards.store import SFREQ
 
 WINDOW_SECONDS = 2.0
 """Length of the windows of a study that says no other."""
 PASSES = 20
-"""How often masked modelling sees each window, as far as the bounds of its steps allow."""
+"""Times that masked modelling sees each window, as far as the bounds of its steps allow."""
 STEPS = (100, 100_000)
 """Fewest and most steps of masked modelling; the other phases take a third."""
 DECODING = 1.5
@@ -60,17 +60,9 @@ def sizes_for(hours: float) -> Sizes:
 
 def seconds_per_step(sizes: Sizes) -> float:
     """Time some steps of the encoder on this machine, in seconds for one of masked modelling."""
-    settings, positions = sizes.encoder, torch.from_numpy(layout_positions(sizes.encoder.layout)).float()
+    positions = torch.from_numpy(layout_positions(sizes.encoder.layout)).float()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    encoder = Encoder(
-        layout=positions,
-        adapter=settings.adapter,
-        patch_samples=round(settings.patch_seconds * SFREQ),
-        sfreq=SFREQ,
-        dim=settings.dim,
-        depth=settings.depth,
-        heads=settings.heads,
-    ).to(device)
+    encoder = random_encoder(sizes.encoder, seed=0).to(device)
     generator = torch.Generator().manual_seed(0)
     n_times = round(WINDOW_SECONDS * SFREQ)
     signal = 10 * torch.randn(sizes.batch_size, len(positions), n_times, generator=generator)
