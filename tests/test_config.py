@@ -247,6 +247,10 @@ WRONG = {
     ),
     "datasets that are all removed": ({"datasets": {"hbn": None, "tuh": None}}, "datasets: null removes"),
     "a reserved name": ({"phases": {"random": {"kind": "tokenizer"}}}, "phases.random"),
+    "the name of the row of covariances": (
+        {"phases": {"covariance": {"kind": "tokenizer"}}},
+        "phases.covariance",
+    ),
     "the name of the oracle's answers": (
         {"phases": {"oracle-reaction_time": {"kind": "tokenizer"}}},
         "phases.oracle-reaction_time: this name is reserved",
